@@ -1,0 +1,2 @@
+//! brokerlab
+fn main() {}
