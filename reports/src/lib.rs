@@ -1,1 +1,8 @@
-//! reports
+//! The recorded run: what happened, in order, with causes, and how it was judged.
+//!
+//! This crate owns the format ([`event`], [`recording`], [`verdict`]). The laboratory writes it; checkers read the events as they come,
+//! reports read the file. Nothing here calls the broker's logic: only its types, facts and commands are named.
+
+pub mod event;
+pub mod recording;
+pub mod verdict;

@@ -1,0 +1,299 @@
+//! What a run is made of: numbered events, each with its causes.
+//!
+//! ```text
+//!   world ──▶ Delivered (a frame, a timer, a finished sync) ──▶ one actor step ──▶ Fact, Fact, Completed ...
+//!     │                         ▲                                     │
+//!     ├─▶ Fault, Node life      └──────────── frame in flight ◀───────┘
+//!     ├─▶ Tap    what a frame promises or shows, decoded from its bytes as the world carries it
+//!     └─▶ Audit  what is really on a disk, read by the laboratory's own parser
+//! ```
+//!
+//! Facts are the suspect's word. Taps and audits are the laboratory's own observations and do not depend on it.
+//! Ids are given in the order in which things happen, so an event is always later than its causes.
+
+use std::sync::Arc;
+
+use brokerlab::actor::CloseReason;
+use brokerlab::disk::DiskError;
+use brokerlab::fact::Fact;
+use brokerlab::operation::{Command, Completion};
+use brokerlab::types::{
+    BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Time, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// Number of an event within its run, from 1; 0 means "none".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct EventId(pub u64);
+
+impl EventId {
+    /// "No event".
+    pub const NONE: EventId = EventId(0);
+}
+
+/// A node of the run: an index into [`RunHeader::nodes`](crate::recording::RunHeader::nodes).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct NodeId(pub u16);
+
+/// One thing that happened.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number.
+    pub id: EventId,
+    /// World time.
+    pub at: Time,
+    /// Where; `None` for what concerns the whole world.
+    pub node: Option<NodeId>,
+    /// What made it happen: for a delivered frame the event in which it was sent, for a fact the event whose step stated it,
+    /// for the end of a fault its beginning. `NONE` when chance or the plan did.
+    pub cause: EventId,
+    /// A second cause where there is one: for a delivery that a fault held up, that fault.
+    pub also: EventId,
+    /// What.
+    pub what: What,
+}
+
+/// The kinds of events.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum What {
+    /// An actor was given something; its step's facts follow with this event as their cause.
+    Delivered(Delivery),
+    /// An actor stated a fact.
+    Fact(Fact),
+    /// The life of nodes, faults, phases.
+    World(WorldFact),
+    /// What a frame promises or shows.
+    Tap(Tap),
+    /// What a disk really holds.
+    Audit(LogImage),
+    /// A client was given a command.
+    Invoked(Command),
+    /// A client reported the end of a command.
+    Completed(Completion),
+}
+
+/// What an actor was given.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Delivery {
+    /// A whole frame.
+    Frame(FrameInfo),
+    /// A connection stands.
+    Opened {
+        /// The other end.
+        peer: NodeId,
+        /// True if the peer opened it.
+        accepted: bool,
+    },
+    /// A connection is gone.
+    Closed {
+        /// The other end.
+        peer: NodeId,
+        /// How.
+        reason: CloseReason,
+    },
+    /// A sync or replace ended.
+    Synced {
+        /// How.
+        result: Result<(), DiskError>,
+    },
+    /// A cold read ended.
+    ReadDone {
+        /// Bytes read, or the error.
+        result: Result<u64, DiskError>,
+    },
+    /// Its deadline came.
+    Woken,
+}
+
+/// A frame, without its bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FrameInfo {
+    /// Sender.
+    pub from: NodeId,
+    /// Connection, numbered over the whole run.
+    pub connection: u64,
+    /// Kafka's API key; of the request that it answers, for a response; -1 if the bytes are no request.
+    pub api_key: i16,
+    /// Version of the API.
+    pub api_version: i16,
+    /// Correlation id.
+    pub correlation: i32,
+    /// A response, not a request.
+    pub response: bool,
+    /// Length in bytes.
+    pub length: u32,
+    /// Hash of the bytes.
+    pub content: u64,
+}
+
+/// The life of nodes, faults and phases.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum WorldFact {
+    /// A process was started on the node.
+    NodeStarted {
+        /// Which life of the process, from 1.
+        life: u32,
+    },
+    /// The process died (kill -9); the kernel and its page cache live on.
+    ProcessCrashed,
+    /// The node lost power; what was not synced is lost, wholly or in part.
+    PowerLost {
+        /// Unsynced sectors that did not reach the medium.
+        sectors_lost: u64,
+        /// Unsynced sectors that did.
+        sectors_kept: u64,
+    },
+    /// The process ended in order.
+    NodeStopped,
+    /// The process is frozen; its kernel still takes in bytes.
+    Paused,
+    /// It goes on.
+    Resumed,
+    /// A fault begins.
+    FaultBegan {
+        /// Its permanent id.
+        fault: Arc<str>,
+        /// Its kind as written in scenarios.
+        kind: Arc<str>,
+        /// The nodes it strikes.
+        nodes: Vec<NodeId>,
+    },
+    /// A fault ends.
+    FaultEnded {
+        /// Its permanent id.
+        fault: Arc<str>,
+    },
+    /// A fault found no target.
+    FaultSkipped {
+        /// Its permanent id.
+        fault: Arc<str>,
+        /// Why.
+        reason: String,
+    },
+    /// All faults are over, producers stop, the settle phase begins.
+    SettleBegan,
+    /// Every obligation is met; the run ends here.
+    Settled,
+    /// The limit of the settle phase has passed; what is missing.
+    SettleFailed {
+        /// What waits for what.
+        reasons: Vec<String>,
+    },
+    /// A participant panicked: our own bug.
+    Panicked {
+        /// The panic's message and place.
+        message: String,
+    },
+}
+
+/// What a frame promises or shows, decoded from its bytes by the world. A response is tapped when the sender's step hands it over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Tap {
+    /// A broker (the event's node) answered one partition of a produce request.
+    ProduceAnswered {
+        /// Partition.
+        partition: PartitionId,
+        /// The acks of the request.
+        acks: i16,
+        /// Kafka's error code; 0 is a promise.
+        error: i16,
+        /// Offset that the answer names.
+        base_offset: Offset,
+        /// The batch of the request.
+        batch: TappedBatch,
+        /// Node of the producer.
+        producer: NodeId,
+        /// Event at which the request was delivered.
+        request: EventId,
+    },
+    /// A broker (the event's node) showed a consumer one partition.
+    Exposed {
+        /// Partition.
+        partition: PartitionId,
+        /// Kafka's error code.
+        error: i16,
+        /// The high watermark named in the answer.
+        high_watermark: Offset,
+        /// The last stable offset named in the answer.
+        last_stable: Offset,
+        /// 0 read_uncommitted, 1 read_committed.
+        isolation: i8,
+        /// Batches whose bytes the answer carries.
+        batches: Vec<TappedBatch>,
+        /// Node of the consumer.
+        consumer: NodeId,
+    },
+    /// A follower's fetch was delivered to a broker (the event's node).
+    FollowerFetch {
+        /// Partition.
+        partition: PartitionId,
+        /// Who fetches.
+        follower: BrokerId,
+        /// Its broker epoch.
+        broker_epoch: BrokerEpoch,
+        /// Everything below is in its log, it says.
+        fetch_offset: Offset,
+        /// The leader epoch it believes in.
+        leader_epoch: LeaderEpoch,
+        /// Epoch of its last batch.
+        last_fetched_epoch: LeaderEpoch,
+    },
+    /// A broker (the event's node) named an offset.
+    OffsetListed {
+        /// Partition.
+        partition: PartitionId,
+        /// What was asked: -1 latest, -2 earliest, else a time.
+        timestamp: Timestamp,
+        /// Kafka's error code.
+        error: i16,
+        /// The offset named.
+        offset: Offset,
+        /// Node of the asker.
+        asker: NodeId,
+    },
+}
+
+/// A batch as its header says, with the checksum recomputed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct TappedBatch {
+    /// First offset (0 in a produce request).
+    pub base_offset: Offset,
+    /// Last offset, inclusive.
+    pub last_offset: Offset,
+    /// Leader epoch stamped on it.
+    pub leader_epoch: LeaderEpoch,
+    /// The CRC-32C in its header.
+    pub crc: u32,
+    /// Whether the bytes match it.
+    pub valid: bool,
+    /// Producer id, epoch and first sequence; id -1 without idempotence.
+    pub producer: (ProducerId, ProducerEpoch, Sequence),
+}
+
+/// One replica's log as the auditor reads it from the `.log` files.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LogImage {
+    /// Which partition, by the topic id in `partition.metadata` (or the directory's last known one).
+    pub partition: PartitionId,
+    /// When it was taken.
+    pub moment: AuditMoment,
+    /// What a reader sees, up to the first byte that is not a batch.
+    pub batches: Vec<TappedBatch>,
+    /// End offset of what would survive a power loss now, in any case.
+    pub durable_end: Offset,
+    /// Bytes after the last whole batch.
+    pub trailing_bytes: u64,
+}
+
+/// When an audit was made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum AuditMoment {
+    /// Just before the process died.
+    Crash,
+    /// Before the new process reads the disk.
+    BeforeRecovery,
+    /// When the broker says that its logs are loaded.
+    AfterRecovery,
+    /// At the end of the run.
+    End,
+}
