@@ -1,1 +1,2 @@
-//! To be written.
+//! Scenario files.
+pub mod model;

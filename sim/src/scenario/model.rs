@@ -1,0 +1,269 @@
+//! A scenario as a value: what runs, on what, what goes wrong, what is expected.
+//!
+//! A *scenario* may contain chance (`[chaos]`, ranges in `[swarm]`); a *plan* is a scenario in which a seed has decided everything
+//! that is discrete: every fault stands in `faults`, every setting is a value. Both are this type and the same file format.
+//! What is continuous (latencies, the fate of each frame and sector) is weather: a hash of the seed and of what it is about.
+
+use std::collections::BTreeMap;
+
+use brokerlab::types::Duration;
+
+/// A scenario or plan.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Scenario {
+    /// Stem of its file: `leader-crash`. It is part of the identity of a run.
+    pub name: String,
+    /// The claim of the lesson.
+    pub title: String,
+    /// What the reader should learn.
+    pub lesson: String,
+    /// Default seed of `run`; in a plan the seed of the weather.
+    pub seed: u64,
+    /// Length of the fault phase.
+    pub duration: Duration,
+    /// Checks that must have had something to see, else the verdict is UNKNOWN.
+    pub must_exercise: Vec<String>,
+    /// What every seed must bring.
+    pub expect: Expect,
+    /// A planted bug, by slug.
+    pub mutant: Option<String>,
+    /// The nodes.
+    pub cluster: Cluster,
+    /// Topics, created before the fault phase begins.
+    pub topics: Vec<Topic>,
+    /// Writers.
+    pub producers: Vec<Producer>,
+    /// Readers.
+    pub consumers: Vec<Consumer>,
+    /// What goes wrong, in order of `at`.
+    pub faults: Vec<Fault>,
+    /// Network weather.
+    pub network: Network,
+    /// Disk weather.
+    pub disk: DiskWeather,
+    /// Random faults to be decided by the seed; `None` in a plan.
+    pub chaos: Option<Chaos>,
+}
+
+/// What a scenario expects.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Expect {
+    /// Accepted verdicts by name; empty means PASS.
+    pub verdicts: Vec<String>,
+    /// Facts (and world facts, and counts of the judgement such as `lost`) by name, at least this often.
+    pub facts: BTreeMap<String, u64>,
+}
+
+/// The nodes of the cluster: brokers `b1`.. and controllers `c1`.., all on port 9092.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Cluster {
+    /// Number of brokers.
+    pub brokers: u32,
+    /// Kafka's broker and controller properties for all of them.
+    pub config: BTreeMap<String, String>,
+    /// Clock drift of each node lies within plus or minus this many parts per million.
+    pub drift_ppm_max: u32,
+}
+
+/// A topic.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Topic {
+    /// Name.
+    pub name: String,
+    /// Number of partitions.
+    pub partitions: u32,
+    /// Replicas of each.
+    pub replicas: u32,
+    /// Kafka's topic properties.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A producer that writes unique records until the fault phase ends.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Producer {
+    /// Node name: `p1`.
+    pub name: String,
+    /// Topic.
+    pub topic: String,
+    /// Time between two records.
+    pub every: Duration,
+    /// Records at most; `None`: as many as fit.
+    pub records: Option<u64>,
+    /// Size of a value.
+    pub value_bytes: u32,
+    /// A fixed partition; `None`: the producer's partitioner decides.
+    pub partition: Option<u32>,
+    /// Number of distinct keys; 0 means no key.
+    pub keys: u32,
+    /// Kafka's producer properties.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A consumer that reads a topic while it grows.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Consumer {
+    /// Node name: `r1`.
+    pub name: String,
+    /// Topic; all its partitions are assigned.
+    pub topic: String,
+    /// Time between two polls.
+    pub every: Duration,
+    /// Kafka's consumer properties.
+    pub config: BTreeMap<String, String>,
+}
+
+/// One fault.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fault {
+    /// Permanent: survives the deletion of others. Chance that concerns this fault is keyed by it.
+    pub id: String,
+    /// When, from the begin of the fault phase.
+    pub at: Duration,
+    /// How long.
+    pub lasts: Duration,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// The kinds of faults.
+#[derive(Clone, PartialEq, Debug)]
+pub enum FaultKind {
+    /// `crash`: kill -9; started again after `for`.
+    Crash {
+        /// Whom.
+        target: Target,
+    },
+    /// `power-loss`: the kernel dies too; unsynced sectors are lost or not, each on its own.
+    PowerLoss {
+        /// Whom.
+        target: Target,
+    },
+    /// `power-loss-at-operation`: power is lost at the n-th disk operation after `at`, possibly in the middle of a step.
+    PowerLossAtOperation {
+        /// Whom.
+        target: Target,
+        /// Which operation, from 1.
+        nth: u64,
+    },
+    /// `pause`: the process is frozen for `for`.
+    Pause {
+        /// Whom.
+        target: Target,
+    },
+    /// `restart`: stopped in order (leaders handed over), started again after `for`.
+    Restart {
+        /// Whom.
+        target: Target,
+    },
+    /// `isolate`: cut from every other node.
+    Isolate {
+        /// Whom.
+        target: Target,
+        /// Clients still reach it.
+        except_clients: bool,
+    },
+    /// `cut`: the link between two nodes.
+    Cut {
+        /// One end.
+        from: Target,
+        /// The other.
+        to: Target,
+        /// Only what flows from `from` to `to` is cut.
+        one_way: bool,
+    },
+    /// `slow-link`: everything between two nodes takes this much longer.
+    SlowLink {
+        /// One end.
+        from: Target,
+        /// The other.
+        to: Target,
+        /// Added latency.
+        by: Duration,
+    },
+    /// `slow-disk`: every sync takes this much longer.
+    SlowDisk {
+        /// Whom.
+        target: Target,
+        /// Added time.
+        by: Duration,
+    },
+    /// `stuck-disk`: no sync ends before the fault does.
+    StuckDisk {
+        /// Whom.
+        target: Target,
+    },
+}
+
+/// Whom a fault strikes; resolved when it fires.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Target {
+    /// A node by name: `b2`, `c1`, `p1`; also `broker 2`.
+    Node(String),
+    /// `any broker`.
+    AnyBroker,
+    /// `controller`: the active one.
+    Controller,
+    /// `leader of orders-0`.
+    Leader(String, u32),
+    /// `a follower in the isr of orders-0`.
+    FollowerInIsr(String, u32),
+    /// `a follower of orders-0`: any replica that is not the leader.
+    Follower(String, u32),
+}
+
+/// Latency of every link.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Network {
+    /// Smallest one-way latency.
+    pub latency: Duration,
+    /// Uniform jitter on top.
+    pub jitter: Duration,
+    /// One in this many frames takes the tail instead; 0: never.
+    pub tail_one_in: u32,
+    /// Latency of the tail.
+    pub tail: Duration,
+    /// One in this many frames is delivered in two or three pieces; 0: never.
+    pub split_one_in: u32,
+}
+
+impl Default for Network {
+    fn default() -> Network {
+        Network {
+            latency: Duration::micros(300),
+            jitter: Duration::micros(400),
+            tail_one_in: 200,
+            tail: Duration::millis(20),
+            split_one_in: 16,
+        }
+    }
+}
+
+/// Speed and mischief of every disk.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DiskWeather {
+    /// Shortest sync.
+    pub sync: Duration,
+    /// Uniform jitter on top.
+    pub jitter: Duration,
+    /// On power loss names survive as any subset instead of a prefix.
+    pub harsh: bool,
+}
+
+impl Default for DiskWeather {
+    fn default() -> DiskWeather {
+        DiskWeather { sync: Duration::millis(2), jitter: Duration::millis(3), harsh: false }
+    }
+}
+
+/// Random faults: each seed enables a random subset of the kinds, with its own rates.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Chaos {
+    /// Kinds that may be enabled, as written in faults.
+    pub kinds: Vec<String>,
+    /// Mean number of faults per run, smallest and largest.
+    pub faults: (u32, u32),
+    /// Length of a fault, shortest and longest.
+    pub lasts: (Duration, Duration),
+    /// Settings that each seed draws anew: name (`topics.orders.replicas`, `cluster.brokers`, ...) and the values to choose from.
+    pub swarm: BTreeMap<String, Vec<String>>,
+}
