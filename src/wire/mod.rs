@@ -1,1 +1,79 @@
-//! To be written.
+//! Kafka's wire protocol: every message and every stored record, as declarations, and one bounded codec for all of them.
+//!
+//! ```text
+//!   frame      length | frame                       cutting a stream into frames           no bytes of records copied
+//!   header     key, version, correlation id         what comes before every message
+//!   schema     message! { name: type [versions] }   what a message is; the macro
+//!   messages   one file per API                     the declarations
+//!   metadata   records of the metadata log          more declarations
+//!   decoder    bytes -> values                      every count checked before anything is allocated
+//!   encoder    values -> chunks                     record bytes are chunks of their own
+//!   record     record batches, version 2            header peeked, checksummed, patched; records read and built
+//! ```
+//!
+//! Frames come and go without their length prefix, which only [`frame`] knows. [`decode_request`] and [`encode_response`] serve a
+//! node, [`encode_request`] and [`decode_response`] its clients. What a peer sends can be wrong in any way; then the result is a
+//! [`DecodeError`] that names the field. What we want to send can be impossible in the version chosen; then it is an
+//! [`EncodeError`].
+//!
+//! Simplified: of Kafka's APIs only those in [`Request`] are declared; compressed batches are carried, but not opened.
+
+pub mod api;
+pub mod decoder;
+pub mod encoder;
+pub mod error_code;
+pub mod frame;
+pub mod header;
+pub mod messages;
+pub mod metadata;
+pub mod mistake;
+pub mod record;
+pub mod schema;
+pub mod value;
+pub mod varint;
+
+pub use api::{
+    ApiKey, Listener, Request, Response, api_versions, decode_request, decode_response, encode_request, encode_response,
+    unsupported_api_versions,
+};
+pub use encoder::join;
+pub use error_code::ErrorCode;
+pub use header::{HeaderTags, RequestHeader, ResponseHeader, peek_correlation_id, peek_request_header};
+pub use metadata::MetadataRecord;
+pub use mistake::{DecodeError, EncodeError, Place};
+pub use schema::{Message, UnknownTags, Versions};
+
+pub use crate::types::Uuid;
+
+/// The bytes of a frame in order, without length prefix; record bytes are chunks of their own.
+pub type Chunks = Vec<bytes::Bytes>;
+
+macro_rules! reexport {
+    ($( $api:ident: $request:ident::$Request:ident, $response:ident::$Response:ident; )*) => {
+        $(
+            pub use messages::$api::{$request, $response};
+            pub use messages::$api::$request::$Request;
+            pub use messages::$api::$response::$Response;
+        )*
+    };
+}
+
+reexport! {
+    allocate_producer_ids: allocate_producer_ids_request::AllocateProducerIdsRequest,
+        allocate_producer_ids_response::AllocateProducerIdsResponse;
+    alter_partition: alter_partition_request::AlterPartitionRequest, alter_partition_response::AlterPartitionResponse;
+    api_versions: api_versions_request::ApiVersionsRequest, api_versions_response::ApiVersionsResponse;
+    broker_heartbeat: broker_heartbeat_request::BrokerHeartbeatRequest, broker_heartbeat_response::BrokerHeartbeatResponse;
+    broker_registration: broker_registration_request::BrokerRegistrationRequest,
+        broker_registration_response::BrokerRegistrationResponse;
+    create_topics: create_topics_request::CreateTopicsRequest, create_topics_response::CreateTopicsResponse;
+    delete_topics: delete_topics_request::DeleteTopicsRequest, delete_topics_response::DeleteTopicsResponse;
+    envelope: envelope_request::EnvelopeRequest, envelope_response::EnvelopeResponse;
+    fetch: fetch_request::FetchRequest, fetch_response::FetchResponse;
+    init_producer_id: init_producer_id_request::InitProducerIdRequest, init_producer_id_response::InitProducerIdResponse;
+    list_offsets: list_offsets_request::ListOffsetsRequest, list_offsets_response::ListOffsetsResponse;
+    metadata: metadata_request::MetadataRequest, metadata_response::MetadataResponse;
+    offset_for_leader_epoch: offset_for_leader_epoch_request::OffsetForLeaderEpochRequest,
+        offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
+    produce: produce_request::ProduceRequest, produce_response::ProduceResponse;
+}

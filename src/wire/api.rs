@@ -1,0 +1,484 @@
+//! The APIs: keys, versions, and one enum over all requests, one over all responses.
+//!
+//! A node *implements* the versions its messages declare, and *advertises* nearly the same. The exception is Produce: the
+//! versions before 3 are gone, yet they are advertised, because old clients conclude from the lower end of that range what the
+//! broker can do at all (KIP-896).
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::encoder::Encoder;
+use super::header::{HeaderTags, RequestHeader, ResponseHeader};
+use super::messages::api_versions::api_versions_response::{ApiVersion, ApiVersionsResponse};
+use super::messages::{
+    allocate_producer_ids::*, alter_partition::*, api_versions::*, broker_heartbeat::*, broker_registration::*, create_topics::*,
+    delete_topics::*, envelope::*, fetch::*, init_producer_id::*, list_offsets::*, metadata::*, offset_for_leader_epoch::*,
+    produce::*,
+};
+use super::mistake::{DecodeError, EncodeError};
+use super::schema::{Message, Versions, unsupported};
+use super::{Chunks, ErrorCode};
+
+macro_rules! api_keys {
+    ($( $(#[$doc:meta])* $name:ident = $code:literal, )*) => {
+        /// Names an API. All keys of Kafka 4.1 are listed, so that a request we cannot serve still has a name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(i16)]
+        pub enum ApiKey {
+            #[default]
+            $( $(#[$doc])* $name = $code, )*
+        }
+
+        impl ApiKey {
+            /// Every key.
+            pub const ALL: &'static [ApiKey] = &[ $( ApiKey::$name, )* ];
+
+            /// The key of this number.
+            #[must_use]
+            pub const fn from_code(code: i16) -> Option<ApiKey> {
+                match code {
+                    $( $code => Some(ApiKey::$name), )*
+                    _ => None,
+                }
+            }
+
+            /// Kafka's name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $( ApiKey::$name => stringify!($name), )*
+                }
+            }
+        }
+    };
+}
+
+api_keys! {
+    /// Append record batches.
+    Produce = 0,
+    /// Read record batches.
+    Fetch = 1,
+    /// Find offsets by timestamp.
+    ListOffsets = 2,
+    /// Learn brokers, topics and leaders.
+    Metadata = 3,
+    /// Not declared here: Kafka's OffsetCommit.
+    OffsetCommit = 8,
+    /// Not declared here: Kafka's OffsetFetch.
+    OffsetFetch = 9,
+    /// Not declared here: Kafka's FindCoordinator.
+    FindCoordinator = 10,
+    /// Not declared here: Kafka's JoinGroup.
+    JoinGroup = 11,
+    /// Not declared here: Kafka's Heartbeat.
+    Heartbeat = 12,
+    /// Not declared here: Kafka's LeaveGroup.
+    LeaveGroup = 13,
+    /// Not declared here: Kafka's SyncGroup.
+    SyncGroup = 14,
+    /// Not declared here: Kafka's DescribeGroups.
+    DescribeGroups = 15,
+    /// Not declared here: Kafka's ListGroups.
+    ListGroups = 16,
+    /// Not declared here: Kafka's SaslHandshake.
+    SaslHandshake = 17,
+    /// Learn which versions a node speaks.
+    ApiVersions = 18,
+    /// Create topics.
+    CreateTopics = 19,
+    /// Delete topics.
+    DeleteTopics = 20,
+    /// Not declared here: Kafka's DeleteRecords.
+    DeleteRecords = 21,
+    /// Receive a producer id and epoch.
+    InitProducerId = 22,
+    /// Find where a leader epoch ended.
+    OffsetForLeaderEpoch = 23,
+    /// Not declared here: Kafka's AddPartitionsToTxn.
+    AddPartitionsToTxn = 24,
+    /// Not declared here: Kafka's AddOffsetsToTxn.
+    AddOffsetsToTxn = 25,
+    /// Not declared here: Kafka's EndTxn.
+    EndTxn = 26,
+    /// Not declared here: Kafka's WriteTxnMarkers.
+    WriteTxnMarkers = 27,
+    /// Not declared here: Kafka's TxnOffsetCommit.
+    TxnOffsetCommit = 28,
+    /// Not declared here: Kafka's DescribeAcls.
+    DescribeAcls = 29,
+    /// Not declared here: Kafka's CreateAcls.
+    CreateAcls = 30,
+    /// Not declared here: Kafka's DeleteAcls.
+    DeleteAcls = 31,
+    /// Not declared here: Kafka's DescribeConfigs.
+    DescribeConfigs = 32,
+    /// Not declared here: Kafka's AlterConfigs.
+    AlterConfigs = 33,
+    /// Not declared here: Kafka's AlterReplicaLogDirs.
+    AlterReplicaLogDirs = 34,
+    /// Not declared here: Kafka's DescribeLogDirs.
+    DescribeLogDirs = 35,
+    /// Not declared here: Kafka's SaslAuthenticate.
+    SaslAuthenticate = 36,
+    /// Not declared here: Kafka's CreatePartitions.
+    CreatePartitions = 37,
+    /// Not declared here: Kafka's CreateDelegationToken.
+    CreateDelegationToken = 38,
+    /// Not declared here: Kafka's RenewDelegationToken.
+    RenewDelegationToken = 39,
+    /// Not declared here: Kafka's ExpireDelegationToken.
+    ExpireDelegationToken = 40,
+    /// Not declared here: Kafka's DescribeDelegationToken.
+    DescribeDelegationToken = 41,
+    /// Not declared here: Kafka's DeleteGroups.
+    DeleteGroups = 42,
+    /// Not declared here: Kafka's ElectLeaders.
+    ElectLeaders = 43,
+    /// Not declared here: Kafka's IncrementalAlterConfigs.
+    IncrementalAlterConfigs = 44,
+    /// Not declared here: Kafka's AlterPartitionReassignments.
+    AlterPartitionReassignments = 45,
+    /// Not declared here: Kafka's ListPartitionReassignments.
+    ListPartitionReassignments = 46,
+    /// Not declared here: Kafka's OffsetDelete.
+    OffsetDelete = 47,
+    /// Not declared here: Kafka's DescribeClientQuotas.
+    DescribeClientQuotas = 48,
+    /// Not declared here: Kafka's AlterClientQuotas.
+    AlterClientQuotas = 49,
+    /// Not declared here: Kafka's DescribeUserScramCredentials.
+    DescribeUserScramCredentials = 50,
+    /// Not declared here: Kafka's AlterUserScramCredentials.
+    AlterUserScramCredentials = 51,
+    /// Not declared here: Kafka's Vote.
+    Vote = 52,
+    /// Not declared here: Kafka's BeginQuorumEpoch.
+    BeginQuorumEpoch = 53,
+    /// Not declared here: Kafka's EndQuorumEpoch.
+    EndQuorumEpoch = 54,
+    /// Not declared here: Kafka's DescribeQuorum.
+    DescribeQuorum = 55,
+    /// Change in-sync replicas.
+    AlterPartition = 56,
+    /// Not declared here: Kafka's UpdateFeatures.
+    UpdateFeatures = 57,
+    /// Forward a request to the controller.
+    Envelope = 58,
+    /// Not declared here: Kafka's FetchSnapshot.
+    FetchSnapshot = 59,
+    /// Not declared here: Kafka's DescribeCluster.
+    DescribeCluster = 60,
+    /// Not declared here: Kafka's DescribeProducers.
+    DescribeProducers = 61,
+    /// Register a broker.
+    BrokerRegistration = 62,
+    /// Show that a broker lives.
+    BrokerHeartbeat = 63,
+    /// Not declared here: Kafka's UnregisterBroker.
+    UnregisterBroker = 64,
+    /// Not declared here: Kafka's DescribeTransactions.
+    DescribeTransactions = 65,
+    /// Not declared here: Kafka's ListTransactions.
+    ListTransactions = 66,
+    /// Receive a block of producer ids.
+    AllocateProducerIds = 67,
+    /// Not declared here: Kafka's ConsumerGroupHeartbeat.
+    ConsumerGroupHeartbeat = 68,
+    /// Not declared here: Kafka's ConsumerGroupDescribe.
+    ConsumerGroupDescribe = 69,
+    /// Not declared here: Kafka's ControllerRegistration.
+    ControllerRegistration = 70,
+    /// Not declared here: Kafka's GetTelemetrySubscriptions.
+    GetTelemetrySubscriptions = 71,
+    /// Not declared here: Kafka's PushTelemetry.
+    PushTelemetry = 72,
+    /// Not declared here: Kafka's AssignReplicasToDirs.
+    AssignReplicasToDirs = 73,
+    /// Not declared here: Kafka's ListConfigResources.
+    ListConfigResources = 74,
+    /// Not declared here: Kafka's DescribeTopicPartitions.
+    DescribeTopicPartitions = 75,
+    /// Not declared here: Kafka's ShareGroupHeartbeat.
+    ShareGroupHeartbeat = 76,
+    /// Not declared here: Kafka's ShareGroupDescribe.
+    ShareGroupDescribe = 77,
+    /// Not declared here: Kafka's ShareFetch.
+    ShareFetch = 78,
+    /// Not declared here: Kafka's ShareAcknowledge.
+    ShareAcknowledge = 79,
+    /// Not declared here: Kafka's AddRaftVoter.
+    AddRaftVoter = 80,
+    /// Not declared here: Kafka's RemoveRaftVoter.
+    RemoveRaftVoter = 81,
+    /// Not declared here: Kafka's UpdateRaftVoter.
+    UpdateRaftVoter = 82,
+    /// Not declared here: Kafka's InitializeShareGroupState.
+    InitializeShareGroupState = 83,
+    /// Not declared here: Kafka's ReadShareGroupState.
+    ReadShareGroupState = 84,
+    /// Not declared here: Kafka's WriteShareGroupState.
+    WriteShareGroupState = 85,
+    /// Not declared here: Kafka's DeleteShareGroupState.
+    DeleteShareGroupState = 86,
+    /// Not declared here: Kafka's ReadShareGroupStateSummary.
+    ReadShareGroupStateSummary = 87,
+    /// Not declared here: Kafka's DescribeShareGroupOffsets.
+    DescribeShareGroupOffsets = 90,
+    /// Not declared here: Kafka's AlterShareGroupOffsets.
+    AlterShareGroupOffsets = 91,
+    /// Not declared here: Kafka's DeleteShareGroupOffsets.
+    DeleteShareGroupOffsets = 92,
+}
+
+impl ApiKey {
+    /// The number in headers.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+
+    /// The versions a node of this kind offers to clients, or `None` if it does not serve the API at all.
+    #[must_use]
+    pub fn advertised(self, listener: Listener) -> Option<Versions> {
+        let serves = match listener {
+            Listener::Broker => !matches!(
+                self,
+                ApiKey::Envelope
+                    | ApiKey::AlterPartition
+                    | ApiKey::BrokerRegistration
+                    | ApiKey::BrokerHeartbeat
+                    | ApiKey::AllocateProducerIds
+            ),
+            Listener::Controller => !matches!(
+                self,
+                ApiKey::Produce | ApiKey::ListOffsets | ApiKey::Metadata | ApiKey::InitProducerId | ApiKey::OffsetForLeaderEpoch
+            ),
+        };
+        let implemented = self.implemented().filter(|_| serves)?;
+        Some(match self == ApiKey::Produce {
+            true => Versions { min: 0, ..implemented },
+            false => implemented,
+        })
+    }
+}
+
+impl fmt::Display for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The two kinds of nodes, which serve different APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// A broker, as clients see it.
+    Broker,
+    /// A controller, as brokers see it.
+    Controller,
+}
+
+/// The content of an ApiVersions response of such a node, in order of keys.
+#[must_use]
+pub fn api_versions(listener: Listener) -> Vec<ApiVersion> {
+    let advertised = ApiKey::ALL.iter().filter_map(|key| Some((key, key.advertised(listener)?)));
+    advertised.map(|(key, versions)| api_version(*key, versions)).collect()
+}
+
+fn api_version(key: ApiKey, versions: Versions) -> ApiVersion {
+    ApiVersion { api_key: key.code(), min_version: versions.min, max_version: versions.max, ..ApiVersion::default() }
+}
+
+/// The answer to an ApiVersions request in a version we cannot read: version 0, UNSUPPORTED_VERSION, and the range of
+/// ApiVersions itself, from which the client picks the version to ask again in.
+#[must_use]
+pub fn unsupported_api_versions(correlation_id: i32) -> Chunks {
+    let api_keys = vec![api_version(ApiKey::ApiVersions, ApiKey::ApiVersions.implemented().expect("declared below"))];
+    let error_code = ErrorCode::UNSUPPORTED_VERSION.code();
+    let response = ApiVersionsResponse { error_code, api_keys, ..ApiVersionsResponse::default() };
+    encode_response(ApiKey::ApiVersions, 0, correlation_id, &Response::ApiVersions(response))
+        .expect("version 0 carries both fields")
+}
+
+macro_rules! apis {
+    ($( $(#[$doc:meta])* $name:ident : $request:path , $response:path ; )*) => {
+        /// Any request we can read and write.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Request {
+            $( $(#[$doc])* $name($request), )*
+        }
+
+        /// Any response we can read and write.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Response {
+            $( $(#[$doc])* $name($response), )*
+        }
+
+        impl ApiKey {
+            /// The versions that can be read and written, or `None` if the messages of this API are not declared.
+            #[must_use]
+            pub const fn implemented(self) -> Option<Versions> {
+                #[allow(clippy::wildcard_enum_match_arm)]
+                match self {
+                    $( ApiKey::$name => Some(<$request as Message>::VERSIONS), )*
+                    _ => None,
+                }
+            }
+
+            /// Whether requests and responses of this version have compact lengths and tagged fields.
+            #[must_use]
+            pub const fn is_flexible(self, version: i16) -> bool {
+                #[allow(clippy::wildcard_enum_match_arm)]
+                match self {
+                    $( ApiKey::$name => version >= <$request as Message>::FLEXIBLE, )*
+                    _ => false,
+                }
+            }
+        }
+
+        impl Request {
+            /// The API this request belongs to.
+            #[must_use]
+            pub const fn api_key(&self) -> ApiKey {
+                match self {
+                    $( Request::$name(_) => ApiKey::$name, )*
+                }
+            }
+
+            fn write(&self, encoder: &mut Encoder) -> Result<(), EncodeError> {
+                match self {
+                    $( Request::$name(request) => request.write(encoder), )*
+                }
+            }
+
+            fn read(header: &RequestHeader, frame: &Bytes, at: usize) -> Result<Request, DecodeError> {
+                #[allow(clippy::wildcard_enum_match_arm)]
+                match header.api_key {
+                    $( ApiKey::$name => Message::read_at(header.api_version, frame, at).map(Request::$name), )*
+                    _ => Err(DecodeError::UnsupportedVersion { header: header.clone() }),
+                }
+            }
+        }
+
+        impl Response {
+            /// The API this response belongs to.
+            #[must_use]
+            pub const fn api_key(&self) -> ApiKey {
+                match self {
+                    $( Response::$name(_) => ApiKey::$name, )*
+                }
+            }
+
+            fn write(&self, encoder: &mut Encoder) -> Result<(), EncodeError> {
+                match self {
+                    $( Response::$name(response) => response.write(encoder), )*
+                }
+            }
+
+            fn read(api_key: ApiKey, version: i16, frame: &Bytes, at: usize) -> Result<Response, DecodeError> {
+                #[allow(clippy::wildcard_enum_match_arm)]
+                match api_key {
+                    $( ApiKey::$name => Message::read_at(version, frame, at).map(Response::$name), )*
+                    _ => Err(unsupported(api_key, version)),
+                }
+            }
+        }
+
+        $(
+            impl From<$request> for Request {
+                fn from(request: $request) -> Request {
+                    Request::$name(request)
+                }
+            }
+
+            impl From<$response> for Response {
+                fn from(response: $response) -> Response {
+                    Response::$name(response)
+                }
+            }
+        )*
+    };
+}
+
+apis! {
+    /// Append record batches.
+    Produce: produce_request::ProduceRequest, produce_response::ProduceResponse;
+    /// Read record batches.
+    Fetch: fetch_request::FetchRequest, fetch_response::FetchResponse;
+    /// Find offsets by timestamp.
+    ListOffsets: list_offsets_request::ListOffsetsRequest, list_offsets_response::ListOffsetsResponse;
+    /// Learn brokers, topics and leaders.
+    Metadata: metadata_request::MetadataRequest, metadata_response::MetadataResponse;
+    /// Learn which versions a node speaks.
+    ApiVersions: api_versions_request::ApiVersionsRequest, api_versions_response::ApiVersionsResponse;
+    /// Create topics.
+    CreateTopics: create_topics_request::CreateTopicsRequest, create_topics_response::CreateTopicsResponse;
+    /// Delete topics.
+    DeleteTopics: delete_topics_request::DeleteTopicsRequest, delete_topics_response::DeleteTopicsResponse;
+    /// Receive a producer id and epoch.
+    InitProducerId: init_producer_id_request::InitProducerIdRequest, init_producer_id_response::InitProducerIdResponse;
+    /// Find where a leader epoch ended.
+    OffsetForLeaderEpoch: offset_for_leader_epoch_request::OffsetForLeaderEpochRequest,
+        offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
+    /// Change in-sync replicas.
+    AlterPartition: alter_partition_request::AlterPartitionRequest, alter_partition_response::AlterPartitionResponse;
+    /// Forward a request to the controller.
+    Envelope: envelope_request::EnvelopeRequest, envelope_response::EnvelopeResponse;
+    /// Register a broker.
+    BrokerRegistration: broker_registration_request::BrokerRegistrationRequest,
+        broker_registration_response::BrokerRegistrationResponse;
+    /// Show that a broker lives.
+    BrokerHeartbeat: broker_heartbeat_request::BrokerHeartbeatRequest, broker_heartbeat_response::BrokerHeartbeatResponse;
+    /// Receive a block of producer ids.
+    AllocateProducerIds: allocate_producer_ids_request::AllocateProducerIdsRequest,
+        allocate_producer_ids_response::AllocateProducerIdsResponse;
+}
+
+/// Reads a request frame.
+pub fn decode_request(frame: &Bytes) -> Result<(RequestHeader, Request), DecodeError> {
+    let (header, at) = RequestHeader::read(frame)?;
+    let implemented = header.api_key.implemented();
+    if !implemented.is_some_and(|versions| versions.contains(header.api_version)) {
+        return Err(DecodeError::UnsupportedVersion { header });
+    }
+    let request = Request::read(&header, frame, at)?;
+    Ok((header, request))
+}
+
+/// Writes a request frame.
+pub fn encode_request(header: &RequestHeader, request: &Request) -> Result<Chunks, EncodeError> {
+    let (api, version) = (header.api_key, header.api_version);
+    if request.api_key() != api {
+        return Err(EncodeError::WrongApi { api });
+    }
+    let mut encoder = Encoder::new(api.name(), version, api.is_flexible(version));
+    header.write(&mut encoder)?;
+    request.write(&mut encoder)?;
+    Ok(encoder.finish())
+}
+
+/// Reads a response frame to a request of this API and version.
+///
+/// A node that could not read our version of ApiVersions answers in version 0; such an answer is recognised by its error.
+pub fn decode_response(api_key: ApiKey, version: i16, frame: &Bytes) -> Result<(ResponseHeader, Response), DecodeError> {
+    if !api_key.implemented().is_some_and(|versions| versions.contains(version)) {
+        return Err(unsupported(api_key, version));
+    }
+    let (header, at) = ResponseHeader::read(frame, HeaderTags::of_response(api_key, version))?;
+    let refused = frame[at..].starts_with(&ErrorCode::UNSUPPORTED_VERSION.code().to_be_bytes());
+    let version = if api_key == ApiKey::ApiVersions && refused { 0 } else { version };
+    let response = Response::read(api_key, version, frame, at)?;
+    Ok((header, response))
+}
+
+/// Writes a response frame to a request of this API and version.
+pub fn encode_response(api_key: ApiKey, version: i16, correlation_id: i32, response: &Response) -> Result<Chunks, EncodeError> {
+    if response.api_key() != api_key {
+        return Err(EncodeError::WrongApi { api: api_key });
+    }
+    let mut encoder = Encoder::new(api_key.name(), version, api_key.is_flexible(version));
+    let header = ResponseHeader { correlation_id, ..ResponseHeader::default() };
+    header.write(&mut encoder, HeaderTags::of_response(api_key, version))?;
+    response.write(&mut encoder)?;
+    Ok(encoder.finish())
+}

@@ -1,0 +1,88 @@
+//! AlterPartition (key 56): a leader asks the controller to change the in-sync replicas of its partitions. The
+//! controller decides; the leader may count on a smaller set only after the answer (KIP-497). From version 3 each
+//! proposed member comes with its broker epoch, so that one that has restarted meanwhile is refused (KIP-903).
+
+use crate::wire::schema::message;
+
+message! {
+    /// Asks the controller to change the in-sync replicas of partitions.
+    alter_partition_request::AlterPartitionRequest: versions 2..=3, flexible 0 {
+        /// The ID of the requesting broker.
+        broker_id: i32 [always()],
+        /// The epoch of the requesting broker.
+        broker_epoch: i64 [always()] = -1,
+        /// The topics to alter ISRs for.
+        topics: Vec<TopicData> [always()],
+    }
+
+    /// The topics to alter ISRs for.
+    TopicData {
+        /// The ID of the topic to alter ISRs for.
+        topic_id: Uuid [always()],
+        /// The partitions to alter ISRs for.
+        partitions: Vec<PartitionData> [always()],
+    }
+
+    /// The partitions to alter ISRs for.
+    PartitionData {
+        /// The partition index.
+        partition_index: i32 [always()],
+        /// The leader epoch of this partition.
+        leader_epoch: i32 [always()],
+        /// The ISR for this partition. Deprecated since version 3.
+        new_isr: Vec<i32> [between(2, 2)],
+        /// The ISR for this partition.
+        new_isr_with_epochs: Vec<BrokerState> [since(3)],
+        /// 1 if the partition is recovering from an unclean leader election; 0 otherwise.
+        leader_recovery_state: i8 [always()],
+        /// The expected epoch of the partition which is being updated.
+        partition_epoch: i32 [always()],
+    }
+
+    /// The ISR for this partition.
+    BrokerState {
+        /// The ID of the broker.
+        broker_id: i32 [since(3)],
+        /// The epoch of the broker. It will be -1 if the epoch check is not supported.
+        broker_epoch: i64 [since(3)] = -1,
+    }
+}
+
+message! {
+    /// The partitions' state after the change, or why it was refused.
+    alter_partition_response::AlterPartitionResponse: versions 2..=3, flexible 0 {
+        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+        /// if the request did not violate any quota.
+        throttle_time_ms: i32 [always()],
+        /// The top level response error code.
+        error_code: i16 [always()],
+        /// The responses for each topic.
+        topics: Vec<TopicData> [always()],
+    }
+
+    /// The responses for each topic.
+    TopicData {
+        /// The ID of the topic.
+        topic_id: Uuid [always()],
+        /// The responses for each partition.
+        partitions: Vec<PartitionData> [always()],
+    }
+
+    /// The responses for each partition.
+    PartitionData {
+        /// The partition index.
+        partition_index: i32 [always()],
+        /// The partition level error code.
+        error_code: i16 [always()],
+        /// The broker ID of the leader.
+        leader_id: i32 [always()],
+        /// The leader epoch.
+        leader_epoch: i32 [always()],
+        /// The in-sync replica IDs.
+        isr: Vec<i32> [always()],
+        /// 1 if the partition is recovering from an unclean leader election; 0 otherwise.
+        leader_recovery_state: i8 [always()],
+        /// The current epoch for the partition for KRaft controllers.
+        partition_epoch: i32 [always()],
+    }
+}

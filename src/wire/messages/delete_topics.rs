@@ -1,0 +1,46 @@
+//! DeleteTopics (key 20): delete topics by name, from version 6 also by id (KIP-516).
+
+use crate::wire::schema::message;
+
+message! {
+    /// Asks the controller to delete topics.
+    delete_topics_request::DeleteTopicsRequest: versions 1..=6, flexible 4 {
+        /// The name or topic ID of the topic.
+        topics: Vec<DeleteTopicState> [since(6)],
+        /// The names of the topics to delete.
+        topic_names: Vec<String> [between(1, 5).ignorable()],
+        /// The length of time in milliseconds to wait for the deletions to complete.
+        timeout_ms: i32 [always()],
+    }
+
+    /// The name or topic ID of the topic.
+    DeleteTopicState {
+        /// The topic name.
+        name: Option<String> [since(6).nullable()] = None,
+        /// The unique topic ID.
+        topic_id: Uuid [since(6)],
+    }
+}
+
+message! {
+    /// The topics deleted, or why they were not.
+    delete_topics_response::DeleteTopicsResponse: versions 1..=6, flexible 4 {
+        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+        /// if the request did not violate any quota.
+        throttle_time_ms: i32 [always()],
+        /// The results for each topic we tried to delete.
+        responses: Vec<DeletableTopicResult> [always()],
+    }
+
+    /// The results for each topic we tried to delete.
+    DeletableTopicResult {
+        /// The topic name.
+        name: Option<String> [always().nullable_since(6)],
+        /// The unique topic ID.
+        topic_id: Uuid [since(6).ignorable()],
+        /// The deletion error, or 0 if the deletion succeeded.
+        error_code: i16 [always()],
+        /// The error message, or null if there was no error.
+        error_message: Option<String> [since(5).nullable().ignorable()] = None,
+    }
+}

@@ -1,0 +1,36 @@
+//! InitProducerId (key 22): the birth of an idempotent or transactional producer. It receives a producer id and an
+//! epoch, under which brokers recognise its retries and fence its former selves (KIP-98, KIP-360).
+
+use crate::wire::schema::message;
+
+message! {
+    /// Asks for a producer id and epoch.
+    init_producer_id_request::InitProducerIdRequest: versions 0..=5, flexible 2 {
+        /// The transactional id, or null if the producer is not transactional.
+        transactional_id: Option<String> [always().nullable()],
+        /// The time in ms to wait before aborting idle transactions sent by this producer. This is only
+        /// relevant if a TransactionalId has been defined.
+        transaction_timeout_ms: i32 [always()],
+        /// The producer id. This is used to disambiguate requests if a transactional id is reused following
+        /// its expiration.
+        producer_id: i64 [since(3)] = -1,
+        /// The producer's current epoch. This will be checked against the producer epoch on the broker, and
+        /// the request will return an error if they do not match.
+        producer_epoch: i16 [since(3)] = -1,
+    }
+}
+
+message! {
+    /// The producer id and epoch given.
+    init_producer_id_response::InitProducerIdResponse: versions 0..=5, flexible 2 {
+        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
+        /// if the request did not violate any quota.
+        throttle_time_ms: i32 [always()],
+        /// The error code, or 0 if there was no error.
+        error_code: i16 [always()],
+        /// The current producer id.
+        producer_id: i64 [always()] = -1,
+        /// The current epoch associated with the producer id.
+        producer_epoch: i16 [always()],
+    }
+}
