@@ -1,0 +1,176 @@
+//! The follower's side: fetch, append, and truncate where the logs part.
+//!
+//! ```text
+//!             next_fetch                                 on_fetched
+//!   log end 42, epoch 3 ─────▶ leader ─────▶ records 42..50              append; HW := min(leader's HW, 50)
+//!                                     ─────▶ diverging (epoch 2, 37)     cut to 37 or below, sync, fetch again from there
+//!                                     ─────▶ an error                    wait a little
+//! ```
+//!
+//! A diverging answer names the largest epoch that leader and follower may have in common, and where it ends at the leader. If the follower has
+//! that epoch, it cuts at the smaller of the two ends. If it has only older ones, it cuts to the end of its newest older one and asks again:
+//! each round goes down by at least one epoch, until both agree (KIP-279). Such an answer is used for nothing else (KAFKA-14704).
+//!
+//! An answer counts only if the replica still stands where it stood when it asked: same epoch, same log end. Everything else was overtaken.
+//!
+//! After a truncation nothing is appended until the cut is on the medium. Else a power loss could bring cut batches back behind newer ones.
+
+use bytes::Bytes;
+
+use crate::actor::Outbox;
+use crate::disk::Disk;
+use crate::fact::{Fact, TruncationReason};
+use crate::log::{AppendError, LogError};
+use crate::types::{BrokerId, LeaderEpoch, Offset};
+use crate::wire::ErrorCode;
+
+use super::role::Role;
+use super::{FetchFrom, Replica};
+
+/// What the leader answered for this partition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Kafka's error code.
+    pub error: ErrorCode,
+    /// The leader's high watermark.
+    pub high_watermark: Offset,
+    /// The leader's log start; -1 if not given.
+    pub log_start: Offset,
+    /// Where our log parts from the leader's.
+    pub diverging: Option<(LeaderEpoch, Offset)>,
+    /// Whole batches from the offset asked for.
+    pub records: Bytes,
+}
+
+/// How to go on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Verdict {
+    /// Fetch again at once.
+    Continue,
+    /// Wait a little before the next fetch of this partition.
+    BackOff,
+    /// The answer was overtaken and ignored.
+    Overtaken,
+}
+
+impl Replica {
+    /// What to fetch next, and from whom; `None` if it does not follow anybody, or must first wait for a sync.
+    #[must_use]
+    pub fn next_fetch(&self) -> Option<(BrokerId, FetchFrom)> {
+        let Role::Follower(follower) = &self.role else { return None };
+        let leader = follower.leader?;
+        // With `flush.messages=1` the offset we name must be one that we cannot lose.
+        let undurable = self.settings.flush_each_batch && self.log.durable_end() < self.log.log_end();
+        if self.failed.is_some() || self.log.truncation_pending_sync() || undurable {
+            return None;
+        }
+        let from = FetchFrom {
+            leader_epoch: Some(follower.epoch),
+            offset: self.log.log_end(),
+            last_epoch: self.log.last_epoch(),
+            log_start: self.log.log_start(),
+        };
+        Some((leader, from))
+    }
+
+    /// Takes in the leader's answer to `asked`.
+    pub fn on_fetched(&mut self, asked: &FetchFrom, answer: &Answer, disk: &mut dyn Disk, out: &mut Outbox) -> Verdict {
+        match self.next_fetch() {
+            Some((_, present)) if present == *asked => {}
+            Some(_) | None => return Verdict::Overtaken,
+        }
+        match (answer.error, answer.diverging) {
+            (ErrorCode::NONE, Some((epoch, end))) => self.on_diverging(epoch, end, disk, out),
+            (ErrorCode::NONE, None) => self.on_records(answer, disk, out),
+            (ErrorCode::OFFSET_OUT_OF_RANGE, _) if answer.log_start > self.log.log_end() => {
+                self.begin_anew(answer.log_start, disk, out)
+            }
+            (_, _) => Verdict::BackOff,
+        }
+    }
+
+    fn on_diverging(&mut self, epoch: LeaderEpoch, leader_end: Offset, disk: &mut dyn Disk, out: &mut Outbox) -> Verdict {
+        let own_end = self.log.epoch_end(epoch).map_or(self.log.log_start(), |(_, end)| end);
+        let to = own_end.min(leader_end).min(self.log.log_end());
+        if to < self.log.log_start() {
+            return self.begin_anew(to, disk, out);
+        }
+        self.truncate(to, TruncationReason::Diverged, disk, out);
+        Verdict::Continue
+    }
+
+    fn on_records(&mut self, answer: &Answer, disk: &mut dyn Disk, out: &mut Outbox) -> Verdict {
+        let role_epoch = self.leader_epoch();
+        if !answer.records.is_empty() {
+            match self.log.append_as_follower(disk, answer.records.clone(), role_epoch) {
+                Ok(appended) => {
+                    self.changes.log_end = true;
+                    self.state_appended(&appended.batches, role_epoch, false, out);
+                }
+                Err(AppendError::Log(LogError::Disk { error, .. })) => {
+                    self.fail(error, out);
+                    return Verdict::BackOff;
+                }
+                // Bytes that are no batches, or not those that come next: nothing was appended, ask again.
+                Err(_) => return Verdict::BackOff,
+            }
+        }
+        self.follow_high_watermark(answer.high_watermark.min(self.log.log_end()), out);
+        self.follow_log_start(answer.log_start, out);
+        Verdict::Continue
+    }
+
+    /// It may fall: a new leader's high watermark lags behind what its predecessor told us.
+    fn follow_high_watermark(&mut self, to: Offset, out: &mut Outbox) {
+        let to = to.max(self.log.log_start());
+        if to != self.high_watermark {
+            self.high_watermark = to;
+            self.changes.high_watermark = true;
+            out.fact(Fact::HighWatermarkFollowed { partition: self.partition, leader_epoch: self.leader_epoch(), to });
+        }
+    }
+
+    fn follow_log_start(&mut self, to: Offset, out: &mut Outbox) {
+        if to > self.log.log_start() && to <= self.high_watermark {
+            self.log.move_log_start(to);
+            out.fact(Fact::LogStartMoved { partition: self.partition, log_start: to });
+        }
+    }
+
+    /// Cuts the log. The high watermark falls with it if it must.
+    pub(super) fn truncate(&mut self, to: Offset, reason: TruncationReason, disk: &mut dyn Disk, out: &mut Outbox) {
+        let from = self.log.log_end();
+        assert!(to >= self.log.log_start() && to <= from, "{}: truncation to {to} outside the log ..{from}", self.name);
+        match self.log.truncate_to(disk, to) {
+            Ok(end) => self.note_truncation(from, end, reason, out),
+            Err(error) => {
+                self.note_read_error(&error, out);
+            }
+        }
+    }
+
+    /// The leader has given up everything that we have: start with an empty log where its log starts.
+    fn begin_anew(&mut self, start: Offset, disk: &mut dyn Disk, out: &mut Outbox) -> Verdict {
+        let from = self.log.log_end();
+        match self.log.truncate_fully(disk, start) {
+            Ok(()) => {
+                self.note_truncation(from, start, TruncationReason::BelowLeaderStart, out);
+                Verdict::Continue
+            }
+            Err(error) => {
+                self.note_read_error(&error, out);
+                Verdict::BackOff
+            }
+        }
+    }
+
+    fn note_truncation(&mut self, from: Offset, to: Offset, reason: TruncationReason, out: &mut Outbox) {
+        self.high_watermark = self.high_watermark.clamp(self.log.log_start(), self.log.log_end());
+        self.changes.log_end = true;
+        // Cutting at the log end only cleans the history of epochs.
+        if from != to {
+            let role_epoch = self.leader_epoch();
+            out.fact(Fact::LogTruncated { partition: self.partition, from, to, role_epoch, reason });
+        }
+    }
+}
