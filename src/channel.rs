@@ -183,7 +183,8 @@ impl<C> Channel<C> {
 
     fn encode(&mut self, request: &Request, version: i16) -> Result<Vec<Bytes>, EncodeError> {
         self.correlation = self.correlation.wrapping_add(1) & i32::MAX;
-        let header = RequestHeader::new(request.api_key(), version, self.correlation, &self.config.client_id);
+        let mut header = RequestHeader::new(request.api_key(), version, self.correlation);
+        header.client_id = Some(self.config.client_id.clone());
         encode_request(&header, request)
     }
 
