@@ -1,2 +1,3 @@
 //! Scenario files.
+pub mod chance;
 pub mod model;
