@@ -191,7 +191,7 @@ error_codes! {
     /// The transaction timeout is larger than the maximum value allowed by the broker.
     INVALID_TRANSACTION_TIMEOUT = 50;
     /// The producer attempted to update a transaction while another concurrent operation on the same transaction was ongoing.
-    CONCURRENT_TRANSACTIONS = 51;
+    CONCURRENT_TRANSACTIONS = 51, retriable;
     /// Indicates that the transaction coordinator sending a WriteTxnMarker is no longer the current coordinator for a given producer.
     TRANSACTION_COORDINATOR_FENCED = 52;
     /// Transactional Id authorization failed.

@@ -44,6 +44,8 @@ macro_rules! metadata_records {
 
         /// Any record of the metadata log.
         #[derive(Debug, Clone, PartialEq, Eq)]
+        // The variants bear Kafka's names, which all end alike.
+        #[allow(clippy::enum_variant_names)]
         pub enum MetadataRecord {
             $( $(#[$doc])* $name($name), )*
         }
@@ -135,15 +137,15 @@ metadata_records! {
     RegisterBrokerRecord = 0: versions 0..=3 {
         /// The broker id.
         broker_id: i32 [always()],
-        /// True if the broker is a ZK broker in migration mode. Otherwise, false
+        /// True if the broker is a ZK broker in migration mode. Otherwise, false.
         is_migrating_zk_broker: bool [since(2)],
-        /// The incarnation ID of the broker process
+        /// The incarnation ID of the broker process.
         incarnation_id: Uuid [always()],
         /// The broker epoch assigned by the controller.
         broker_epoch: i64 [always()],
         /// The endpoints that can be used to communicate with this broker.
         end_points: Vec<BrokerEndpoint> [always()],
-        /// The features on this broker
+        /// The features on this broker.
         features: Vec<BrokerFeature> [always()],
         /// The broker rack.
         rack: Option<String> [always().nullable()],
@@ -316,7 +318,7 @@ super::schema::structure! {
 }
 
 super::schema::structure! {
-    /// The features on this broker
+    /// The features on this broker.
     BrokerFeature {
         /// The feature name.
         name: String [always()],

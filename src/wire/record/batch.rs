@@ -63,10 +63,11 @@ impl BatchRef {
 
     /// The records, unless they are compressed.
     pub fn records(&self) -> Result<Records, BatchError> {
-        match self.header.compression() {
-            Compression::None => Records::new(&self.header, self.bytes.slice(HEADER_SIZE..)),
-            codec => Err(BatchError::Compressed { codec }),
+        let codec = self.header.compression();
+        if codec != Compression::None {
+            return Err(BatchError::Compressed { codec });
         }
+        Records::new(&self.header, self.bytes.slice(HEADER_SIZE..))
     }
 
     /// The batch under another base offset and leader epoch, in two chunks: a new head, and the rest as it is.

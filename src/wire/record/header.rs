@@ -129,7 +129,7 @@ impl BatchHeader {
 
     /// The header's bytes.
     #[must_use]
-    pub fn to_bytes(&self) -> [u8; HEADER_SIZE] {
+    pub fn to_bytes(self) -> [u8; HEADER_SIZE] {
         let mut bytes = [0; HEADER_SIZE];
         bytes[0..8].copy_from_slice(&self.base_offset.0.to_be_bytes());
         bytes[8..12].copy_from_slice(&self.batch_length.to_be_bytes());
