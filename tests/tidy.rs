@@ -20,7 +20,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("log", &["types", "disk", "wire"]),
     ("replica", &["types", "actor", "disk", "fact", "mutant", "wire", "log"]),
     ("controller", &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "log"]),
-    ("broker", &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "channel", "log", "replica", "controller"]),
+    (
+        "broker",
+        &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "channel", "log", "replica", "controller"],
+    ),
     ("client", &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "channel"]),
     ("node", &["types", "actor", "disk", "operation", "wire"]),
     ("lib", &[]),
@@ -36,7 +39,8 @@ fn modules_import_only_what_lies_below_them() {
     let mut wrong = Vec::new();
     for file in rust_files(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let module = module_of(&file);
-        let allowed = allowed.get(module.as_str()).unwrap_or_else(|| panic!("{module} has no place in the house: add its arrows"));
+        let allowed =
+            allowed.get(module.as_str()).unwrap_or_else(|| panic!("{module} has no place in the house: add its arrows"));
         for name in names_after(&code_of(&file), "crate::") {
             if name != module && !allowed.contains(&name.as_str()) && name != "" {
                 wrong.push(format!("{} imports {name}", file.display()));
@@ -97,7 +101,8 @@ fn every_file_opens_with_prose_and_holds_one_idea() {
 
 /// `src/log/segment.rs` belongs to `log`, `src/types.rs` to `types`.
 fn module_of(file: &Path) -> String {
-    let below = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("only files below src are asked about");
+    let below =
+        file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("only files below src are asked about");
     let first = below.iter().next().and_then(|part| part.to_str()).expect("a file has a name");
     first.trim_end_matches(".rs").to_string()
 }
