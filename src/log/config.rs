@@ -1,0 +1,48 @@
+//! What can be tuned about a log. Defaults are Kafka's, so that reports read like Kafka.
+
+use crate::types::Duration;
+
+/// Settings of one log; each field names the Kafka topic configuration it stands for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LogConfig {
+    /// `segment.bytes`: a segment is closed before it would grow beyond this.
+    pub segment_bytes_max: u32,
+    /// `segment.ms`: a segment is closed when a batch is this much younger than the segment's first batch.
+    pub segment_age_max: Duration,
+    /// `index.interval.bytes`: one index entry per so many bytes of log.
+    pub index_interval_bytes: u32,
+    /// `segment.index.bytes`: a segment is closed when its index would grow beyond this.
+    pub index_bytes_max: u32,
+    /// `flush.messages`: ask for a flush after so many records; `None`: never for that reason.
+    pub flush_messages: Option<u64>,
+    /// `producer.id.expiration.ms`: a producer that has not written for so long is forgotten.
+    pub producer_expiration: Duration,
+    /// `max.message.bytes`: largest batch a client may append, header included.
+    pub message_bytes_max: u32,
+    /// `message.timestamp.after.max.ms`: how far in the future a client's timestamp may lie.
+    pub timestamp_ahead_max: Duration,
+    /// `retention.ms`: segments older than this may be given up; `None`: kept for ever.
+    pub retention_age_max: Option<Duration>,
+    /// `retention.bytes`: the oldest segments may be given up while the log is larger; `None`: no bound.
+    pub retention_bytes_max: Option<u64>,
+    /// How many bytes of the newest batches stay in memory, so that followers and tail readers never touch the disk.
+    pub tail_bytes_max: usize,
+}
+
+impl Default for LogConfig {
+    fn default() -> LogConfig {
+        LogConfig {
+            segment_bytes_max: 1 << 30,
+            segment_age_max: Duration::secs(7 * 24 * 3600),
+            index_interval_bytes: 4096,
+            index_bytes_max: 10 << 20,
+            flush_messages: None,
+            producer_expiration: Duration::secs(24 * 3600),
+            message_bytes_max: 1_048_588,
+            timestamp_ahead_max: Duration::secs(3600),
+            retention_age_max: Some(Duration::secs(7 * 24 * 3600)),
+            retention_bytes_max: None,
+            tail_bytes_max: 1 << 20,
+        }
+    }
+}

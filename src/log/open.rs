@@ -1,0 +1,210 @@
+//! Loading a log directory.
+//!
+//! ```text
+//!   names      leftovers of replacements, deletions, compactions are removed; so are indexes without a segment
+//!   identity   partition.metadata
+//!   content    clean stop: trust the segments, look only at the end of the last one; if even that looks wrong, or no clean
+//!              stop: see recovery.rs
+//!   derived    epochs cut to what the log holds; log start; producers from a snapshot and the batches after it
+//! ```
+
+use super::checkpoint::{self, Checkpoint, EPOCH_FILE, METADATA_FILE};
+use super::config::LogConfig;
+use super::epochs::{EpochCache, EpochFile};
+use super::error::LogError;
+use super::flush::Durability;
+use super::names::{self, Name};
+use super::partition_log::Log;
+use super::segment::Segment;
+use crate::disk::{self, Disk, DiskError};
+use crate::types::{Offset, TopicId};
+use crate::wire::record::{BatchHeader, HEADER_SIZE};
+
+/// What loading a log found.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Recovery {
+    /// The segments were trusted, because the last shutdown was a clean one and nothing speaks against it.
+    pub trusted: bool,
+    /// Batches read and verified by the recovery scan.
+    pub batches_read: u64,
+    /// Bytes cut from the end.
+    pub cut_bytes: u64,
+    /// Where the log was cut, if anything was.
+    pub cut_from: Option<Offset>,
+    /// The log ends here although everything below a higher recovery point was once durable: files are missing, or power was lost in
+    /// the middle of a truncation. The replica must count as one that lost records.
+    pub missing_below_recovery_point: Option<Offset>,
+    /// The high watermark to begin with: the checkpointed one, brought within the log.
+    pub high_watermark: Offset,
+}
+
+/// What lies in the directory.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) segments: Vec<Offset>,
+    indexes: Vec<Offset>,
+    snapshots: Vec<Offset>,
+    truncation_marks: Vec<Offset>,
+    leftovers: Vec<String>,
+}
+
+impl Log {
+    /// Loads the log in `dir`. `clean` says that the clean-shutdown mark was there (and is durably removed by now); `checkpoint` is what
+    /// the data directory's checkpoints say of this log. After anything was cut, [`truncation_pending_sync`] is true.
+    ///
+    /// [`truncation_pending_sync`]: Log::truncation_pending_sync
+    ///
+    /// # Errors
+    /// `Corrupt` if a batch below the recovery point is bad: it was durable once, so nothing is cut and the log stays closed.
+    /// `NeverFlushed` if nothing in it can have been relied upon. `File` if `partition.metadata` is bad. Disk errors.
+    pub fn open(
+        disk: &mut dyn Disk,
+        dir: &str,
+        config: LogConfig,
+        clean: bool,
+        checkpoint: &Checkpoint,
+    ) -> Result<(Log, Recovery), LogError> {
+        let listing = Listing::read(disk, dir)?;
+        let topic = read_topic(disk, dir, clean)?;
+        let mut log = Log::empty(dir, topic, config);
+        let recovery_point = listing.truncation_marks.iter().copied().fold(checkpoint.recovery_point, Offset::min);
+        log.durability = Durability::loading(checkpoint.recovery_point);
+        log.adopt(disk, &listing, checkpoint.log_start)?;
+        let epochs = read_epochs(disk, dir)?;
+        let mut recovery = Recovery::default();
+        match epochs.clone().filter(|_| clean) {
+            Some(epochs) if log.load_trusted(disk, epochs, recovery_point)? => recovery.trusted = true,
+            Some(_) | None => log.recover(disk, epochs.clone(), recovery_point, &mut recovery)?,
+        }
+        log.epoch_file = EpochFile::found(epochs.unwrap_or_default());
+        log.derive(disk, if recovery.trusted { log.log_end } else { recovery_point })?;
+        recovery.high_watermark = checkpoint.high_watermark.clamp(log.log_start, log.log_end);
+        Ok((log, recovery))
+    }
+
+    /// Opens the segments and tidies up the names around them.
+    fn adopt(&mut self, disk: &mut dyn Disk, listing: &Listing, log_start: Offset) -> Result<(), LogError> {
+        for name in &listing.leftovers {
+            disk.remove(&format!("{}/{name}", self.dir))?;
+            self.durability.change_names();
+        }
+        for base in listing.indexes.iter().filter(|base| !listing.segments.contains(base)) {
+            disk.remove(&names::index(&self.dir, *base))?;
+            self.durability.change_names();
+        }
+        for base in &listing.segments {
+            self.segments.push(Segment::open(disk, &self.dir, *base)?);
+        }
+        self.snapshots.clone_from(&listing.snapshots);
+        self.truncation_marks.clone_from(&listing.truncation_marks);
+        let first = listing.segments.first().copied().unwrap_or(log_start);
+        // A log that began anew below its checkpointed start says so by a mark at its first segment.
+        let restarted = self.truncation_marks.contains(&first);
+        self.log_start = if restarted { first } else { log_start.max(first) };
+        self.remove_segments_below_start(disk)
+    }
+
+    /// Removes segments of which no record may be read any more.
+    pub(super) fn remove_segments_below_start(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
+        let kept = self.segment_of(self.log_start);
+        for segment in self.segments.drain(..kept).collect::<Vec<_>>() {
+            segment.remove(disk, &self.dir)?;
+            self.durability.change_names();
+        }
+        let first = self.segments.first().map_or(Offset::ZERO, |segment| segment.base);
+        for offset in self.snapshots.extract_if(.., |offset| *offset < first).collect::<Vec<_>>() {
+            disk.remove(&names::snapshot(&self.dir, offset))?;
+            self.durability.change_names();
+        }
+        Ok(())
+    }
+
+    /// Loads a log that was closed in order. False if it does not look like one.
+    fn load_trusted(&mut self, disk: &mut dyn Disk, epochs: EpochCache, recovery_point: Offset) -> Result<bool, LogError> {
+        let Some(last) = self.segments.len().checked_sub(1) else { return Ok(false) };
+        let (dir, interval) = (self.dir.clone(), self.config.index_interval_bytes);
+        let mut scan = match self.segments[last].index(disk, &dir, interval).map(|index| index.last()) {
+            Ok(_) => self.scan_from(disk, last, Offset(i64::MAX))?,
+            Err(LogError::Corrupt { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        loop {
+            match scan.next(disk) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(stop) => match self.segments[last].stopped(stop, &scan, &dir) {
+                    LogError::Disk(error) => return Err(error.into()),
+                    _ => return Ok(false),
+                },
+            }
+        }
+        let told = scan.expected.0.checked_sub(1).map(Offset).and_then(|offset| epochs.epoch_at(offset));
+        let agrees = scan.position == 0 || told == Some(scan.epoch);
+        if !agrees || scan.expected < recovery_point.max(self.log_start) {
+            return Ok(false);
+        }
+        self.note_first_timestamp(disk)?;
+        self.epochs = epochs;
+        self.log_end = scan.expected;
+        self.durability.settle(self.log_end);
+        Ok(true)
+    }
+
+    fn note_first_timestamp(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
+        let active = self.active();
+        if active.length > 0 {
+            let header = BatchHeader::parse(&disk.read(active.file, 0, HEADER_SIZE)?);
+            active.first_timestamp = header.ok().map(|header| header.max_timestamp);
+        }
+        Ok(())
+    }
+
+    /// Brings into line what follows from the batches. Snapshots above `trusted` are not believed.
+    fn derive(&mut self, disk: &mut dyn Disk, trusted: Offset) -> Result<(), LogError> {
+        self.epochs.truncate_from_end(self.log_end);
+        self.epochs.truncate_from_start(self.log_start);
+        self.remove_snapshots_above(disk, trusted.min(self.log_end))?;
+        assert!(self.log_start <= self.log_end, "a log from {} to {}", self.log_start, self.log_end);
+        self.reload_producers(disk, self.log_end)
+    }
+}
+
+impl Listing {
+    fn read(disk: &mut dyn Disk, dir: &str) -> Result<Listing, DiskError> {
+        let mut listing = Listing::default();
+        for name in disk.list(dir)? {
+            match Name::parse(&name) {
+                Name::Segment(base) => listing.segments.push(base),
+                Name::Index(base) => listing.indexes.push(base),
+                Name::Snapshot(offset) => listing.snapshots.push(offset),
+                Name::Truncated(offset) => listing.truncation_marks.push(offset),
+                Name::Leftover => listing.leftovers.push(name),
+                Name::Other => {}
+            }
+        }
+        Ok(listing)
+    }
+}
+
+fn read_topic(disk: &mut dyn Disk, dir: &str, clean: bool) -> Result<TopicId, LogError> {
+    let path = format!("{dir}/{METADATA_FILE}");
+    let bytes = match disk::read_file(disk, &path) {
+        Err(DiskError::NotFound) => bytes::Bytes::new(),
+        read => read?,
+    };
+    // The first flush covers this file: only if power was lost before it can the file be missing or without its data.
+    if !clean && bytes.iter().all(|byte| *byte == 0) {
+        return Err(LogError::NeverFlushed { dir: dir.to_owned() });
+    }
+    Ok(checkpoint::parse_metadata(&path, &bytes)?)
+}
+
+/// The epochs as the file says; `None` if it is not there or cannot be understood: then they come from the batches.
+fn read_epochs(disk: &mut dyn Disk, dir: &str) -> Result<Option<EpochCache>, DiskError> {
+    let path = format!("{dir}/{EPOCH_FILE}");
+    match disk::read_file(disk, &path) {
+        Ok(bytes) => Ok(checkpoint::parse_epochs(&path, &bytes).ok()),
+        Err(DiskError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
