@@ -29,6 +29,6 @@ pub mod log;
 pub mod mutant;
 pub mod node;
 pub mod operation;
-// pub mod replica; (waits for log)
+pub mod replica;
 pub mod types;
 pub mod wire;

@@ -38,17 +38,17 @@ pub struct Appended {
     pub batches: Vec<AppendedBatch>,
     /// The batch was in the log already; nothing was appended.
     pub duplicate: bool,
-    /// The broker's timestamp, if it overrules the client's: never, for now -1.
-    pub log_append_time: Timestamp,
+    /// The broker's timestamp, if it overrules the client's: not offered yet.
+    pub log_append_time: Option<Timestamp>,
 }
 
 /// One batch that is in the log now.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct AppendedBatch {
     /// Offset of its first record.
-    pub base: Offset,
+    pub base_offset: Offset,
     /// Offset of its last record.
-    pub last: Offset,
+    pub last_offset: Offset,
     /// Leader epoch stamped on it.
     pub leader_epoch: LeaderEpoch,
     /// Its checksum.
@@ -65,12 +65,12 @@ impl Log {
     pub fn append_as_leader(
         &mut self,
         disk: &mut dyn Disk,
-        batches: &Bytes,
+        batches: Bytes,
         epoch: LeaderEpoch,
         now: Timestamp,
     ) -> Result<Appended, AppendError> {
         self.check_appendable()?;
-        let batch = self.judge_client_batch(batches, now)?;
+        let batch = self.judge_client_batch(&batches, now)?;
         self.check_epoch(epoch)?;
         if let Verdict::Duplicate(original) = self.producers.check(&batch.header)? {
             return Ok(Appended::duplicate(original));
@@ -91,11 +91,11 @@ impl Log {
     pub fn append_as_follower(
         &mut self,
         disk: &mut dyn Disk,
-        batches: &Bytes,
+        batches: Bytes,
         role_epoch: LeaderEpoch,
     ) -> Result<Appended, AppendError> {
         self.check_appendable()?;
-        let run = self.judge_leader_batches(batches, role_epoch)?;
+        let run = self.judge_leader_batches(&batches, role_epoch)?;
         let first = run.first().ok_or(AppendError::Refused(Refusal::NotOneBatch))?.base_offset;
         if first < self.log_end {
             let result = self.restart_empty_at(disk, first);
@@ -272,12 +272,12 @@ impl Appended {
     fn new(run: &[BatchHeader]) -> Appended {
         let (first, last) = (run[0].base_offset, run[run.len() - 1].last_offset());
         let batches = run.iter().map(AppendedBatch::new).collect();
-        Appended { first, last, batches, duplicate: false, log_append_time: Timestamp(-1) }
+        Appended { first, last, batches, duplicate: false, log_append_time: None }
     }
 
     fn duplicate(original: ProducerBatch) -> Appended {
         let (first, last) = (original.first_offset, original.last_offset);
-        Appended { first, last, batches: Vec::new(), duplicate: true, log_append_time: Timestamp(-1) }
+        Appended { first, last, batches: Vec::new(), duplicate: true, log_append_time: None }
     }
 }
 
@@ -285,12 +285,11 @@ impl AppendedBatch {
     fn new(header: &BatchHeader) -> AppendedBatch {
         let producer = (header.producer_id, header.producer_epoch, header.base_sequence);
         AppendedBatch {
-            base: header.base_offset,
-            last: header.last_offset(),
+            base_offset: header.base_offset,
+            last_offset: header.last_offset(),
             leader_epoch: header.leader_epoch,
             crc: header.crc,
             producer: header.has_producer().then_some(producer),
         }
     }
 }
-

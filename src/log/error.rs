@@ -8,14 +8,19 @@ use thiserror::Error;
 
 use crate::disk::DiskError;
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use crate::wire::ErrorCode;
 use crate::wire::record::BatchError;
 
 /// Why an operation on a log failed.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum LogError {
     /// The disk failed just now; the log is stopped.
-    #[error("disk: {0}")]
-    Disk(#[from] DiskError),
+    #[error("disk: {error}")]
+    Disk {
+        /// What the disk said.
+        #[from]
+        error: DiskError,
+    },
     /// The disk failed earlier; the log takes no more part.
     #[error("stopped after a disk error: {0}")]
     Stopped(DiskError),
@@ -199,9 +204,44 @@ pub enum AppendError {
     },
 }
 
+impl LogError {
+    /// What a client or a follower is told.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            LogError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+            LogError::Corrupt { .. } => ErrorCode::CORRUPT_MESSAGE,
+            LogError::Disk { .. } | LogError::Stopped(_) | LogError::File(_) | LogError::NeverFlushed { .. } => {
+                ErrorCode::KAFKA_STORAGE_ERROR
+            }
+        }
+    }
+}
+
+impl AppendError {
+    /// What a client is told. The last two concern followers only.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            AppendError::Log(error) => error.code(),
+            // Retriable, and true enough: this leader is not ready yet.
+            AppendError::TruncationPending => ErrorCode::LEADER_NOT_AVAILABLE,
+            AppendError::Batch(_) => ErrorCode::CORRUPT_MESSAGE,
+            AppendError::Refused(_) => ErrorCode::INVALID_RECORD,
+            AppendError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+            AppendError::LargerThanSegment { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+            AppendError::Timestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
+            AppendError::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+            AppendError::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
+            AppendError::EpochFalls { .. } => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            AppendError::UnexpectedOffset { .. } | AppendError::FutureEpoch { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
+        }
+    }
+}
+
 impl From<DiskError> for AppendError {
     fn from(error: DiskError) -> AppendError {
-        AppendError::Log(LogError::Disk(error))
+        AppendError::Log(LogError::Disk { error })
     }
 }
 

@@ -22,10 +22,10 @@
 //! honours, and which goes when a recovery point at or below the true one has been written
 //! ([`Log::recovery_point_written`](super::Log::recovery_point_written)).
 
-use crate::disk::{DiskError, FileId, SyncTarget};
+use crate::disk::{FileId, SyncTarget};
 use crate::types::Offset;
 
-/// A flush under way. Give its targets to the outbox, and itself back with the result.
+/// A flush under way. Give its targets to the outbox, and itself back when they are durable.
 #[must_use]
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Flush {
@@ -181,6 +181,3 @@ impl Durability {
         files
     }
 }
-
-/// The outcome of a flush.
-pub type FlushResult = Result<(), DiskError>;

@@ -28,8 +28,8 @@
 //! | what is durable, and when | [`Flush`] |
 //! | what is believed after a crash | [`open`](Log::open), `recovery` |
 //!
-//! **Nothing waits here.** Writes reach the page cache; to make them durable the caller takes a [`Flush`] and an
-//! [`EpochCheckpoint`] to its outbox and brings the results back. The high watermark, roles and acknowledgements are the replica's.
+//! **Nothing waits here.** Writes reach the page cache; to make them durable the caller takes a [`Flush`], and the
+//! [content of the epoch file](Log::epoch_checkpoint), to its outbox and says when they have ended. The high watermark, roles and acknowledgements are the replica's.
 //!
 //! **One disk error stops the log** for the rest of the life of the process ([`LogError::Stopped`]).
 //!
@@ -61,7 +61,7 @@ pub use checkpoint::Checkpoint;
 pub use config::LogConfig;
 pub use epochs::{EpochCache, EpochStart};
 pub use error::{AppendError, Damage, FileError, FileFault, LogError, Refusal};
-pub use flush::{Flush, FlushResult};
+pub use flush::Flush;
 pub use open::Recovery;
-pub use partition_log::{EpochCheckpoint, Log};
+pub use partition_log::Log;
 pub use producers::{ProducerBatch, ProducerState, ProducerStates, Verdict, WINDOW};

@@ -15,6 +15,7 @@ use super::error::LogError;
 use super::flush::Durability;
 use super::names::{self, Name};
 use super::partition_log::Log;
+use super::scan::ScanStop;
 use super::segment::Segment;
 use crate::disk::{self, Disk, DiskError};
 use crate::types::{Offset, TopicId};
@@ -72,7 +73,7 @@ impl Log {
         log.adopt(disk, &listing, checkpoint.log_start)?;
         let epochs = read_epochs(disk, dir)?;
         let mut recovery = Recovery::default();
-        match epochs.clone().filter(|_| clean) {
+        match epochs.as_ref().filter(|_| clean) {
             Some(epochs) if log.load_trusted(disk, epochs, recovery_point)? => recovery.trusted = true,
             Some(_) | None => log.recover(disk, epochs.clone(), recovery_point, &mut recovery)?,
         }
@@ -120,7 +121,7 @@ impl Log {
     }
 
     /// Loads a log that was closed in order. False if it does not look like one.
-    fn load_trusted(&mut self, disk: &mut dyn Disk, epochs: EpochCache, recovery_point: Offset) -> Result<bool, LogError> {
+    fn load_trusted(&mut self, disk: &mut dyn Disk, epochs: &EpochCache, recovery_point: Offset) -> Result<bool, LogError> {
         let Some(last) = self.segments.len().checked_sub(1) else { return Ok(false) };
         let (dir, interval) = (self.dir.clone(), self.config.index_interval_bytes);
         let mut scan = match self.segments[last].index(disk, &dir, interval).map(|index| index.last()) {
@@ -132,10 +133,8 @@ impl Log {
             match scan.next(disk) {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(stop) => match self.segments[last].stopped(stop, &scan, &dir) {
-                    LogError::Disk(error) => return Err(error.into()),
-                    _ => return Ok(false),
-                },
+                Err(ScanStop::Damage(_)) => return Ok(false),
+                Err(ScanStop::Disk(error)) => return Err(error.into()),
             }
         }
         let told = scan.expected.0.checked_sub(1).map(Offset).and_then(|offset| epochs.epoch_at(offset));
@@ -144,7 +143,7 @@ impl Log {
             return Ok(false);
         }
         self.note_first_timestamp(disk)?;
-        self.epochs = epochs;
+        self.epochs = epochs.clone();
         self.log_end = scan.expected;
         self.durability.settle(self.log_end);
         Ok(true)

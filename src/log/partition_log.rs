@@ -4,7 +4,7 @@ use super::checkpoint::{self, EPOCH_FILE, METADATA_FILE};
 use super::config::LogConfig;
 use super::epochs::{EpochCache, EpochFile, EpochStart};
 use super::error::LogError;
-use super::flush::{Durability, Flush, FlushResult};
+use super::flush::{Durability, Flush};
 use super::names;
 use super::producers::ProducerStates;
 use super::segment::Segment;
@@ -36,22 +36,11 @@ pub struct Log {
     pub(super) stopped: Option<DiskError>,
 }
 
-/// A version of `leader-epoch-checkpoint` to be put in place by [`Outbox::replace`](crate::actor::Outbox::replace).
-/// Versions must end in the order in which they were taken.
-#[must_use]
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct EpochCheckpoint {
-    /// The file.
-    pub path: String,
-    /// Its new content.
-    pub content: Bytes,
-}
-
 impl Log {
     /// Creates the log of a partition in the new directory `dir`. Nothing of it is durable before the first flush.
     ///
     /// # Errors
-    /// `Disk(Exists)` if the directory is there; other disk errors.
+    /// `Disk` with `Exists`, if the directory is there; other disk errors.
     pub fn create(disk: &mut dyn Disk, dir: &str, topic: TopicId, config: LogConfig) -> Result<Log, LogError> {
         disk.create_dir(dir)?;
         let mut log = Log::empty(dir, topic, config);
@@ -174,24 +163,20 @@ impl Log {
         self.epochs.entries()
     }
 
-    /// The content for `leader-epoch-checkpoint`, if it changed since last asked. Confirm with
-    /// [`end_epoch_checkpoint`](Log::end_epoch_checkpoint); until then the recovery point stays below the change.
-    pub fn epoch_checkpoint(&mut self) -> Option<EpochCheckpoint> {
+    /// Path and content of `leader-epoch-checkpoint`, if it changed since last asked; to be put in place by
+    /// [`Outbox::replace`](crate::actor::Outbox::replace). Confirm with [`epoch_checkpoint_done`](Log::epoch_checkpoint_done);
+    /// until then the recovery point stays below the change.
+    pub fn epoch_checkpoint(&mut self) -> Option<(String, Bytes)> {
         if self.stopped.is_some() || !self.epoch_file.is_stale(&self.epochs) {
             return None;
         }
         self.epoch_file.begin(&self.epochs);
-        Some(EpochCheckpoint { path: format!("{}/{EPOCH_FILE}", self.dir), content: checkpoint::encode_epochs(&self.epochs) })
+        Some((format!("{}/{EPOCH_FILE}", self.dir), checkpoint::encode_epochs(&self.epochs)))
     }
 
-    /// The oldest epoch checkpoint under way has ended.
-    ///
-    /// # Errors
-    /// The failure, which stops the log.
-    pub fn end_epoch_checkpoint(&mut self, result: FlushResult) -> Result<(), LogError> {
-        self.check_running()?;
-        let result = result.map(|()| self.epoch_file.end()).map_err(LogError::Disk);
-        self.watch(result)
+    /// The oldest epoch checkpoint under way is on the disk.
+    pub fn epoch_checkpoint_done(&mut self) {
+        self.epoch_file.end();
     }
 
     // ---- durability -------------------------------------------------------------------------------------------
@@ -211,16 +196,15 @@ impl Log {
         self.durability.begin(files, &self.dir, names::parent(&self.dir), self.log_end)
     }
 
-    /// A flush has ended. Gives the durable end.
-    ///
-    /// # Errors
-    /// The failure, which stops the log: a second sync would succeed and lie.
-    pub fn end_flush(&mut self, flush: &Flush, result: FlushResult) -> Result<Offset, LogError> {
-        self.check_running()?;
-        let result = result.map(|()| self.durability.end(flush)).map_err(LogError::Disk);
-        self.watch(result)?;
+    /// A flush has succeeded.
+    pub fn end_flush(&mut self, flush: Flush) {
+        self.durability.end(&flush);
         assert!(self.durable_end() <= self.log_end, "{} is durable of {}", self.durable_end(), self.log_end);
-        Ok(self.durable_end())
+    }
+
+    /// A flush or the replacement of a file has failed. The log takes no more part: a second sync would succeed and lie.
+    pub fn stop(&mut self, error: DiskError) {
+        self.stopped.get_or_insert(error);
     }
 
     /// Whether a truncation, or what recovery cut, is not durable yet. Until a flush that began after it has ended,
@@ -315,7 +299,7 @@ impl Log {
 
     /// One disk error stops the log.
     pub(super) fn watch<T>(&mut self, result: Result<T, LogError>) -> Result<T, LogError> {
-        if let Err(LogError::Disk(error)) = &result {
+        if let Err(LogError::Disk { error }) = &result {
             self.stopped = Some(*error);
         }
         result

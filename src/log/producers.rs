@@ -138,9 +138,7 @@ impl ProducerStates {
     /// Forgets producers that have not written for `expiration`, unless a transaction of theirs is open.
     pub fn expire(&mut self, now: Timestamp, expiration: Duration) {
         let bound = i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX);
-        self.states.retain(|_, state| {
-            state.open_transaction.is_some() || now.0.saturating_sub(state.last_timestamp.0) < bound
-        });
+        self.states.retain(|_, state| state.open_transaction.is_some() || now.0.saturating_sub(state.last_timestamp.0) < bound);
     }
 
     /// What is known of a producer.

@@ -146,7 +146,7 @@ impl Segment {
     /// Why a scan of this segment stopped, as an error. Whether the place is below the recovery point is for the log to say.
     pub(super) fn stopped(&self, stop: ScanStop, scan: &Scan, dir: &str) -> LogError {
         match stop {
-            ScanStop::Disk(error) => LogError::Disk(error),
+            ScanStop::Disk(error) => LogError::Disk { error },
             ScanStop::Damage(fault) => LogError::Corrupt {
                 path: names::segment(dir, self.base),
                 position: scan.position,

@@ -12,27 +12,17 @@ use crate::types::{Offset, Timestamp};
 use crate::wire::record::BatchRef;
 
 impl Log {
-    /// The first record below `up_to` with a timestamp of at least `at`.
+    /// The first record with a timestamp of at least `at`. Whether the asker may know of it is for the caller to judge.
     ///
     /// # Errors
     /// `Corrupt` if the walk meets a bad batch, disk errors.
-    pub fn offset_for_timestamp(
-        &mut self,
-        disk: &mut dyn Disk,
-        at: Timestamp,
-        up_to: Offset,
-    ) -> Result<Option<(Timestamp, Offset)>, LogError> {
+    pub fn offset_for_timestamp(&mut self, disk: &mut dyn Disk, at: Timestamp) -> Result<Option<(Timestamp, Offset)>, LogError> {
         self.check_running()?;
-        let result = self.find_timestamp(disk, at, up_to);
+        let result = self.find_timestamp(disk, at);
         self.watch(result)
     }
 
-    fn find_timestamp(
-        &mut self,
-        disk: &mut dyn Disk,
-        at: Timestamp,
-        up_to: Offset,
-    ) -> Result<Option<(Timestamp, Offset)>, LogError> {
+    fn find_timestamp(&mut self, disk: &mut dyn Disk, at: Timestamp) -> Result<Option<(Timestamp, Offset)>, LogError> {
         for number in self.segment_of(self.log_start)..self.segments.len() {
             let (base, max) = (self.segments[number].base, self.segments[number].max_timestamp);
             if max.is_some_and(|max| max < at) {
@@ -41,9 +31,8 @@ impl Log {
             let mut scan = self.scan_from(disk, number, self.log_start.max(base))?;
             loop {
                 match scan.next(disk) {
-                    Ok(Some(batch)) if batch.header.base_offset >= up_to => return Ok(None),
                     Ok(Some(batch)) => match first_record(&batch, at, self.log_start) {
-                        Some(found) => return Ok(Some(found).filter(|(_, offset)| *offset < up_to)),
+                        Some(found) => return Ok(Some(found)),
                         None => continue,
                     },
                     Ok(None) => break,
