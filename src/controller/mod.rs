@@ -33,15 +33,24 @@
 //! **Simplified.** One controller instead of a quorum of them: committed means synced here. No snapshots of the metadata log, no
 //! ELR (KIP-966), no reassignment, no change of configurations, no preferred-leader balancing.
 
+mod alter_partition;
 pub mod change;
 pub mod delta;
 pub mod election;
+pub mod facts;
 pub mod image;
+pub mod liveness;
 pub mod partition;
 pub mod placement;
+mod registration;
+#[cfg(test)]
+mod scripts;
+pub mod state;
 pub mod topic_config;
+pub mod topics;
 
 pub use delta::{Change, Delta};
 pub use image::{Broker, ImageError, MetadataImage, Topic};
 pub use partition::{Partition, Recovery};
+pub use state::{Controller, ControllerConfig, Written};
 pub use topic_config::{ConfigError, TopicConfig};
