@@ -1,1 +1,163 @@
-//! To be written.
+//! Streaming judges of facts and client histories.
+//!
+//! ```text
+//!   events, in order ──▶ ghost (what is true) ──▶ change ──▶ R1 R2 R5a ... D8     inner: every fact as it happens
+//!                    └─▶ clients (what people saw) ────────▶ B1 B2 B3 B4          outer: as a person outside would see it
+//!                                                  settle ─▶ L1 ... L4            did everything come to rest?
+//!                                                            │
+//!                                                            ▼
+//!                                                         verdict
+//! ```
+//!
+//! Two independent oracles. The inner one keeps a [ghost] of the truth and looks at each change that an event made to it; only the
+//! replicas that the event names are touched. The outer one knows only what [clients] saw. Every anomaly that a client saw must have
+//! an earlier inner finding, or be allowed by the configuration; if not, an invariant is missing here, which the finding then says.
+//!
+//! One property per file. Nothing here calls the broker's logic: only its types, facts and operations are named, because a checker that
+//! shares code with the suspect inherits its bugs. Checks only read: a run has the same hash with them on or off.
+
+pub mod b1_lost_write;
+pub mod b2_duplicate;
+pub mod b3_divergence;
+pub mod b4_phantom;
+pub mod chain;
+pub mod clients;
+pub mod d8_recovery;
+pub mod ghost;
+pub mod judge;
+pub mod l1_leader;
+pub mod l2_open_writes;
+pub mod l3_high_watermark;
+pub mod l4_full_isr;
+pub mod liveness;
+pub mod page;
+pub mod r11_legal_advance;
+pub mod r12_legal_ack;
+pub mod r13_legal_exposure;
+pub mod r14_legal_truncation;
+pub mod r18_density;
+pub mod r19_idempotence;
+pub mod r1_epoch_monotone;
+pub mod r20_convergence;
+pub mod r2_one_leader;
+pub mod r5a_high_watermark;
+pub mod r6_committed_prefix;
+pub mod r7_log_matching;
+pub mod r8_leader_completeness;
+pub mod r9_candidate_completeness;
+pub mod setup;
+pub mod verdict;
+
+use brokerlab_reports::event::EventId;
+
+pub use judge::Judge;
+pub use setup::{NodeKind, NodeSetup, Setup};
+
+use clients::Clients;
+use ghost::{Change, Ghost, Place};
+use liveness::{Liveness, OBLIGATIONS};
+use page::Page;
+
+/// One property. It is told every change once, after the ghost has taken it in.
+pub trait Check: Send {
+    /// Looks at a change.
+    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page);
+
+    /// Looks at the end of the run.
+    fn finish(&mut self, _: &Scene<'_>, _: &mut Page) {}
+
+    /// Acknowledged records that it missed.
+    fn lost(&self) -> u64 {
+        0
+    }
+
+    /// Records that it saw twice.
+    fn duplicated(&self) -> u64 {
+        0
+    }
+}
+
+/// What a check may look at.
+pub struct Scene<'a> {
+    /// The event of the change; the last one, at the end.
+    pub event: EventId,
+    /// The truth.
+    pub ghost: &'a Ghost,
+    /// What clients saw.
+    pub clients: &'a Clients,
+    /// The settle phase has begun.
+    pub settling: bool,
+    /// Every obligation is met.
+    pub at_rest: bool,
+}
+
+impl Scene<'_> {
+    /// Name of a node.
+    #[must_use]
+    pub fn node(&self, node: usize) -> &str {
+        self.ghost.node_name(node)
+    }
+
+    /// Name of a partition.
+    #[must_use]
+    pub fn name(&self, at: Place) -> String {
+        self.ghost.name(at.partition)
+    }
+}
+
+/// Every check: id, what must hold.
+pub const CATALOGUE: &[(&str, &str)] = &[
+    (r1_epoch_monotone::ID, r1_epoch_monotone::CLAIM),
+    (r2_one_leader::ID, r2_one_leader::CLAIM),
+    (r5a_high_watermark::ID, r5a_high_watermark::CLAIM),
+    (r6_committed_prefix::ID, r6_committed_prefix::CLAIM),
+    (r7_log_matching::ID, r7_log_matching::CLAIM),
+    (r8_leader_completeness::ID, r8_leader_completeness::CLAIM),
+    (r9_candidate_completeness::ID, r9_candidate_completeness::CLAIM),
+    (r11_legal_advance::ID, r11_legal_advance::CLAIM),
+    (r12_legal_ack::ID, r12_legal_ack::CLAIM),
+    (r13_legal_exposure::ID, r13_legal_exposure::CLAIM),
+    (r14_legal_truncation::ID, r14_legal_truncation::CLAIM),
+    (r18_density::ID, r18_density::CLAIM),
+    (r19_idempotence::ID, r19_idempotence::CLAIM),
+    (r20_convergence::ID, r20_convergence::CLAIM),
+    (d8_recovery::ID, d8_recovery::CLAIM),
+    (b1_lost_write::ID, b1_lost_write::CLAIM),
+    (b2_duplicate::ID, b2_duplicate::CLAIM),
+    (b3_divergence::ID, b3_divergence::CLAIM),
+    (b4_phantom::ID, b4_phantom::CLAIM),
+    (l1_leader::ID, l1_leader::CLAIM),
+    (l2_open_writes::ID, l2_open_writes::CLAIM),
+    (l3_high_watermark::ID, l3_high_watermark::CLAIM),
+    (l4_full_isr::ID, l4_full_isr::CLAIM),
+];
+
+/// One of each, in the order of the catalogue.
+fn every_check() -> Vec<Box<dyn Check>> {
+    let [l1, l3, l4] = OBLIGATIONS.map(Liveness);
+    vec![
+        Box::new(r1_epoch_monotone::EpochMonotone),
+        Box::new(r2_one_leader::OneLeader),
+        Box::new(r5a_high_watermark::HighWatermark),
+        Box::new(r6_committed_prefix::CommittedPrefix),
+        Box::new(r7_log_matching::LogMatching),
+        Box::new(r8_leader_completeness::LeaderCompleteness),
+        Box::new(r9_candidate_completeness::CandidateCompleteness),
+        Box::new(r11_legal_advance::LegalAdvance),
+        Box::new(r12_legal_ack::LegalAck),
+        Box::new(r13_legal_exposure::LegalExposure),
+        Box::new(r14_legal_truncation::LegalTruncation),
+        Box::new(r18_density::Density),
+        Box::<r19_idempotence::Idempotence>::default(),
+        Box::new(r20_convergence::Convergence),
+        Box::new(d8_recovery::RecoveredPrefix),
+        Box::<b1_lost_write::LostWrite>::default(),
+        Box::<b2_duplicate::Duplicate>::default(),
+        Box::<b3_divergence::Divergence>::default(),
+        Box::new(b4_phantom::Phantom),
+        Box::new(l1),
+        Box::new(l2_open_writes::OpenWrites),
+        Box::new(l3),
+        Box::new(l4),
+    ]
+}

@@ -1,0 +1,212 @@
+//! What clients saw, and nothing else: the material of the outer oracle.
+//!
+//! Every record that a producer is asked to write has a value of its own, so a value stands for a write. The laboratory's consumer reads
+//! every partition from its start once the cluster has come to rest: the *final read*, against which all promises are held.
+
+use brokerlab::operation::{Certainty, Completion, Operation, Outcome, PolledRecord};
+use brokerlab::types::{Offset, TopicPartition};
+use brokerlab_reports::event::EventId;
+use std::collections::VecDeque;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::ghost::{Change, Ghost};
+use super::setup::{NodeKind, Setup};
+
+/// Every write and the final read.
+#[derive(Debug)]
+pub struct Clients {
+    /// What each node is.
+    pub kinds: Vec<NodeKind>,
+    /// Every write that was asked for, in order.
+    pub writes: Vec<Write>,
+    /// The final read of each partition, by its number in the ghost.
+    pub finals: Vec<FinalRead>,
+    open: Vec<VecDeque<(u64, usize)>>,
+    settling: bool,
+}
+
+/// One record that a producer was asked to write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Write {
+    /// Hash of its value.
+    pub value: u64,
+    /// Node of the producer.
+    pub node: usize,
+    /// What became of it.
+    pub fate: Fate,
+    /// When that was known.
+    pub event: EventId,
+    /// Number of the partition, once acknowledged.
+    pub partition: Option<usize>,
+    /// Its offset, once acknowledged with one.
+    pub offset: Option<Offset>,
+}
+
+/// What a producer knows of a write.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fate {
+    /// Not ended.
+    Open,
+    /// It is written.
+    Acknowledged,
+    /// Nobody knows.
+    Indefinite,
+    /// It is not written and never will be.
+    Failed,
+}
+
+/// What the laboratory's consumer read from one partition after healing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FinalRead {
+    /// It has begun.
+    pub begun: bool,
+    /// Offset and hash of the value, by rising offset.
+    pub records: Vec<(Offset, u64)>,
+}
+
+impl FinalRead {
+    /// Where it will go on.
+    #[must_use]
+    pub fn position(&self) -> Offset {
+        self.records.last().map_or(Offset::ZERO, |(last, _)| last.next())
+    }
+
+    /// The value read at an offset.
+    #[must_use]
+    pub fn at(&self, offset: Offset) -> Option<u64> {
+        let found = self.records.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+        Some(self.records[found].1)
+    }
+}
+
+/// A value in 64 bits.
+#[must_use]
+pub fn value_of(record: &PolledRecord) -> u64 {
+    record.value.as_ref().map_or(1, |value| xxh3_64(value))
+}
+
+impl Clients {
+    /// Before the first event.
+    #[must_use]
+    pub fn new(setup: &Setup) -> Clients {
+        Clients {
+            kinds: setup.nodes.iter().map(|node| node.kind).collect(),
+            writes: Vec::new(),
+            finals: Vec::new(),
+            open: setup.nodes.iter().map(|_| VecDeque::new()).collect(),
+            settling: false,
+        }
+    }
+
+    /// Takes in a change.
+    pub fn take(&mut self, event: EventId, change: &Change<'_>, ghost: &Ghost) {
+        if let Change::Invoked { node, operation, what } = change {
+            self.invoke(event, *node, *operation, what, ghost);
+        } else if let Change::Completed { node, completion } = change {
+            self.complete(event, *node, completion, ghost);
+        } else if let Change::ClientGone { node } = change {
+            self.forget(event, *node);
+        }
+        self.settling |= matches!(change, Change::SettleBegan);
+    }
+
+    /// Writes whose end a living producer still owes.
+    #[must_use]
+    pub fn open_writes(&self, node: usize) -> usize {
+        self.open.get(node).map_or(0, VecDeque::len)
+    }
+
+    /// The final read of a partition has come to the end of what is committed.
+    #[must_use]
+    pub fn has_read(&self, partition: usize, end: Offset) -> bool {
+        end == Offset::ZERO || self.finals.get(partition).is_some_and(|read| read.begun && read.position() >= end)
+    }
+
+    /// How many writes had that fate.
+    #[must_use]
+    pub fn count(&self, fate: Fate) -> u64 {
+        self.writes.iter().filter(|write| write.fate == fate).count() as u64
+    }
+
+    /// Writes ordered by value, to find the one behind a record.
+    #[must_use]
+    pub fn by_value(&self) -> Vec<(u64, usize)> {
+        let mut by_value: Vec<_> = self.writes.iter().enumerate().map(|(index, write)| (write.value, index)).collect();
+        by_value.sort_unstable();
+        by_value
+    }
+
+    fn is_laboratory(&self, node: usize) -> bool {
+        matches!(self.kinds.get(node), Some(NodeKind::Consumer { laboratory: true }))
+    }
+
+    fn invoke(&mut self, event: EventId, node: usize, operation: u64, what: &Operation, ghost: &Ghost) {
+        if let Operation::Produce { value, .. } = what {
+            let Some(open) = self.open.get_mut(node) else { return };
+            open.push_back((operation, self.writes.len()));
+            let value = xxh3_64(value);
+            self.writes.push(Write { value, node, fate: Fate::Open, event, partition: None, offset: None });
+        }
+        if let (Operation::Assign { partitions }, true) = (what, self.settling && self.is_laboratory(node)) {
+            for (partition, _) in partitions {
+                if let Some(read) = self.final_read(partition, ghost) {
+                    *read = FinalRead { begun: true, records: Vec::new() };
+                }
+            }
+        }
+    }
+
+    fn complete(&mut self, event: EventId, node: usize, completion: &Completion, ghost: &Ghost) {
+        if let Outcome::Polled { records } = &completion.outcome {
+            if self.settling && self.is_laboratory(node) {
+                records.iter().for_each(|record| self.note_final(record, ghost));
+            }
+            return;
+        }
+        let Some(open) = self.open.get_mut(node) else { return };
+        let Some(at) = open.iter().position(|(operation, _)| *operation == completion.id.0) else { return };
+        let Some((_, index)) = open.remove(at) else { return };
+        let write = &mut self.writes[index];
+        write.event = event;
+        match &completion.outcome {
+            Outcome::Produced { partition, offset } => {
+                (write.fate, write.offset) = (Fate::Acknowledged, *offset);
+                write.partition = ghost.named(partition);
+            }
+            Outcome::Failed { certainty: Certainty::Definite, .. } => write.fate = Fate::Failed,
+            Outcome::Failed { certainty: Certainty::Indefinite, .. } => write.fate = Fate::Indefinite,
+            Outcome::Assigned
+            | Outcome::Polled { .. }
+            | Outcome::Offset { .. }
+            | Outcome::TopicCreated { .. }
+            | Outcome::TopicDeleted
+            | Outcome::TopicDescribed { .. }
+            | Outcome::Stopped => write.fate = Fate::Indefinite,
+        }
+    }
+
+    /// A producer that is gone can no longer say what became of its writes.
+    fn forget(&mut self, event: EventId, node: usize) {
+        for (_, index) in self.open[node].drain(..) {
+            (self.writes[index].fate, self.writes[index].event) = (Fate::Indefinite, event);
+        }
+    }
+
+    fn note_final(&mut self, record: &PolledRecord, ghost: &Ghost) {
+        let (offset, value) = (record.offset, value_of(record));
+        if let Some(read) = self.final_read(&record.partition, ghost)
+            && (read.records.is_empty() || offset >= read.position())
+        {
+            read.begun = true;
+            read.records.push((offset, value));
+        }
+    }
+
+    fn final_read(&mut self, name: &TopicPartition, ghost: &Ghost) -> Option<&mut FinalRead> {
+        let partition = ghost.named(name)?;
+        if self.finals.len() <= partition {
+            self.finals.resize(partition + 1, FinalRead::default());
+        }
+        self.finals.get_mut(partition)
+    }
+}

@@ -1,0 +1,328 @@
+//! From events to changes: each event touches the partitions and replicas that it names, and no others.
+
+use brokerlab::fact::{Fact, PartitionState, TruncationReason};
+use brokerlab::types::{BrokerId, LeaderEpoch, Offset, PartitionId};
+use brokerlab_reports::event::{Event, NodeId, Tap, What};
+
+use super::change::{Answer, Change, Decision, Place};
+use super::replica::{Fetched, Leading, Role};
+use super::{Election, Ghost, Partition, Promise, Topic};
+use crate::check::chain::{Chain, Link};
+
+impl Ghost {
+    /// Takes in the next event.
+    pub fn apply<'e>(&mut self, event: &'e Event) -> Option<Change<'e>> {
+        self.now = event.id;
+        match &event.what {
+            What::Delivered(_) => None,
+            What::Fact(fact) => self.apply_fact(usize::from(event.node?.0), fact),
+            What::World(fact) => self.apply_world(event.node, fact),
+            What::Tap(tap) => self.apply_tap(event.node, tap),
+            What::Audit(image) => self.apply_audit(event.node, image),
+            What::Invoked(command) => {
+                Some(Change::Invoked { node: usize::from(event.node?.0), operation: command.id.0, what: &command.operation })
+            }
+            What::Completed(completion) => Some(Change::Completed { node: usize::from(event.node?.0), completion }),
+        }
+    }
+
+    fn apply_fact<'e>(&mut self, node: usize, fact: &'e Fact) -> Option<Change<'e>> {
+        if node >= self.nodes.len() {
+            return None;
+        }
+        match fact {
+            Fact::BatchAppended { .. }
+            | Fact::LogOpened { .. }
+            | Fact::LogTruncated { .. }
+            | Fact::LogFlushed { .. }
+            | Fact::LogRemoved { .. } => self.apply_log(node, fact),
+            Fact::BecameLeader { partition, leader_epoch, high_watermark, isr, .. } => {
+                let at = self.place(node, *partition);
+                Some(self.begin_to_lead(at, *leader_epoch, *high_watermark, isr))
+            }
+            Fact::BecameFollower { partition, leader_epoch, high_watermark, .. } => {
+                let at = self.place(node, *partition);
+                let shadow = &mut self.partitions[at.partition].shadows[node];
+                shadow.role = Role::Follower { epoch: *leader_epoch };
+                shadow.high_watermark = *high_watermark;
+                Some(self.began(at, *leader_epoch, false, false))
+            }
+            Fact::HighWatermarkAdvanced { .. } => self.advance(node, fact),
+            Fact::HighWatermarkFollowed { partition, to, .. } => {
+                let at = self.place(node, *partition);
+                self.partitions[at.partition].shadows[node].high_watermark = *to;
+                Some(Change::Followed { at })
+            }
+            Fact::IsrLearned { partition, leader_epoch, isr, .. } => {
+                let (at, now) = (self.place(node, *partition), self.now);
+                let leading = self.partitions[at.partition].shadows[node].leading_mut();
+                leading.filter(|leading| leading.epoch == *leader_epoch)?.learn(isr, now);
+                None
+            }
+            Fact::BrokerRegistered { .. } => {
+                self.nodes[node].registered = true;
+                Some(Change::Registered { node })
+            }
+            Fact::TopicCreated { .. }
+            | Fact::TopicDeleted { .. }
+            | Fact::PartitionCreated { .. }
+            | Fact::LeaderElected { .. }
+            | Fact::IsrShrunk { .. }
+            | Fact::IsrExpanded { .. } => self.apply_decision(fact),
+            Fact::BrokerStarted { .. }
+            | Fact::MetadataApplied { .. }
+            | Fact::LogStartMoved { .. }
+            | Fact::CorruptionFound { .. }
+            | Fact::LogFailed { .. }
+            | Fact::IsrProposed { .. }
+            | Fact::ControllerActivated { .. }
+            | Fact::RegistrationAccepted { .. }
+            | Fact::BrokerUnfenced { .. }
+            | Fact::BrokerFenced { .. }
+            | Fact::AlterPartitionRefused { .. }
+            | Fact::MetadataCommitted { .. }
+            | Fact::MutantActed { .. } => None,
+        }
+    }
+
+    fn apply_log(&mut self, node: usize, fact: &Fact) -> Option<Change<'static>> {
+        match fact {
+            Fact::BatchAppended { partition, base_offset, last_offset, leader_epoch, crc, producer, .. } => {
+                let at = self.place(node, *partition);
+                let link = Link::new(*base_offset, *last_offset, *leader_epoch, *crc, *producer);
+                Some(self.partitions[at.partition].append(at, link))
+            }
+            Fact::LogOpened { partition, log_start, log_end, high_watermark, .. } => {
+                let at = self.place(node, *partition);
+                self.partitions[at.partition].shadows[node].open(*log_start, *log_end, *high_watermark);
+                None
+            }
+            Fact::LogTruncated { partition, to, reason, .. } => {
+                let at = self.place(node, *partition);
+                self.tally.truncations += 1;
+                Some(self.truncate(at, *to, *reason))
+            }
+            Fact::LogFlushed { partition, durable_end } => {
+                let at = self.place(node, *partition);
+                let shadow = &mut self.partitions[at.partition].shadows[node];
+                shadow.durable = (*durable_end).min(shadow.log.end()).max(shadow.durable);
+                Some(Change::Flushed { at })
+            }
+            Fact::LogRemoved { partition } => {
+                let at = self.place(node, *partition);
+                self.partitions[at.partition].shadows[node] = super::Shadow::default();
+                None
+            }
+            other => unreachable!("{} is not about a log", other.name()),
+        }
+    }
+
+    fn place(&mut self, node: usize, partition: PartitionId) -> Place {
+        Place { node, partition: self.intern(partition) }
+    }
+
+    fn truncate(&mut self, at: Place, to: Offset, reason: TruncationReason) -> Change<'static> {
+        let shared_with_leader = self.shared_with_leader(at);
+        let p = &mut self.partitions[at.partition];
+        let (exempt_below, end) = (p.exempt_below, p.log.end());
+        let shadow = &mut p.shadows[at.node];
+        let agreed_before = shadow.agreed;
+        shadow.log.cut_to(to);
+        shadow.agreed = agreed_before.min(shadow.log.end());
+        shadow.durable = shadow.durable.min(shadow.log.end());
+        shadow.high_watermark = shadow.high_watermark.min(to);
+        shadow.exempt &= shadow.epoch() < exempt_below;
+        if shadow.agreed < agreed_before.min(end) {
+            shadow.given_up.push((shadow.agreed, agreed_before));
+        }
+        Change::Truncated { at, to, agreed_before, shared_with_leader, reason }
+    }
+
+    /// How far a follower's log agrees with that of its leader, provided that the leader acts in the same epoch now.
+    fn shared_with_leader(&self, at: Place) -> Option<Offset> {
+        let p = &self.partitions[at.partition];
+        let own = &p.shadows[at.node];
+        let leader = self.node_of(p.election(own.epoch())?.leader).filter(|leader| *leader != at.node)?;
+        let theirs = p.shadows.get(leader).filter(|leader| leader.leading().is_some_and(|l| l.epoch == own.epoch()))?;
+        Some(own.log.agrees_up_to(&theirs.log, own.agreed.min(theirs.agreed)))
+    }
+
+    fn begin_to_lead(&mut self, at: Place, epoch: LeaderEpoch, high_watermark: Offset, isr: &[BrokerId]) -> Change<'static> {
+        let now = self.now;
+        let p = &mut self.partitions[at.partition];
+        let shadow = &mut p.shadows[at.node];
+        if shadow.high_watermark < high_watermark || shadow.leading().is_none() {
+            shadow.high_watermark = high_watermark;
+        }
+        match shadow.leading_mut().filter(|leading| leading.epoch == epoch) {
+            Some(leading) => leading.learn(isr, now),
+            None => shadow.role = Role::Leader(Box::new(Leading::new(epoch, isr, now))),
+        }
+        let newest = epoch > p.acting;
+        if newest {
+            (p.acted_before, p.acting) = (p.acting, epoch);
+            p.shadows[at.node].exempt = false;
+            if p.shadows[at.node].agreed < p.log.end() {
+                self.lose(at.partition, at.node, epoch, false);
+            }
+        }
+        self.began(at, epoch, true, newest)
+    }
+
+    fn began(&mut self, at: Place, epoch: LeaderEpoch, leads: bool, newest: bool) -> Change<'static> {
+        let shadow = &mut self.partitions[at.partition].shadows[at.node];
+        let (before_in_life, before_ever) = (shadow.epoch_in_life, shadow.epoch_ever);
+        shadow.epoch_in_life = before_in_life.max(epoch);
+        shadow.epoch_ever = before_ever.max(epoch);
+        Change::Began { at, epoch, leads, before_in_life, before_ever, newest }
+    }
+
+    fn advance<'e>(&mut self, node: usize, fact: &'e Fact) -> Option<Change<'e>> {
+        let Fact::HighWatermarkAdvanced { partition, leader_epoch: epoch, to, maximal_isr, isr, min_isr, .. } = fact else {
+            return None;
+        };
+        let (at, now) = (self.place(node, *partition), self.now);
+        let p = &mut self.partitions[at.partition];
+        let true_before = p.log.end();
+        let shadow = &mut p.shadows[node];
+        shadow.high_watermark = *to;
+        if let Some(leading) = shadow.leading_mut() {
+            leading.learn(isr, now);
+        }
+        let agreed = shadow.agreed >= true_before.min(*to);
+        let (exempt, newest) = (p.is_exempt(*epoch), *epoch >= p.acting);
+        if !agreed && !exempt && newest {
+            self.lose(at.partition, node, *epoch, true);
+        }
+        if !exempt && (agreed || newest) {
+            self.partitions[at.partition].extend(node, *to);
+        }
+        let (to, min_isr) = (*to, *min_isr);
+        Some(Change::Advanced { at, epoch: *epoch, to, true_before, agreed, isr, maximal_isr, min_isr })
+    }
+
+    fn apply_decision(&mut self, fact: &Fact) -> Option<Change<'static>> {
+        match fact {
+            Fact::TopicCreated { topic, name, min_isr, unclean_election, flush_each_batch } => {
+                self.topics.push(Topic {
+                    id: *topic,
+                    name: name.clone(),
+                    min_isr: *min_isr,
+                    unclean_election: *unclean_election,
+                    flush_each_batch: *flush_each_batch,
+                    deleted: false,
+                });
+                None
+            }
+            Fact::TopicDeleted { topic } => {
+                self.topics.iter_mut().filter(|known| known.id == *topic).for_each(|known| known.deleted = true);
+                None
+            }
+            Fact::PartitionCreated { partition, replicas, state } => {
+                let topic = self.topics.iter().position(|topic| topic.id == partition.topic);
+                let index = self.intern(*partition);
+                let p = &mut self.partitions[index];
+                (p.topic, p.replicas) = (topic, replicas.clone());
+                Some(self.decide(index, state, Decision::Created, false))
+            }
+            Fact::LeaderElected { partition, state, unclean } => {
+                let index = self.intern(*partition);
+                self.tally.elections += u64::from(state.leader.is_some());
+                self.tally.unclean_elections += u64::from(*unclean);
+                Some(self.decide(index, state, Decision::Elected, *unclean))
+            }
+            Fact::IsrShrunk { partition, state } | Fact::IsrExpanded { partition, state } => {
+                let index = self.intern(*partition);
+                self.tally.isr_changes += 1;
+                Some(self.decide(index, state, Decision::IsrChanged, false))
+            }
+            other => unreachable!("{} is not a decision", other.name()),
+        }
+    }
+
+    fn decide(&mut self, partition: usize, state: &PartitionState, decision: Decision, unclean: bool) -> Change<'static> {
+        let event = self.now;
+        let p = &mut self.partitions[partition];
+        let known = p.election(state.leader_epoch).map(|election| election.leader);
+        let rival = known.filter(|known| state.leader.is_some_and(|leader| leader != *known));
+        if let (Some(leader), None) = (state.leader, known) {
+            let (epoch, alone) = (state.leader_epoch, state.isr == [leader]);
+            p.elections.push(Election { epoch, leader, unclean, alone, event });
+        }
+        p.state = state.clone();
+        Change::Decided { partition, decision, rival }
+    }
+
+    fn apply_tap<'e>(&mut self, node: Option<NodeId>, tap: &'e Tap) -> Option<Change<'e>> {
+        let node = usize::from(node?.0);
+        if node >= self.nodes.len() {
+            return None;
+        }
+        match tap {
+            Tap::ProduceAnswered { partition, acks, error, base_offset, batch, producer, request } => {
+                let at = self.place(node, *partition);
+                let (producer, acks, error) = (usize::from(producer.0), *acks, *error);
+                if error == 0 && acks != 0 {
+                    let p = &mut self.partitions[at.partition];
+                    let (from, epoch) = (*base_offset, p.shadows[node].epoch());
+                    let to = from.plus(batch.last_offset.since(batch.base_offset) + 1);
+                    p.promises.push(Promise { from, to, acks, epoch, producer });
+                }
+                let (base_offset, request, partition) = (*base_offset, *request, *partition);
+                Some(Change::Answered(Answer { at, acks, error, base_offset, batch, producer, request, partition }))
+            }
+            Tap::Exposed { partition, error: 0, batches, consumer, .. } => {
+                let at = self.place(node, *partition);
+                Some(Change::Exposed { at, batches, consumer: usize::from(consumer.0) })
+            }
+            Tap::FollowerFetch { partition, follower, broker_epoch, fetch_offset, leader_epoch, .. } => {
+                let at = self.place(node, *partition);
+                let life = self.node_of(*follower).map_or(0, |follower| self.nodes[follower].life);
+                let leading = self.partitions[at.partition].shadows[node].leading_mut();
+                let heard = Fetched { follower: *follower, broker_epoch: *broker_epoch, life, offset: *fetch_offset };
+                leading.filter(|leading| leading.epoch == *leader_epoch)?.hear(heard);
+                None
+            }
+            Tap::Exposed { .. } | Tap::OffsetListed { .. } => None,
+        }
+    }
+}
+
+impl Partition {
+    fn append(&mut self, at: Place, link: Link) -> Change<'static> {
+        let shadow = &mut self.shadows[at.node];
+        let mut chain = std::mem::take(&mut shadow.log);
+        let (expected, first) = (chain.end(), chain.links().is_empty());
+        let known_end = shadow.agreed;
+        shadow.present = true;
+        shadow.downfall = None;
+        if link.base < expected {
+            chain.cut_to(link.base);
+        }
+        let (link, fits) = self.enter(&mut chain, link);
+        let agreed = if known_end >= link.base.min(expected) && self.log.holds(&link) { link.end } else { known_end };
+        let shadow = &mut self.shadows[at.node];
+        shadow.agreed = agreed.min(chain.end());
+        shadow.log = chain;
+        Change::Appended { at, link, expected, first, clashes: !fits }
+    }
+
+    /// The leader's batches up to `to` are committed from now on.
+    fn extend(&mut self, leader: usize, to: Offset) {
+        let before = self.log.end();
+        let Partition { log, shadows, .. } = self;
+        for link in shadows[leader].log.between(before, to) {
+            log.push(*link);
+        }
+        if log.end() == before {
+            return;
+        }
+        for shadow in shadows.iter_mut().filter(|shadow| shadow.agreed == before && shadow.log.end() > before) {
+            shadow.agreed = catch_up(&shadow.log, log, before);
+        }
+    }
+}
+
+fn catch_up(own: &Chain, committed: &Chain, from: Offset) -> Offset {
+    own.agrees_up_to(committed, from).max(from)
+}

@@ -1,0 +1,187 @@
+//! What an event changed in the ghost: all that a check is told.
+
+use brokerlab::fact::TruncationReason;
+use brokerlab::operation::{Completion, Operation};
+use brokerlab::types::{BrokerId, LeaderEpoch, Offset, PartitionId};
+use brokerlab_reports::event::{EventId, TappedBatch};
+
+use super::recovery::Recovery;
+use crate::check::chain::Link;
+
+/// One replica: a node and a partition, by their numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Place {
+    /// Number of the node.
+    pub node: usize,
+    /// Number of the partition in the ghost.
+    pub partition: usize,
+}
+
+/// What the controller decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// The partition exists.
+    Created,
+    /// A leader, or none.
+    Elected,
+    /// Another ISR under the same leader.
+    IsrChanged,
+}
+
+/// A change. The ghost already stands after it; what stood before is told where a check needs it.
+#[derive(Clone, Debug)]
+pub enum Change<'e> {
+    /// A replica appended a batch.
+    Appended {
+        /// Which replica.
+        at: Place,
+        /// The batch.
+        link: Link,
+        /// Where its log ended before.
+        expected: Offset,
+        /// Whether its log was empty before.
+        first: bool,
+        /// Whether the same offset and epoch were seen after another past.
+        clashes: bool,
+    },
+    /// A replica cut its log.
+    Truncated {
+        /// Which replica.
+        at: Place,
+        /// Log end after.
+        to: Offset,
+        /// M before.
+        agreed_before: Offset,
+        /// How far its log agreed with that of the leader it follows, if that one acts in the same epoch.
+        shared_with_leader: Option<Offset>,
+        /// Why, it says.
+        reason: TruncationReason,
+    },
+    /// A replica leads or follows.
+    Began {
+        /// Which replica.
+        at: Place,
+        /// The leader epoch.
+        epoch: LeaderEpoch,
+        /// Whether it leads.
+        leads: bool,
+        /// Highest epoch of this life before.
+        before_in_life: LeaderEpoch,
+        /// Highest epoch of all lives before.
+        before_ever: LeaderEpoch,
+        /// It is the first to act in the newest epoch, so leader completeness is due.
+        newest: bool,
+    },
+    /// A leader's high watermark rose.
+    Advanced {
+        /// Which replica.
+        at: Place,
+        /// Its leader epoch.
+        epoch: LeaderEpoch,
+        /// Its high watermark after.
+        to: Offset,
+        /// The true one before.
+        true_before: Offset,
+        /// Whether its log agreed with what was committed before, as far as both reach.
+        agreed: bool,
+        /// The ISR that it claims.
+        isr: &'e [BrokerId],
+        /// The brokers that it counted.
+        maximal_isr: &'e [BrokerId],
+        /// The minimum that it claims.
+        min_isr: u32,
+    },
+    /// A follower took over a high watermark.
+    Followed {
+        /// Which replica.
+        at: Place,
+    },
+    /// A replica's claim of durability rose.
+    Flushed {
+        /// Which replica.
+        at: Place,
+    },
+    /// The controller decided.
+    Decided {
+        /// Number of the partition.
+        partition: usize,
+        /// What.
+        decision: Decision,
+        /// Another leader that the same epoch already had.
+        rival: Option<BrokerId>,
+    },
+    /// A broker registered in its new life.
+    Registered {
+        /// Number of the node.
+        node: usize,
+    },
+    /// The log of a restarted broker was audited.
+    Recovered {
+        /// Which replica.
+        at: Place,
+        /// What became of it.
+        recovery: Recovery,
+    },
+    /// The final audit of a log.
+    Imaged {
+        /// Which replica.
+        at: Place,
+        /// Where the disk first differs from what the broker stated, if it does.
+        differs: Option<Offset>,
+    },
+    /// A broker answered a producer.
+    Answered(Answer<'e>),
+    /// A broker showed records to a consumer.
+    Exposed {
+        /// Which replica.
+        at: Place,
+        /// What the answer carries.
+        batches: &'e [TappedBatch],
+        /// Node of the consumer.
+        consumer: usize,
+    },
+    /// A client was asked for something.
+    Invoked {
+        /// Number of the node.
+        node: usize,
+        /// Number of the operation.
+        operation: u64,
+        /// What.
+        what: &'e Operation,
+    },
+    /// A client's operation ended.
+    Completed {
+        /// Number of the node.
+        node: usize,
+        /// How.
+        completion: &'e Completion,
+    },
+    /// A client's process is gone, and its open operations with it.
+    ClientGone {
+        /// Number of the node.
+        node: usize,
+    },
+    /// Faults are over.
+    SettleBegan,
+}
+
+/// A produce response for one partition, without error.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'e> {
+    /// Which replica answered.
+    pub at: Place,
+    /// The acks of the request.
+    pub acks: i16,
+    /// Kafka's error code.
+    pub error: i16,
+    /// Offset that the answer names.
+    pub base_offset: Offset,
+    /// The batch of the request.
+    pub batch: &'e TappedBatch,
+    /// Node of the producer.
+    pub producer: usize,
+    /// When the request was delivered.
+    pub request: EventId,
+    /// Which partition, by identity.
+    pub partition: PartitionId,
+}

@@ -1,0 +1,346 @@
+//! The ghost: what is true, kept beside the run and never visible to brokers.
+//!
+//! ```text
+//!   per partition      log of what is committed, its end = the true high watermark
+//!                      0 ────────────────────────────── 7
+//!   per replica        its log            M = 7                  agrees with the ghost up to here
+//!     b1  leader       0 ────────────────────────────── 7 ─ 9    the tail above is not committed yet
+//!     b2  follower     0 ──────────────────── 5                  M = 5: holds every committed record below 5
+//! ```
+//!
+//! A *local* high watermark may fall (a follower takes over its leader's, a new leader starts with a stale one), so "the high watermark
+//! is monotone" would be a false alarm. The true one is the highest that any replica computed while it acted as leader. With M kept for
+//! each replica, every question "who has everything that is committed?" is one comparison; see Property 4 in the Raft paper
+//! (leader completeness) and KIP-101 for why the question matters.
+//!
+//! Batches are compared by offsets, leader epoch and checksum ([`chain`](super::chain)); payloads are not kept.
+//!
+//! **Losses.** When somebody begins to lead without something committed, the committed log is cut back to the new leader's, and each lost
+//! batch is judged by itself ([`loss`]). Leaders of older epochs and replicas whose tails are now wrong are exempt from the other
+//! checks until they have truncated: one loss is one finding, not a thousand.
+
+mod apply;
+mod change;
+mod loss;
+mod recovery;
+mod replica;
+
+use std::collections::BTreeMap;
+
+use brokerlab::fact::PartitionState;
+use brokerlab::types::{BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, TopicId, TopicPartition};
+use brokerlab_reports::event::EventId;
+
+use super::chain::{Chain, Link};
+use super::setup::{NodeKind, Setup};
+
+pub use change::{Answer, Change, Decision, Place};
+pub use loss::{Loss, LostBatch};
+pub use recovery::{Downfall, Ending, Recovery};
+pub use replica::{Leading, Role, Shadow};
+
+/// The truth about the whole run.
+#[derive(Debug)]
+pub struct Ghost {
+    /// The participants, as in the setup.
+    pub nodes: Vec<NodeLife>,
+    /// Every partition that was ever named.
+    pub partitions: Vec<Partition>,
+    /// Every topic that was ever created.
+    pub topics: Vec<Topic>,
+    /// Counts for people.
+    pub tally: Tally,
+    index: BTreeMap<PartitionId, usize>,
+    last_named: Option<(PartitionId, usize)>,
+    now: EventId,
+}
+
+/// What happened how often.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Elections of a leader.
+    pub elections: u64,
+    /// Those from outside the ISR.
+    pub unclean_elections: u64,
+    /// Changes of an ISR under the same leader.
+    pub isr_changes: u64,
+    /// Logs cut by a replica.
+    pub truncations: u64,
+    /// Processes killed.
+    pub crashes: u64,
+    /// Nodes that lost power.
+    pub power_losses: u64,
+}
+
+/// A participant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeLife {
+    /// Its name.
+    pub name: String,
+    /// Its broker id, if it is a broker.
+    pub broker: Option<BrokerId>,
+    /// Which life of the process; 0 before the first.
+    pub life: u32,
+    /// Whether the process lives (it may be frozen).
+    pub up: bool,
+    /// Whether it has registered in this life: only then may anybody count on it.
+    pub registered: bool,
+    /// Whether its disk was taken away by a fault since the last audit.
+    pub disk_struck: bool,
+}
+
+/// A topic as the controller created it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Topic {
+    /// Its identity.
+    pub id: TopicId,
+    /// Its name.
+    pub name: String,
+    /// Configured minimum of in-sync replicas.
+    pub min_isr: u32,
+    /// Whether a replica outside the ISR may be elected.
+    pub unclean_election: bool,
+    /// What is acknowledged is durable.
+    pub flush_each_batch: bool,
+    /// It is gone.
+    pub deleted: bool,
+}
+
+/// One election by the controller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Election {
+    /// The epoch that it began.
+    pub epoch: LeaderEpoch,
+    /// Who may lead in it.
+    pub leader: BrokerId,
+    /// Whether the leader came from outside the ISR.
+    pub unclean: bool,
+    /// Whether the leader was the only one left in the ISR.
+    pub alone: bool,
+    /// When.
+    pub event: EventId,
+}
+
+/// A promise given to a producer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Promise {
+    /// First offset.
+    pub from: Offset,
+    /// End offset.
+    pub to: Offset,
+    /// The acks it asked for.
+    pub acks: i16,
+    /// Leader epoch of the broker that promised.
+    pub epoch: LeaderEpoch,
+    /// Node of the producer.
+    pub producer: usize,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub struct Partition {
+    /// Its identity.
+    pub id: PartitionId,
+    /// Index of its topic; `None` for a log that no controller created (the metadata log).
+    pub topic: Option<usize>,
+    /// Assigned replicas.
+    pub replicas: Vec<BrokerId>,
+    /// What the controller's log says.
+    pub state: PartitionState,
+    /// Elections in the order of epochs.
+    pub elections: Vec<Election>,
+    /// What is committed. Its end is the true high watermark.
+    pub log: Chain,
+    /// Promises to producers, oldest first.
+    pub promises: Vec<Promise>,
+    /// Committed batches that a leader lacked.
+    pub losses: Vec<Loss>,
+    /// Leaders of epochs below this one are zombies of a log that was lost.
+    pub exempt_below: LeaderEpoch,
+    /// The newest epoch in which somebody acted as leader.
+    pub acting: LeaderEpoch,
+    /// The one before it.
+    pub acted_before: LeaderEpoch,
+    /// Each node's replica, by node number.
+    pub shadows: Vec<Shadow>,
+    seen: Vec<Seen>,
+}
+
+/// The past of the batch that stands at an offset in an epoch (log matching).
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    base: Offset,
+    epoch: LeaderEpoch,
+    chain: u64,
+}
+
+impl Ghost {
+    /// Before the first event.
+    #[must_use]
+    pub fn new(setup: &Setup) -> Ghost {
+        let nodes = setup.nodes.iter().map(|node| {
+            let broker = match node.kind {
+                NodeKind::Broker(id) => Some(id),
+                NodeKind::Controller | NodeKind::Producer { .. } | NodeKind::Consumer { .. } | NodeKind::Other => None,
+            };
+            NodeLife { name: node.name.clone(), broker, life: 0, up: false, registered: false, disk_struck: false }
+        });
+        Ghost {
+            nodes: nodes.collect(),
+            partitions: Vec::new(),
+            topics: Vec::new(),
+            tally: Tally::default(),
+            index: BTreeMap::new(),
+            last_named: None,
+            now: EventId::NONE,
+        }
+    }
+
+    /// The partition at a place.
+    #[must_use]
+    pub fn partition(&self, at: Place) -> &Partition {
+        &self.partitions[at.partition]
+    }
+
+    /// The replica at a place.
+    #[must_use]
+    pub fn shadow(&self, at: Place) -> &Shadow {
+        &self.partitions[at.partition].shadows[at.node]
+    }
+
+    /// The node of a broker.
+    #[must_use]
+    pub fn node_of(&self, broker: BrokerId) -> Option<usize> {
+        self.nodes.iter().position(|node| node.broker == Some(broker))
+    }
+
+    /// Partitions that exist by the controller's word.
+    pub fn living(&self) -> impl Iterator<Item = (usize, &Partition)> {
+        self.partitions.iter().enumerate().filter(|(_, p)| p.topic.is_some_and(|topic| !self.topics[topic].deleted))
+    }
+
+    /// The partition of that name, as it is now.
+    #[must_use]
+    pub fn named(&self, name: &TopicPartition) -> Option<usize> {
+        let topic = self.topics.iter().rfind(|topic| *topic.name == *name.topic)?;
+        self.index.get(&PartitionId { topic: topic.id, index: name.index }).copied()
+    }
+
+    /// Name of a partition for people: `orders-0`.
+    #[must_use]
+    pub fn name(&self, partition: usize) -> String {
+        let p = &self.partitions[partition];
+        match p.topic {
+            Some(topic) => format!("{}-{}", self.topics[topic].name, p.id.index),
+            None => format!("{:?}", p.id),
+        }
+    }
+
+    /// Name of a node.
+    #[must_use]
+    pub fn node_name(&self, node: usize) -> &str {
+        self.nodes.get(node).map_or("nobody", |node| &node.name)
+    }
+
+    /// The replica minimum that holds for a partition: no more than there are replicas.
+    #[must_use]
+    pub fn min_isr(&self, partition: usize) -> usize {
+        let p = &self.partitions[partition];
+        let configured = p.topic.map_or(1, |topic| self.topics[topic].min_isr as usize);
+        configured.min(p.replicas.len()).max(1)
+    }
+
+    /// What an anomaly at `offset` counts as, for evidence from before `epoch`: the weight of the loss that explains it, if one does.
+    #[must_use]
+    pub fn excuse(&self, partition: usize, offset: Offset, epoch: Option<LeaderEpoch>) -> Option<super::page::Weight> {
+        let losses = &self.partitions.get(partition)?.losses;
+        let loss = losses.iter().find(|loss| loss.from <= offset && epoch.is_none_or(|epoch| epoch < loss.epoch))?;
+        Some(loss.weight_at(offset))
+    }
+
+    /// Number of the partition, which is entered if it is new.
+    fn intern(&mut self, id: PartitionId) -> usize {
+        if let Some((last, index)) = self.last_named
+            && last == id
+        {
+            return index;
+        }
+        let (nodes, next) = (self.nodes.len(), self.partitions.len());
+        let index = *self.index.entry(id).or_insert(next);
+        if index == next {
+            self.partitions.push(Partition::new(id, nodes));
+        }
+        self.last_named = Some((id, index));
+        index
+    }
+}
+
+impl Partition {
+    fn new(id: PartitionId, nodes: usize) -> Partition {
+        let state = PartitionState {
+            leader: None,
+            leader_epoch: LeaderEpoch::NONE,
+            partition_epoch: PartitionEpoch(-1),
+            isr: Vec::new(),
+        };
+        Partition {
+            id,
+            topic: None,
+            replicas: Vec::new(),
+            state,
+            elections: Vec::new(),
+            log: Chain::default(),
+            promises: Vec::new(),
+            losses: Vec::new(),
+            exempt_below: LeaderEpoch::NONE,
+            acting: LeaderEpoch::NONE,
+            acted_before: LeaderEpoch::NONE,
+            shadows: (0..nodes).map(|_| Shadow::default()).collect(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Everything below is committed.
+    #[must_use]
+    pub fn true_high_watermark(&self) -> Offset {
+        self.log.end()
+    }
+
+    /// Whether the broker is in the ISR of the controller's log.
+    #[must_use]
+    pub fn in_isr(&self, broker: Option<BrokerId>) -> bool {
+        broker.is_some_and(|broker| self.state.isr.contains(&broker))
+    }
+
+    /// The election that began an epoch.
+    #[must_use]
+    pub fn election(&self, epoch: LeaderEpoch) -> Option<&Election> {
+        self.elections.iter().rfind(|election| election.epoch == epoch)
+    }
+
+    /// Whether a leader of that epoch leads a log that was lost.
+    #[must_use]
+    pub fn is_exempt(&self, epoch: LeaderEpoch) -> bool {
+        epoch < self.exempt_below
+    }
+
+    /// Notes the past of a batch; false if another past was seen for the same offset and epoch.
+    fn matches_seen(&mut self, link: &Link) -> bool {
+        let key = (link.base, link.epoch);
+        let at = self.seen.partition_point(|seen| (seen.base, seen.epoch) < key);
+        match self.seen.get(at) {
+            Some(seen) if (seen.base, seen.epoch) == key => seen.chain == link.chain,
+            _ => {
+                self.seen.insert(at, Seen { base: link.base, epoch: link.epoch, chain: link.chain });
+                true
+            }
+        }
+    }
+
+    /// The hash of a batch that is the first of its log, from any log that reaches further back.
+    fn known_past(&self, link: &Link) -> Option<u64> {
+        let key = (link.base, link.epoch);
+        let at = self.seen.partition_point(|seen| (seen.base, seen.epoch) < key);
+        self.seen.get(at).filter(|seen| (seen.base, seen.epoch) == key).map(|seen| seen.chain)
+    }
+}

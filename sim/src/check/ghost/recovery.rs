@@ -1,0 +1,281 @@
+//! How lives end and logs come back.
+//!
+//! ```text
+//!   Crash audit ──▶ PowerLost ──▶ BeforeRecovery audit ──▶ LogOpened (the broker's claim) ──▶ AfterRecovery audit
+//!   what it had     what fault      what the medium kept     what it says it found             what it made of it
+//!                   struck
+//! ```
+//!
+//! What is missing between the first and the second audit was taken by the fault; what is missing between the second and the third,
+//! the broker gave up itself. Only a loss of power (or of the disk) may take anything: a dying process leaves the page cache behind.
+
+use brokerlab::types::Offset;
+use brokerlab_reports::event::{AuditMoment, LogImage, NodeId, WorldFact};
+
+use super::change::{Change, Place};
+use super::replica::{Role, Shadow};
+use super::{Ghost, Partition};
+use crate::check::chain::{Chain, Link};
+
+/// Kinds of faults that destroy what was durable.
+const DISK_FAULTS: [&str; 6] = ["wipe-disk", "replace-disk", "swap-disk", "bit-rot", "misdirected-write", "failed-sync"];
+
+/// What ended a life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The process ended, in order or not: the page cache lives on.
+    Process,
+    /// The node lost power.
+    Power,
+}
+
+/// A replica when its life ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Downfall {
+    /// How.
+    pub ending: Ending,
+    /// Its log at that moment.
+    pub log: Chain,
+    /// M at that moment.
+    pub agreed: Offset,
+    /// Everything below must survive: by the audit, or by the broker's own word where that says more.
+    pub durable: Offset,
+    /// M on the medium, once that was audited.
+    survived: Option<Offset>,
+    /// Where the medium's log ended, once that was audited.
+    survived_end: Option<Offset>,
+    /// Where the broker says its log ends.
+    claimed_end: Option<Offset>,
+    /// A fault struck the disk itself.
+    disk_struck: bool,
+}
+
+/// What became of a log over a restart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    /// How the last life ended.
+    pub ending: Ending,
+    /// Log end then.
+    pub end_before: Offset,
+    /// What had to survive.
+    pub durable_before: Offset,
+    /// Log end on the medium before recovery, if it was audited.
+    pub survived_end: Option<Offset>,
+    /// Log end now.
+    pub end: Offset,
+    /// Log end now, by the broker's word.
+    pub claimed_end: Option<Offset>,
+    /// How far the log agrees with the former one.
+    pub agrees_up_to: Offset,
+    /// A fault struck the disk itself: nothing had to survive.
+    pub disk_struck: bool,
+    /// A batch of it was seen elsewhere after another past.
+    pub clashes: bool,
+}
+
+impl Ghost {
+    pub(super) fn apply_world(&mut self, node: Option<NodeId>, fact: &WorldFact) -> Option<Change<'static>> {
+        let node = node.map(|node| usize::from(node.0)).filter(|node| *node < self.nodes.len());
+        match (fact, node) {
+            (WorldFact::NodeStarted { life }, Some(node)) => {
+                let started = &mut self.nodes[node];
+                (started.life, started.up, started.registered) = (*life, true, false);
+            }
+            (WorldFact::ProcessCrashed, Some(node)) => {
+                self.tally.crashes += 1;
+                return self.end_life(node, Ending::Process);
+            }
+            (WorldFact::NodeStopped, Some(node)) => return self.end_life(node, Ending::Process),
+            (WorldFact::PowerLost { .. }, Some(node)) => {
+                self.tally.power_losses += 1;
+                return self.end_life(node, Ending::Power);
+            }
+            (WorldFact::FaultBegan { kind, nodes, .. }, _) if DISK_FAULTS.contains(&&**kind) => {
+                nodes.iter().for_each(|node| {
+                    if let Some(struck) = self.nodes.get_mut(usize::from(node.0)) {
+                        struck.disk_struck = true;
+                    }
+                });
+            }
+            (WorldFact::SettleBegan, _) => return Some(Change::SettleBegan),
+            _ => {}
+        }
+        None
+    }
+
+    fn end_life(&mut self, node: usize, ending: Ending) -> Option<Change<'static>> {
+        let life = &mut self.nodes[node];
+        (life.up, life.registered) = (false, false);
+        let (disk_struck, broker) = (life.disk_struck, life.broker);
+        for p in &mut self.partitions {
+            p.shadows[node].fall(ending, disk_struck);
+        }
+        broker.is_none().then_some(Change::ClientGone { node })
+    }
+
+    pub(super) fn apply_audit(&mut self, node: Option<NodeId>, image: &LogImage) -> Option<Change<'static>> {
+        let node = usize::from(node?.0);
+        if node >= self.nodes.len() {
+            return None;
+        }
+        let partition = self.intern(image.partition);
+        let at = Place { node, partition };
+        let disk_struck = self.nodes[node].disk_struck;
+        let p = &mut self.partitions[partition];
+        match image.moment {
+            AuditMoment::Crash => {
+                let log = p.chain_of(image).0;
+                p.shadows[node].durable = p.shadows[node].durable.max(image.durable_end).min(log.end());
+                p.replace(node, log);
+                None
+            }
+            AuditMoment::BeforeRecovery => {
+                p.see_medium(node, image, disk_struck);
+                None
+            }
+            AuditMoment::AfterRecovery => {
+                self.nodes[node].disk_struck = false;
+                self.partitions[partition].recover(node, image, disk_struck).map(|recovery| Change::Recovered { at, recovery })
+            }
+            AuditMoment::End => {
+                let (log, _) = p.chain_of(image);
+                let stated = &p.shadows[node].log;
+                let agreed = stated.agrees_up_to(&log, Offset::ZERO);
+                let differs = (agreed < stated.end().max(log.end())).then_some(agreed);
+                p.replace(node, log);
+                Some(Change::Imaged { at, differs })
+            }
+        }
+    }
+}
+
+impl Shadow {
+    fn fall(&mut self, ending: Ending, disk_struck: bool) {
+        self.role = Role::Idle;
+        self.epoch_in_life = brokerlab::types::LeaderEpoch::NONE;
+        if !self.present {
+            return;
+        }
+        let harmless = ending == Ending::Process && !disk_struck;
+        self.known &= harmless;
+        // A second end before the first one was audited (power lost while down, or in the middle of recovery): the first record of what
+        // there was stands, the graver ending counts.
+        if let Some(downfall) = &mut self.downfall {
+            downfall.disk_struck |= disk_struck;
+            if ending == Ending::Power {
+                downfall.ending = ending;
+                downfall.survived = None;
+            }
+            return;
+        }
+        let (log, agreed, durable) = (self.log.clone(), self.agreed, self.durable);
+        let downfall =
+            Downfall { ending, log, agreed, durable, survived: None, survived_end: None, claimed_end: None, disk_struck };
+        self.downfall = Some(Box::new(downfall));
+    }
+
+    /// The broker says where its log ends. Until the audit confirms it, that is believed where it says less.
+    pub(super) fn open(&mut self, start: Offset, end: Offset, high_watermark: Offset) {
+        if !self.present {
+            self.log = Chain::starting_at(start);
+        }
+        (self.present, self.known, self.high_watermark) = (true, true, high_watermark);
+        if let Some(downfall) = &mut self.downfall {
+            downfall.claimed_end = Some(end);
+        }
+        self.log.cut_to(end);
+        self.agreed = self.agreed.min(self.log.end());
+        self.durable = self.durable.min(self.log.end());
+    }
+}
+
+impl Partition {
+    /// The log in an image, and whether it clashes with what was seen elsewhere. A batch whose bytes are damaged ends it.
+    fn chain_of(&mut self, image: &LogImage) -> (Chain, bool) {
+        let mut chain = Chain::starting_at(image.batches.first().map_or(Offset::ZERO, |first| first.base_offset));
+        let mut clashes = false;
+        for batch in image.batches.iter().take_while(|batch| batch.valid) {
+            clashes |= !self.enter(&mut chain, Link::of(batch)).1;
+        }
+        (chain, clashes)
+    }
+
+    /// Appends to a log with the right hash, and notes it for log matching.
+    pub(super) fn enter(&mut self, chain: &mut Chain, link: Link) -> (Link, bool) {
+        let past = if chain.links().is_empty() && link.base > Offset::ZERO { self.known_past(&link) } else { None };
+        if let Some(hash) = past {
+            let link = Link { chain: hash, ..link };
+            chain.push_hashed(link);
+            return (link, true);
+        }
+        let link = chain.push(link);
+        (link, self.matches_seen(&link))
+    }
+
+    fn replace(&mut self, node: usize, log: Chain) {
+        let agreed = log.agrees_up_to(&self.log, Offset::ZERO);
+        let shadow = &mut self.shadows[node];
+        shadow.present = true;
+        shadow.log = log;
+        shadow.agreed = agreed;
+    }
+
+    fn see_medium(&mut self, node: usize, image: &LogImage, disk_struck: bool) {
+        let (log, _) = self.chain_of(image);
+        self.losses.iter_mut().for_each(|loss| loss.hear_of_copies(node, |link| log.holds(link)));
+        let survived = log.agrees_up_to(&self.log, Offset::ZERO);
+        let shadow = &mut self.shadows[node];
+        if let Some(downfall) = &mut shadow.downfall {
+            let at_fault = downfall.ending == Ending::Power || disk_struck;
+            if at_fault && survived < downfall.agreed {
+                shadow.destroyed.push((survived, downfall.agreed));
+            }
+            (downfall.survived, downfall.survived_end) = (Some(survived), Some(log.end()));
+        }
+        (shadow.present, shadow.known) = (true, true);
+        (shadow.log, shadow.agreed) = (log, survived);
+    }
+
+    fn recover(&mut self, node: usize, image: &LogImage, disk_struck: bool) -> Option<Recovery> {
+        let (log, clashes) = self.chain_of(image);
+        let end = log.end();
+        self.replace(node, log);
+        let shadow = &mut self.shadows[node];
+        shadow.known = true;
+        shadow.durable = image.durable_end.min(end);
+        shadow.exempt &= end > shadow.agreed;
+        let downfall = shadow.downfall.take()?;
+        let struck = disk_struck || downfall.disk_struck;
+        shadow.account_for(&downfall, struck);
+        let agreed = shadow.agreed;
+        if downfall.survived.is_none() {
+            let log = self.shadows[node].log.clone();
+            self.losses.iter_mut().for_each(|loss| loss.hear_of_copies(node, |link| log.holds(link)));
+        }
+        debug_assert!(agreed <= end, "a log cannot agree beyond its end");
+        Some(Recovery {
+            ending: downfall.ending,
+            end_before: downfall.log.end(),
+            durable_before: downfall.durable.min(downfall.log.end()),
+            survived_end: downfall.survived_end,
+            end,
+            claimed_end: downfall.claimed_end,
+            agrees_up_to: downfall.log.agrees_up_to(&self.shadows[node].log, Offset::ZERO),
+            disk_struck: struck,
+            clashes,
+        })
+    }
+}
+
+impl Shadow {
+    /// Whose fault is it that less agrees than before? The medium's, where it was audited before recovery; else of what ended the life.
+    fn account_for(&mut self, downfall: &Downfall, struck: bool) {
+        let by_fault = struck || downfall.ending == Ending::Power;
+        match downfall.survived {
+            Some(survived) if self.agreed < survived => self.given_up.push((self.agreed, survived)),
+            None if self.agreed < downfall.agreed && by_fault => self.destroyed.push((self.agreed, downfall.agreed)),
+            None if self.agreed < downfall.agreed => self.given_up.push((self.agreed, downfall.agreed)),
+            Some(_) | None => {}
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The judge: is told every event once, in order, and judges when the run is over.
+
+use brokerlab_reports::event::{Event, EventId, What, WorldFact};
+use brokerlab_reports::verdict::Judgement;
+
+use super::clients::Clients;
+use super::ghost::{Change, Ghost};
+use super::liveness::OBLIGATIONS;
+use super::page::Page;
+use super::setup::Setup;
+use super::verdict::{Case, judge};
+use super::{CATALOGUE, Check, Scene, b1_lost_write, every_check, l2_open_writes};
+
+/// Follows one run.
+pub struct Judge {
+    setup: Setup,
+    ghost: Ghost,
+    clients: Clients,
+    checks: Vec<(Box<dyn Check>, Page)>,
+    last: EventId,
+    ending: Ending,
+}
+
+/// What the world said about the end of the run.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ending {
+    /// The settle phase began.
+    pub settling: bool,
+    /// Every obligation was met.
+    pub settled: bool,
+    /// It was not, and why.
+    pub missed: Option<Vec<String>>,
+    /// Who panicked, and how.
+    pub panics: Vec<(EventId, String)>,
+}
+
+impl Judge {
+    /// Before the first event.
+    #[must_use]
+    pub fn new(setup: Setup) -> Judge {
+        let pages = CATALOGUE.iter().map(|(id, claim)| Page::new(id, claim));
+        let checks = every_check().into_iter().zip(pages).collect();
+        let (ghost, clients) = (Ghost::new(&setup), Clients::new(&setup));
+        Judge { setup, ghost, clients, checks, last: EventId::NONE, ending: Ending::default() }
+    }
+
+    /// Takes in the next event.
+    pub fn observe(&mut self, event: &Event) {
+        self.last = event.id;
+        if let What::World(fact) = &event.what {
+            self.note_ending(event, fact);
+        }
+        let Some(change) = self.ghost.apply(event) else { return };
+        self.clients.take(event.id, &change, &self.ghost);
+        if self.setup.enabled {
+            self.show(&change);
+        }
+    }
+
+    /// What the settle phase still waits for, each with its reason. The run is over when this is empty after the settle phase began.
+    #[must_use]
+    pub fn obligations(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = Vec::new();
+        for (node, life) in self.ghost.nodes.iter().enumerate().filter(|(node, _)| self.clients.open_writes(*node) > 0) {
+            reasons.push(format!(
+                "{}: {}",
+                l2_open_writes::ID,
+                l2_open_writes::waits(&life.name, self.clients.open_writes(node))
+            ));
+        }
+        for obligation in OBLIGATIONS {
+            let unmet = self.ghost.living().filter(|(partition, _)| !(obligation.is_met)(&self.ghost, *partition));
+            reasons
+                .extend(unmet.map(|(partition, _)| format!("{}: {}", obligation.id, (obligation.waits)(&self.ghost, partition))));
+        }
+        reasons.extend(self.unread().map(|partition| self.waits_for_reader(partition)));
+        reasons
+    }
+
+    /// All is quiet, so the laboratory's consumer may begin to read every partition from its start. Cheap enough to ask after each event.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let written = (0..self.ghost.nodes.len()).all(|node| self.clients.open_writes(node) == 0);
+        written && self.ghost.living().all(|(partition, _)| OBLIGATIONS.iter().all(|one| (one.is_met)(&self.ghost, partition)))
+    }
+
+    /// Nothing is outstanding: the same as no [`obligations`](Judge::obligations), but cheap.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.ending.settling && self.is_quiet() && self.unread().next().is_none()
+    }
+
+    /// Judges the run.
+    #[must_use]
+    pub fn finish(mut self) -> Judgement {
+        let at_rest = self.ending.settled || (self.ending.missed.is_none() && self.is_settled());
+        if self.setup.enabled {
+            let Judge { ghost, clients, checks, ending, last, .. } = &mut self;
+            let scene = Scene { event: *last, ghost, clients, settling: ending.settling, at_rest };
+            checks.iter_mut().for_each(|(check, page)| check.finish(&scene, page));
+        }
+        let outstanding = if self.ending.settling && !self.ending.settled { self.obligations() } else { Vec::new() };
+        let lost = self.checks.iter().map(|(check, _)| check.lost()).sum();
+        let duplicated = self.checks.iter().map(|(check, _)| check.duplicated()).sum();
+        let pages: Vec<Page> = self.checks.into_iter().map(|(_, page)| page).collect();
+        judge(Case {
+            setup: &self.setup,
+            ghost: &self.ghost,
+            clients: &self.clients,
+            pages: &pages,
+            ending: &self.ending,
+            outstanding,
+            last: self.last,
+            lost,
+            duplicated,
+        })
+    }
+
+    fn show(&mut self, change: &Change<'_>) {
+        let Judge { ghost, clients, checks, ending, last, .. } = self;
+        let scene = Scene { event: *last, ghost, clients, settling: ending.settling, at_rest: false };
+        for (check, page) in checks {
+            check.look(&scene, change, page);
+        }
+    }
+
+    fn note_ending(&mut self, event: &Event, fact: &WorldFact) {
+        match fact {
+            WorldFact::SettleBegan => self.ending.settling = true,
+            WorldFact::Settled => self.ending.settled = true,
+            WorldFact::SettleFailed { reasons } => self.ending.missed = Some(reasons.clone()),
+            WorldFact::Panicked { message } => {
+                let who = event.node.map_or("somebody", |node| self.ghost.node_name(usize::from(node.0)));
+                self.ending.panics.push((event.id, format!("{who} panicked: {message}")));
+            }
+            WorldFact::NodeStarted { .. }
+            | WorldFact::ProcessCrashed
+            | WorldFact::PowerLost { .. }
+            | WorldFact::NodeStopped
+            | WorldFact::Paused
+            | WorldFact::Resumed
+            | WorldFact::FaultBegan { .. }
+            | WorldFact::FaultEnded { .. }
+            | WorldFact::FaultSkipped { .. } => {}
+        }
+    }
+
+    fn unread(&self) -> impl Iterator<Item = usize> {
+        let unread = |partition: &usize| {
+            let committed = self.ghost.partitions[*partition].true_high_watermark();
+            !self.clients.has_read(*partition, committed)
+        };
+        self.ghost.living().map(|(partition, _)| partition).filter(unread)
+    }
+
+    fn waits_for_reader(&self, partition: usize) -> String {
+        let read = self.clients.finals.get(partition).map_or(0, |read| read.position().0);
+        let (name, end) = (self.ghost.name(partition), self.ghost.partitions[partition].true_high_watermark());
+        format!("{}: {name} waits for the laboratory's consumer, which has read up to {read} of {end}", b1_lost_write::ID)
+    }
+}

@@ -1,0 +1,80 @@
+//! R19: the committed log has each sequence of an idempotent producer once, and in order.
+//!
+//! A producer session numbers its records per partition; a retry carries the same numbers, so the leader can recognise it (KIP-98). Within one
+//! (producer id, producer epoch) the committed sequences must therefore be contiguous: a number again is a duplicate, a number
+//! skipped is a lost or reordered batch. The first batch of a session that the committed log does not know may have any number, because a
+//! leader may have forgotten an old session.
+
+use std::collections::BTreeMap;
+
+use super::chain::Link;
+use super::ghost::{Change, Partition};
+use super::page::{Page, Weight};
+use super::{Check, Scene};
+use brokerlab::types::{Offset, ProducerEpoch, ProducerId, Sequence};
+
+/// The id.
+pub const ID: &str = "R19";
+/// What must hold.
+pub const CLAIM: &str = "the committed sequences of an idempotent producer are contiguous: none twice, none skipped";
+
+/// The check.
+#[derive(Default)]
+pub struct Idempotence {
+    partitions: Vec<Progress>,
+}
+
+/// The fold of the committed log of one partition.
+#[derive(Default)]
+struct Progress {
+    read_to: Offset,
+    losses: usize,
+    next: BTreeMap<ProducerId, (ProducerEpoch, Sequence)>,
+}
+
+impl Check for Idempotence {
+    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        let Change::Advanced { at, .. } = change else { return };
+        if self.partitions.len() <= at.partition {
+            self.partitions.resize_with(at.partition + 1, Progress::default);
+        }
+        let (p, progress) = (scene.ghost.partition(*at), &mut self.partitions[at.partition]);
+        progress.survive_losses(p);
+        for link in p.log.between(progress.read_to, p.log.end()) {
+            let Some(expected) = progress.take(link) else { continue };
+            page.looked(true);
+            let Some((producer, epoch, sequence)) = link.producer.filter(|(_, _, first)| *first != expected) else { continue };
+            page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
+                let name = scene.name(*at);
+                format!(
+                    "producer {producer} epoch {epoch} has sequence {sequence} at {} of {name}, where {expected} was due",
+                    link.base
+                )
+            });
+        }
+    }
+}
+
+impl Progress {
+    /// A loss has shortened the committed log: fold what is left of it again.
+    fn survive_losses(&mut self, p: &Partition) {
+        if p.losses.len() == self.losses {
+            return;
+        }
+        let kept = p.losses[self.losses..].iter().map(|loss| loss.from).min().unwrap_or(self.read_to).min(self.read_to);
+        *self = Progress { losses: p.losses.len(), ..Progress::default() };
+        for link in p.log.between(Offset::ZERO, kept) {
+            self.take(link);
+        }
+        self.read_to = kept;
+    }
+
+    /// Folds in a batch; the sequence that was due, if the session is known.
+    fn take(&mut self, link: &Link) -> Option<Sequence> {
+        self.read_to = link.end;
+        let (producer, epoch, first) = link.producer?;
+        let records = i32::try_from(link.end.since(link.base)).unwrap_or(i32::MAX);
+        let before = self.next.insert(producer, (epoch, first.plus(records)));
+        before.filter(|(known, _)| *known == epoch).map(|(_, next)| next)
+    }
+}

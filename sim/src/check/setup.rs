@@ -1,0 +1,56 @@
+//! What the judge must know before the first event: who takes part, and with which promises.
+
+use brokerlab::types::BrokerId;
+
+/// The run as the judge sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Setup {
+    /// The participants; a node's number in events is its index here.
+    pub nodes: Vec<NodeSetup>,
+    /// Ids of the checks without which the run proves nothing (`R11`, `B1` ...).
+    pub must_exercise: Vec<String>,
+    /// False: follow the run, so that its end is known, but check nothing. The trace is the same either way.
+    pub enabled: bool,
+}
+
+/// One participant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeSetup {
+    /// `b1`, `c1`, `p1` ...
+    pub name: String,
+    /// What it is.
+    pub kind: NodeKind,
+}
+
+/// The kinds of participants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeKind {
+    /// A broker.
+    Broker(BrokerId),
+    /// A controller.
+    Controller,
+    /// A producer and what it asks for: that decides which row of the guarantee matrix its records stand in.
+    Producer {
+        /// 0, 1, or -1 for all.
+        acks: i16,
+        /// Whether its retries are recognised.
+        idempotent: bool,
+        /// Requests in flight per connection.
+        in_flight: u32,
+    },
+    /// A consumer.
+    Consumer {
+        /// The laboratory's own: it reads everything once more after healing.
+        laboratory: bool,
+    },
+    /// Anything that makes no promise and is made none.
+    Other,
+}
+
+impl NodeSetup {
+    /// A participant of that name and kind.
+    #[must_use]
+    pub fn new(name: &str, kind: NodeKind) -> NodeSetup {
+        NodeSetup { name: name.to_string(), kind }
+    }
+}
