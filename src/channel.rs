@@ -112,6 +112,12 @@ impl<C> Channel<C> {
         matches!(self.state, State::Open { .. })
     }
 
+    /// Whether there is no connection, and none on its way.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
     /// Whether this is our connection.
     #[must_use]
     pub fn owns(&self, connection: ConnectionId) -> bool {
