@@ -1,1 +1,31 @@
-//! To be written.
+//! Clients: producer, consumer and admin, each an actor like the brokers they talk to.
+//!
+//! A client is given [commands](crate::operation::Command) and answers each with exactly one completion, however the cluster behaves:
+//! brokers that die, lie about leaders, answer late or not at all. What it must get right is the *certainty* of a failure and the order
+//! of what it wrote, for the histories of clients are what the laboratory judges.
+//!
+//! ```text
+//!   producer ─ accumulator ─ sequences       consumer ─ positions ─ fetched        admin
+//!       │      certainty, partitioner            │                                   │
+//!       └───────────────────────┬────────────────┴───────────────────────────────────┘
+//!                            cluster            metadata kept fresh
+//!                          connections          versions agreed on
+//!                            channel            one line to one broker
+//! ```
+//!
+//! All state derives `Hash`, all chance comes from the seed, and `deadline` is exact: a client that waits for an answer sleeps.
+
+pub mod accumulator;
+pub mod certainty;
+pub mod cluster;
+pub mod config;
+pub mod connections;
+pub mod metadata;
+pub mod partitioner;
+pub mod producer;
+mod properties;
+pub mod sequences;
+
+pub use config::{AdminConfig, CommonConfig, ConsumerConfig, ProducerConfig};
+pub use producer::ProducerActor;
+pub use properties::ConfigError;
