@@ -192,8 +192,9 @@ fn fault(path: &str, line: usize, fault: FileFault) -> FileError {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
