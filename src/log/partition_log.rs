@@ -90,6 +90,11 @@ impl Log {
         &self.config
     }
 
+    /// Other settings from now on. A log is loaded before anybody knows what its topic is configured to; what has been rolled stays.
+    pub fn configure(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
     /// First offset that may be read.
     #[must_use]
     pub fn log_start(&self) -> Offset {
