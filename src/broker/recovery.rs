@@ -1,0 +1,190 @@
+//! What is found on the disk at start: who we were, and the logs we had.
+//!
+//! ```text
+//!   meta.properties                    cluster id, node id, directory id        written once
+//!   .kafka_cleanshutdown               only after a shutdown in order           erased, durably, before any log is opened
+//!   replication-offset-checkpoint      high watermark of each log
+//!   recovery-point-offset-checkpoint   below it every byte is durable
+//!   log-start-offset-checkpoint        first offset of each log
+//!   orders-0/                          one directory for each log
+//! ```
+//!
+//! The clean-shutdown mark says "trust every file". If it outlived the moment in which we begin to write, the next start would trust torn
+//! files; so its removal is synced before anything is opened (KAFKA-10471), and also if it is not there: a former life may have erased it
+//! and died before the sync.
+//!
+//! A checkpoint that is missing or cannot be read is as good as zeros: recovery then looks at everything.
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::disk::{Disk, DiskError, read_file};
+use crate::fact::Fact;
+use crate::log::checkpoint::{
+    CLEAN_SHUTDOWN_FILE, HIGH_WATERMARK_FILE, LOG_START_FILE, METADATA_FILE, RECOVERY_POINT_FILE, parse_clean_shutdown,
+    parse_offsets, parse_uuid,
+};
+use crate::log::{Checkpoint, Log, LogConfig, LogError, Recovery};
+use crate::types::{BrokerEpoch, Offset, PartitionId, TopicPartition, Uuid};
+
+use super::config::BrokerConfig;
+
+/// Who this directory belongs to.
+pub(super) const META_PROPERTIES: &str = "meta.properties";
+
+/// A log found on the disk.
+#[derive(Debug, Hash)]
+pub(super) struct Loaded {
+    /// The log.
+    pub log: Log,
+    /// Number of its partition.
+    pub index: i32,
+    /// The high watermark to begin with.
+    pub high_watermark: Offset,
+}
+
+/// The directory id in `meta.properties`; `None` if the directory is new.
+///
+/// # Errors
+/// Disk errors; `Exists` if the directory belongs to another node or cluster.
+pub(super) fn directory_id(disk: &mut dyn Disk, config: &BrokerConfig) -> Result<Option<Uuid>, DiskError> {
+    let bytes = match read_file(disk, META_PROPERTIES) {
+        Err(DiskError::NotFound) => return Ok(None),
+        read => read?,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let entries: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    let is_ours = entries.get("cluster.id") == Some(&config.cluster_id.as_str())
+        && entries.get("node.id").and_then(|id| id.parse().ok()) == Some(config.id.0);
+    match entries.get("directory.id").and_then(|id| parse_uuid(id)) {
+        Some(id) if is_ours => Ok(Some(id)),
+        Some(_) | None => Err(DiskError::Exists),
+    }
+}
+
+/// The content of `meta.properties`.
+pub(super) fn meta_properties(config: &BrokerConfig, directory: Uuid) -> String {
+    let (cluster, node) = (&config.cluster_id, config.id);
+    format!("version=1\ncluster.id={cluster}\nnode.id={node}\ndirectory.id={directory}\n")
+}
+
+/// An identifier drawn from the seed.
+pub(super) fn draw(seed: u64, purpose: &str) -> Uuid {
+    use std::hash::Hash;
+    let mut digest = Digest::new();
+    (seed, purpose).hash(&mut digest);
+    Uuid(digest.value())
+}
+
+/// Erases the clean-shutdown mark and gives the broker epoch it named; `None` if there was none. The caller syncs the directory.
+///
+/// # Errors
+/// Disk errors.
+pub(super) fn erase_clean_mark(disk: &mut dyn Disk) -> Result<Option<BrokerEpoch>, DiskError> {
+    let mark = match read_file(disk, CLEAN_SHUTDOWN_FILE) {
+        Err(DiskError::NotFound) => return Ok(None),
+        read => read?,
+    };
+    disk.remove(CLEAN_SHUTDOWN_FILE)?;
+    Ok(parse_clean_shutdown(CLEAN_SHUTDOWN_FILE, &mark).ok())
+}
+
+/// Opens every log in the data directory, and says what was found.
+///
+/// # Errors
+/// Disk errors, and logs that are corrupt where they were durable.
+pub(super) fn load_logs(
+    disk: &mut dyn Disk,
+    config: &LogConfig,
+    clean: bool,
+    facts: &mut Vec<Fact>,
+) -> Result<Vec<Loaded>, LogError> {
+    let [high_watermarks, recovery_points, log_starts] =
+        [HIGH_WATERMARK_FILE, RECOVERY_POINT_FILE, LOG_START_FILE].map(|file| offsets(disk, file));
+    let (high_watermarks, recovery_points, log_starts) = (high_watermarks?, recovery_points?, log_starts?);
+    let mut logs = Vec::new();
+    for dir in disk.list("")? {
+        let Some(name) = parse_directory(&dir) else { continue };
+        let known = |offsets: &BTreeMap<TopicPartition, Offset>| offsets.get(&name).copied().unwrap_or(Offset::ZERO);
+        let checkpoint = Checkpoint {
+            recovery_point: known(&recovery_points),
+            log_start: known(&log_starts),
+            high_watermark: known(&high_watermarks),
+        };
+        match Log::open(disk, &dir, config.clone(), clean, &checkpoint) {
+            Ok((log, recovery)) => logs.push(loaded(log, name.index, &recovery, facts)),
+            Err(LogError::NeverFlushed { .. }) => Log::discard(disk, &dir)?,
+            Err(error) => {
+                facts.extend(corruption(disk, &dir, name.index, &error));
+                return Err(error);
+            }
+        }
+    }
+    Ok(logs)
+}
+
+fn loaded(log: Log, index: i32, recovery: &Recovery, facts: &mut Vec<Fact>) -> Loaded {
+    let partition = PartitionId { topic: log.topic(), index };
+    facts.push(opened(&log, partition, recovery.high_watermark, recovery.cut_bytes));
+    if let Some(at) = recovery.missing_below_recovery_point {
+        facts.push(Fact::CorruptionFound { partition, at, below_recovery_point: true });
+    }
+    Loaded { log, index, high_watermark: recovery.high_watermark }
+}
+
+fn corruption(disk: &mut dyn Disk, dir: &str, index: i32, error: &LogError) -> Option<Fact> {
+    let LogError::Corrupt { path, at, below_recovery_point, .. } = error else { return None };
+    let metadata = read_file(disk, &format!("{dir}/{METADATA_FILE}")).ok()?;
+    let topic = crate::log::checkpoint::parse_metadata(path, &metadata).ok()?;
+    let partition = PartitionId { topic, index };
+    Some(Fact::CorruptionFound { partition, at: *at, below_recovery_point: *below_recovery_point })
+}
+
+/// The fact that a log takes part from now on.
+pub(super) fn opened(log: &Log, partition: PartitionId, high_watermark: Offset, cut_bytes: u64) -> Fact {
+    Fact::LogOpened { partition, log_start: log.log_start(), log_end: log.log_end(), high_watermark, cut_bytes }
+}
+
+fn offsets(disk: &mut dyn Disk, file: &str) -> Result<BTreeMap<TopicPartition, Offset>, DiskError> {
+    match read_file(disk, file) {
+        Ok(bytes) => Ok(parse_offsets(file, &bytes).unwrap_or_default()),
+        Err(DiskError::NotFound) => Ok(BTreeMap::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The directory of a log.
+pub(super) fn directory(name: &TopicPartition) -> String {
+    format!("{}-{}", name.topic, name.index)
+}
+
+/// The partition whose log lies in a directory of this name; `None` for everything else in the data directory.
+fn parse_directory(dir: &str) -> Option<TopicPartition> {
+    let (topic, index) = dir.rsplit_once('-')?;
+    let is_number = !index.is_empty() && index.bytes().all(|digit| digit.is_ascii_digit());
+    let index = index.parse().ok().filter(|_| is_number && !topic.is_empty())?;
+    Some(TopicPartition { topic: topic.into(), index })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_name_partitions() {
+        let parsed = parse_directory("my-topic-12").unwrap();
+        assert_eq!((&*parsed.topic, parsed.index), ("my-topic", 12));
+        assert_eq!(directory(&parsed), "my-topic-12");
+        for other in ["meta.properties", "orders-0.deleted", "orders-", "-0", "orders", "orders-+1"] {
+            assert!(parse_directory(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn identifiers_depend_on_seed_and_purpose() {
+        assert_eq!(draw(1, "a"), draw(1, "a"));
+        assert_ne!(draw(1, "a"), draw(2, "a"));
+        assert_ne!(draw(1, "a"), draw(1, "b"));
+    }
+}
