@@ -133,7 +133,7 @@ impl<'a> Decoder<'a> {
 
     /// A declared length: compact, or `narrow` (16 bits, strings only), or 32 bits. `None` is null.
     ///
-    /// It is checked here, before the caller allocates: `length` elements of at least `element_min` bytes must be left.
+    /// A `narrow` length stays below 2^15 in its compact form too. The length is checked here, before the caller allocates: `length` elements of at least `element_min` bytes must be left.
     #[inline]
     pub fn length(&mut self, narrow: bool, nulls: Nulls, element_min: usize) -> Result<Option<usize>, DecodeError> {
         let declared = if self.flexible {
@@ -150,6 +150,10 @@ impl<'a> Decoder<'a> {
                 _ => Err(DecodeError::Malformed { place: self.place() }),
             };
         };
+        // What could not be written again must not be read either, or an echo of it would fail.
+        if narrow && length > i16::MAX as u64 {
+            return Err(DecodeError::Malformed { place: self.place() });
+        }
         let needed = length * element_min as u64;
         if needed > self.remaining() as u64 {
             return Err(self.truncated(needed));

@@ -74,7 +74,10 @@ impl RequestHeader {
         let correlation_id = i32::from_be_bytes(start.array()?);
         start.enter("RequestHeader", "client_id");
         let client_id = <Option<String> as Wire>::decode(&mut start, Nulls::Allowed)?;
-        let mut rest = Decoder::new(frame, start.offset(), "RequestHeader", 2, api_key.is_flexible(api_version));
+        // What follows in a version that we do not know is not ours to judge: the request is refused by its version.
+        let known = api_key.implemented().is_some_and(|versions| versions.contains(api_version));
+        let flexible = known && api_key.is_flexible(api_version);
+        let mut rest = Decoder::new(frame, start.offset(), "RequestHeader", 2, flexible);
         let unknown_tags = read_tags(&mut rest, "RequestHeader")?;
         Ok((RequestHeader { api_key, api_version, correlation_id, client_id, unknown_tags }, rest.offset()))
     }

@@ -137,7 +137,7 @@ metadata_records! {
     RegisterBrokerRecord = 0: versions 0..=3 {
         /// The broker id.
         broker_id: i32 [always()],
-        /// True if the broker is a ZK broker in migration mode. Otherwise, false.
+        /// Whether this is a ZooKeeper broker on its way to KRaft; always false here.
         is_migrating_zk_broker: bool [since(2)],
         /// The incarnation ID of the broker process.
         incarnation_id: Uuid [always()],
@@ -217,7 +217,7 @@ metadata_records! {
         topic_id: Uuid [always()],
         /// The replicas of this partition, sorted by preferred order.
         replicas: Vec<i32> [always()],
-        /// The in-sync replicas of this partition
+        /// The in-sync replicas of this partition.
         isr: Vec<i32> [always()],
         /// The replicas that we are in the process of removing.
         removing_replicas: Vec<i32> [always()],
@@ -229,13 +229,13 @@ metadata_records! {
         leader_epoch: i32 [always()] = -1,
         /// An epoch that gets incremented each time we change anything in the partition.
         partition_epoch: i32 [always()] = -1,
-        /// The log directory hosting each replica, sorted in the same exact order as the Replicas field.
+        /// The log directory of each replica.
         directories: Vec<Uuid> [since(1)],
-        /// 1 if the partition is recovering from an unclean leader election; 0 otherwise.
+        /// 0: recovered; 1: recovering from an unclean election.
         leader_recovery_state: i8 [always().tag(0)],
-        /// The eligible leader replicas of this partition.
+        /// The eligible leader replicas (KIP-966); null: none.
         eligible_leader_replicas: Option<Vec<i32>> [since(2).nullable().tag(1)] = None,
-        /// The last known eligible leader replicas of this partition.
+        /// Replicas that were eligible until an unclean shutdown; null: none.
         last_known_elr: Option<Vec<i32>> [since(2).nullable().tag(2)] = None,
     }
 
@@ -245,47 +245,45 @@ metadata_records! {
         partition_id: i32 [always()] = -1,
         /// The unique ID of this topic.
         topic_id: Uuid [always()],
-        /// Null if the ISR didn't change; the new in-sync replicas otherwise.
+        /// The in-sync replicas; null: as before.
         isr: Option<Vec<i32>> [always().nullable().tag(0)] = None,
-        /// -1 if there is now no leader; -2 if the leader didn't change; the new leader otherwise.
+        /// The leader; -1: none; -2: as before.
         leader: i32 [always().tag(1)] = -2,
-        /// Null if the replicas didn't change; the new replicas otherwise.
+        /// The assigned replicas; null: as before.
         replicas: Option<Vec<i32>> [always().nullable().tag(2)] = None,
-        /// Null if the removing replicas didn't change; the new removing replicas otherwise.
+        /// The replicas on their way out; null: as before.
         removing_replicas: Option<Vec<i32>> [always().nullable().tag(3)] = None,
-        /// Null if the adding replicas didn't change; the new adding replicas otherwise.
+        /// The replicas on their way in; null: as before.
         adding_replicas: Option<Vec<i32>> [always().nullable().tag(4)] = None,
-        /// -1 if it didn't change; 0 if the leader was elected from the ISR or recovered from an unclean
-        /// election; 1 if the leader that was elected using unclean leader election and it is still
-        /// recovering.
+        /// 0: recovered; 1: recovering from an unclean election; -1: as before.
         leader_recovery_state: i8 [always().tag(5)] = -1,
-        /// Null if the ELR didn't change; the new eligible leader replicas otherwise.
+        /// The eligible leader replicas (KIP-966); null: as before.
         eligible_leader_replicas: Option<Vec<i32>> [since(2).nullable().tag(6)] = None,
-        /// Null if the LastKnownElr didn't change; the last known eligible leader replicas otherwise.
+        /// Replicas that were eligible until an unclean shutdown; null: as before.
         last_known_elr: Option<Vec<i32>> [since(2).nullable().tag(7)] = None,
-        /// Null if the log dirs didn't change; the new log directory for each replica otherwise.
+        /// The log directory of each replica; null: as before.
         directories: Option<Vec<Uuid>> [since(1).nullable().tag(8)] = None,
     }
 
     /// A configuration entry was set, or removed where the value is null.
     ConfigRecord = 4: versions 0..=0 {
-        /// The type of resource this configuration applies to.
+        /// What is configured: 2 a topic, 4 a broker.
         resource_type: i8 [always()],
-        /// The name of the resource this configuration applies to.
+        /// Its name; for a broker its id, or empty for all of them.
         resource_name: String [always()],
-        /// The name of the configuration key.
+        /// The name of the entry.
         name: String [always()],
-        /// The value of the configuration, or null if the it should be deleted.
+        /// The value, or null to remove the entry.
         value: Option<String> [always().nullable()],
     }
 
     /// A block of producer ids was allocated.
     ProducerIdsRecord = 15: versions 0..=0 {
-        /// The ID of the requesting broker
+        /// The broker that took the block.
         broker_id: i32 [always()],
-        /// The epoch of the requesting broker
+        /// The epoch of that broker.
         broker_epoch: i64 [always()] = -1,
-        /// The next producerId that will be assigned (i.e. the first producerId in the next assigned block)
+        /// The first producer id of the *next* block.
         next_producer_id: i64 [always()],
     }
 
@@ -293,18 +291,16 @@ metadata_records! {
     FeatureLevelRecord = 12: versions 0..=0 {
         /// The feature name.
         name: String [always()],
-        /// The current finalized feature level of this feature for the cluster, a value of 0 means feature
-        /// not supported.
+        /// The level; 0 removes the feature.
         feature_level: i16 [always()],
     }
 
     /// Nothing changed. Written at intervals so that the metadata log's high watermark visibly moves.
-    NoOpRecord = 20: versions 0..=0 {
-    }
+    NoOpRecord = 20: versions 0..=0 {}
 }
 
 super::schema::structure! {
-    /// The endpoints that can be used to communicate with this broker.
+    /// Where the broker listens.
     BrokerEndpoint {
         /// The name of the endpoint.
         name: String [always()],
@@ -318,7 +314,7 @@ super::schema::structure! {
 }
 
 super::schema::structure! {
-    /// The features on this broker.
+    /// A feature that the broker supports.
     BrokerFeature {
         /// The feature name.
         name: String [always()],

@@ -77,3 +77,7 @@ reexport! {
         offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
     produce: produce_request::ProduceRequest, produce_response::ProduceResponse;
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

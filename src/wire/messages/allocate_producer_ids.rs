@@ -16,8 +16,7 @@ message! {
 message! {
     /// The block allocated.
     allocate_producer_ids_response::AllocateProducerIdsResponse: versions 0..=0, flexible 0 {
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [always()],
         /// The top level response error code.
         error_code: i16 [always()],

@@ -9,13 +9,13 @@ message! {
     alter_partition_request::AlterPartitionRequest: versions 2..=3, flexible 0 {
         /// The ID of the requesting broker.
         broker_id: i32 [always()],
-        /// The epoch of the requesting broker.
+        /// The broker epoch of the leader that asks.
         broker_epoch: i64 [always()] = -1,
         /// The topics to alter ISRs for.
         topics: Vec<TopicData> [always()],
     }
 
-    /// The topics to alter ISRs for.
+    /// One topic.
     TopicData {
         /// The ID of the topic to alter ISRs for.
         topic_id: Uuid [always()],
@@ -23,27 +23,27 @@ message! {
         partitions: Vec<PartitionData> [always()],
     }
 
-    /// The partitions to alter ISRs for.
+    /// One partition.
     PartitionData {
         /// The partition index.
         partition_index: i32 [always()],
         /// The leader epoch of this partition.
         leader_epoch: i32 [always()],
-        /// The ISR for this partition. Deprecated since version 3.
+        /// The proposed in-sync replicas.
         new_isr: Vec<i32> [between(2, 2)],
-        /// The ISR for this partition.
+        /// The proposed in-sync replicas, each with its broker epoch.
         new_isr_with_epochs: Vec<BrokerState> [since(3)],
-        /// 1 if the partition is recovering from an unclean leader election; 0 otherwise.
+        /// 0: recovered; 1: recovering from an unclean election.
         leader_recovery_state: i8 [always()],
         /// The expected epoch of the partition which is being updated.
         partition_epoch: i32 [always()],
     }
 
-    /// The ISR for this partition.
+    /// A proposed member of the ISR.
     BrokerState {
         /// The ID of the broker.
         broker_id: i32 [since(3)],
-        /// The epoch of the broker. It will be -1 if the epoch check is not supported.
+        /// Its broker epoch, or -1 if that is not to be checked.
         broker_epoch: i64 [since(3)] = -1,
     }
 }
@@ -51,8 +51,7 @@ message! {
 message! {
     /// The partitions' state after the change, or why it was refused.
     alter_partition_response::AlterPartitionResponse: versions 2..=3, flexible 0 {
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [always()],
         /// The top level response error code.
         error_code: i16 [always()],
@@ -60,7 +59,7 @@ message! {
         topics: Vec<TopicData> [always()],
     }
 
-    /// The responses for each topic.
+    /// One topic.
     TopicData {
         /// The ID of the topic.
         topic_id: Uuid [always()],
@@ -68,7 +67,7 @@ message! {
         partitions: Vec<PartitionData> [always()],
     }
 
-    /// The responses for each partition.
+    /// One partition.
     PartitionData {
         /// The partition index.
         partition_index: i32 [always()],
@@ -80,7 +79,7 @@ message! {
         leader_epoch: i32 [always()],
         /// The in-sync replica IDs.
         isr: Vec<i32> [always()],
-        /// 1 if the partition is recovering from an unclean leader election; 0 otherwise.
+        /// 0: recovered; 1: recovering from an unclean election.
         leader_recovery_state: i8 [always()],
         /// The current epoch for the partition for KRaft controllers.
         partition_epoch: i32 [always()],

@@ -24,23 +24,19 @@ message! {
         error_code: i16 [always()],
         /// The APIs supported by the broker.
         api_keys: Vec<ApiVersion> [always()],
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [since(1).ignorable()],
-        /// Features supported by the broker. Note: in v0-v3, features with MinSupportedVersion = 0 are
-        /// omitted.
+        /// Features that the node supports; up to version 3 those from level 0 on are left out.
         supported_features: Vec<SupportedFeatureKey> [since(3).tag(0).ignorable()],
-        /// The monotonically increasing epoch for the finalized features information. Valid values are >= 0.
-        /// A value of -1 is special and represents unknown epoch.
+        /// Rises with every change of the finalized features; -1 if unknown.
         finalized_features_epoch: i64 [since(3).tag(1).ignorable()] = -1,
-        /// List of cluster-wide finalized features. The information is valid only if FinalizedFeaturesEpoch
-        /// >= 0.
+        /// Features on whose level the cluster has agreed.
         finalized_features: Vec<FinalizedFeatureKey> [since(3).tag(2).ignorable()],
-        /// Set by a KRaft controller if the required configurations for ZK migration are present.
+        /// Whether a migration from ZooKeeper can begin; always false here.
         zk_migration_ready: bool [since(3).tag(3).ignorable()],
     }
 
-    /// The APIs supported by the broker.
+    /// One API.
     ApiVersion {
         /// The API index.
         api_key: i16 [always()],
@@ -50,7 +46,7 @@ message! {
         max_version: i16 [always()],
     }
 
-    /// Features supported by the broker. Note: in v0-v3, features with MinSupportedVersion = 0 are omitted.
+    /// A feature that the node supports.
     SupportedFeatureKey {
         /// The name of the feature.
         name: String [since(3)],
@@ -60,7 +56,7 @@ message! {
         max_version: i16 [since(3)],
     }
 
-    /// List of cluster-wide finalized features. The information is valid only if FinalizedFeaturesEpoch >= 0.
+    /// A feature on whose level the cluster has agreed.
     FinalizedFeatureKey {
         /// The name of the feature.
         name: String [since(3)],

@@ -10,9 +10,9 @@ message! {
         broker_id: i32 [always()],
         /// The broker epoch.
         broker_epoch: i64 [always()] = -1,
-        /// The highest metadata offset which the broker has reached.
+        /// How far the broker has read the metadata log.
         current_metadata_offset: i64 [always()],
-        /// True if the broker wants to be fenced, false otherwise.
+        /// Whether the broker wants to stay fenced.
         want_fence: bool [always()],
         /// True if the broker wants to be shut down, false otherwise.
         want_shut_down: bool [always()],
@@ -24,8 +24,7 @@ message! {
 message! {
     /// What the controller has decided about the broker.
     broker_heartbeat_response::BrokerHeartbeatResponse: versions 0..=1, flexible 0 {
-        /// Duration in milliseconds for which the request was throttled due to a quota violation, or zero if
-        /// the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [always()],
         /// The error code, or 0 if there was no error.
         error_code: i16 [always()],

@@ -8,7 +8,7 @@ message! {
     broker_registration_request::BrokerRegistrationRequest: versions 0..=4, flexible 0 {
         /// The broker ID.
         broker_id: i32 [always()],
-        /// The cluster id of the broker process.
+        /// The cluster that the sender believes to talk to.
         cluster_id: String [always()],
         /// The incarnation id of the broker process.
         incarnation_id: Uuid [always()],
@@ -18,15 +18,15 @@ message! {
         features: Vec<Feature> [always()],
         /// The rack which this broker is in.
         rack: Option<String> [always().nullable()],
-        /// If the required configurations for ZK migration are present, this value is set to true.
+        /// Whether this is a ZooKeeper broker on its way to KRaft; always false here.
         is_migrating_zk_broker: bool [since(1)],
         /// Log directories configured in this broker which are available.
         log_dirs: Vec<Uuid> [since(2).ignorable()],
-        /// The epoch before a clean shutdown.
+        /// The broker epoch at the last clean shutdown, or -1.
         previous_broker_epoch: i64 [since(3).ignorable()] = -1,
     }
 
-    /// The listeners of this broker.
+    /// Where the broker listens.
     Listener {
         /// The name of the endpoint.
         name: String [always()],
@@ -38,7 +38,7 @@ message! {
         security_protocol: i16 [always()],
     }
 
-    /// The features on this broker. Note: in v0-v3, features with MinSupportedVersion = 0 are omitted.
+    /// A feature that the broker supports.
     Feature {
         /// The feature name.
         name: String [always()],
@@ -52,8 +52,7 @@ message! {
 message! {
     /// The broker epoch given to the registered broker.
     broker_registration_response::BrokerRegistrationResponse: versions 0..=4, flexible 0 {
-        /// Duration in milliseconds for which the request was throttled due to a quota violation, or zero if
-        /// the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [always()],
         /// The error code, or 0 if there was no error.
         error_code: i16 [always()],

@@ -7,29 +7,27 @@ message! {
     create_topics_request::CreateTopicsRequest: versions 2..=7, flexible 5 {
         /// The topics to create.
         topics: Vec<CreatableTopic> [always()],
-        /// How long to wait in milliseconds before timing out the request.
+        /// How long to wait, in milliseconds.
         timeout_ms: i32 [always()] = 60000,
-        /// If true, check that the topics can be created as specified, but don't create anything.
+        /// Whether only to check, and to create nothing.
         validate_only: bool [always()],
     }
 
-    /// The topics to create.
+    /// A topic to create.
     CreatableTopic {
         /// The topic name.
         name: String [always()],
-        /// The number of partitions to create in the topic, or -1 if we are either specifying a manual
-        /// partition assignment or using the default partitions.
+        /// How many partitions; -1 for the default, or where replicas are assigned below.
         num_partitions: i32 [always()],
-        /// The number of replicas to create for each partition in the topic, or -1 if we are either
-        /// specifying a manual partition assignment or using the default replication factor.
+        /// How many replicas each; -1 for the default, or where replicas are assigned below.
         replication_factor: i16 [always()],
-        /// The manual partition assignment, or the empty array if we are using automatic assignment.
+        /// Replicas by partition; empty to let the controller choose.
         assignments: Vec<CreatableReplicaAssignment> [always()],
         /// The custom topic configurations to set.
         configs: Vec<CreatableTopicConfig> [always()],
     }
 
-    /// The manual partition assignment, or the empty array if we are using automatic assignment.
+    /// The replicas of one partition.
     CreatableReplicaAssignment {
         /// The partition index.
         partition_index: i32 [always()],
@@ -37,7 +35,7 @@ message! {
         broker_ids: Vec<i32> [always()],
     }
 
-    /// The custom topic configurations to set.
+    /// A configuration entry.
     CreatableTopicConfig {
         /// The configuration name.
         name: String [always()],
@@ -49,14 +47,13 @@ message! {
 message! {
     /// The topics created, or why they were not.
     create_topics_response::CreateTopicsResponse: versions 2..=7, flexible 5 {
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [always()],
         /// Results for each topic we tried to create.
         topics: Vec<CreatableTopicResult> [always()],
     }
 
-    /// Results for each topic we tried to create.
+    /// What became of one topic.
     CreatableTopicResult {
         /// The topic name.
         name: String [always()],
@@ -66,17 +63,17 @@ message! {
         error_code: i16 [always()],
         /// The error message, or null if there was no error.
         error_message: Option<String> [always().nullable()],
-        /// Optional topic config error returned if configs are not returned in the response.
+        /// Why there is no configuration in this response.
         topic_config_error_code: i16 [since(5).tag(0).ignorable()],
-        /// Number of partitions of the topic.
+        /// How many partitions the topic has.
         num_partitions: i32 [since(5).ignorable()] = -1,
-        /// Replication factor of the topic.
+        /// How many replicas each partition has.
         replication_factor: i16 [since(5).ignorable()] = -1,
         /// Configuration of the topic.
         configs: Option<Vec<CreatableTopicConfigs>> [since(5).nullable().ignorable()],
     }
 
-    /// Configuration of the topic.
+    /// An entry of the topic's configuration.
     CreatableTopicConfigs {
         /// The configuration name.
         name: String [since(5)],

@@ -9,11 +9,11 @@ message! {
         topics: Vec<DeleteTopicState> [since(6)],
         /// The names of the topics to delete.
         topic_names: Vec<String> [between(1, 5).ignorable()],
-        /// The length of time in milliseconds to wait for the deletions to complete.
+        /// How long to wait, in milliseconds.
         timeout_ms: i32 [always()],
     }
 
-    /// The name or topic ID of the topic.
+    /// A topic to delete, by name or by id.
     DeleteTopicState {
         /// The topic name.
         name: Option<String> [since(6).nullable()] = None,
@@ -25,14 +25,13 @@ message! {
 message! {
     /// The topics deleted, or why they were not.
     delete_topics_response::DeleteTopicsResponse: versions 1..=6, flexible 4 {
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [always()],
         /// The results for each topic we tried to delete.
         responses: Vec<DeletableTopicResult> [always()],
     }
 
-    /// The results for each topic we tried to delete.
+    /// What became of one topic.
     DeletableTopicResult {
         /// The topic name.
         name: Option<String> [always().nullable_since(6)],

@@ -8,7 +8,7 @@ message! {
     envelope_request::EnvelopeRequest: versions 0..=0, flexible 0 {
         /// The embedded request header and data.
         request_data: Bytes [always()],
-        /// Value of the initial client principal when the request is redirected by a broker.
+        /// On whose behalf.
         request_principal: Option<Bytes> [always().nullable()] = Some(Bytes::new()),
         /// The original client's address in bytes.
         client_host_address: Bytes [always()],

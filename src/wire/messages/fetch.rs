@@ -8,46 +8,42 @@ use crate::wire::schema::message;
 message! {
     /// Asks for record batches of partitions, from given offsets on.
     fetch_request::FetchRequest: versions 4..=18, flexible 12 {
-        /// The clusterId if known. This is used to validate metadata fetches prior to broker registration.
+        /// The cluster that the sender believes to talk to.
         cluster_id: Option<String> [since(12).nullable().tag(0).ignorable()] = None,
-        /// The broker ID of the follower, of -1 if this request is from a consumer.
+        /// The follower, or -1 if this is a consumer.
         replica_id: i32 [between(4, 14)] = -1,
-        /// The state of the replica in the follower.
+        /// Which follower this is, in which life.
         replica_state: ReplicaState [since(15).tag(1)],
-        /// The maximum time in milliseconds to wait for the response.
+        /// How long to wait for `min_bytes`, in milliseconds.
         max_wait_ms: i32 [always()],
-        /// The minimum bytes to accumulate in the response.
+        /// How many bytes to wait for.
         min_bytes: i32 [always()],
-        /// The maximum bytes to fetch. See KIP-74 for cases where this limit may not be honored.
+        /// The most bytes to answer with; a first batch that is larger comes all the same (KIP-74).
         max_bytes: i32 [always()] = i32::MAX,
-        /// This setting controls the visibility of transactional records. Using READ_UNCOMMITTED
-        /// (isolation_level = 0) makes all records visible. With READ_COMMITTED (isolation_level = 1), non-
-        /// transactional and COMMITTED transactional records are visible. To be more concrete, READ_COMMITTED
-        /// returns all data from offsets smaller than the current LSO (last stable offset), and enables the
-        /// inclusion of the list of aborted transactions in the result, which allows consumers to discard
-        /// ABORTED transactional records.
+        /// 0: read everything below the high watermark; 1: only what is committed, below the last stable
+        /// offset.
         isolation_level: i8 [always()],
-        /// The fetch session ID.
+        /// The fetch session, or 0 for none.
         session_id: i32 [since(7).ignorable()],
-        /// The fetch session epoch, which is used for ordering requests in a session.
+        /// Counts the fetches of a session; 0 opens one, -1 closes it or does without.
         session_epoch: i32 [since(7).ignorable()] = -1,
         /// The topics to fetch.
         topics: Vec<FetchTopic> [always()],
-        /// In an incremental fetch request, the partitions to remove.
+        /// Partitions that leave the fetch session.
         forgotten_topics_data: Vec<ForgottenTopic> [since(7)],
-        /// Rack ID of the consumer making this request.
+        /// The rack of the consumer.
         rack_id: String [since(11).ignorable()],
     }
 
-    /// The state of the replica in the follower.
+    /// Which follower this is, in which life.
     ReplicaState {
-        /// The replica ID of the follower, or -1 if this request is from a consumer.
+        /// The follower, or -1 if this is a consumer.
         replica_id: i32 [since(15)] = -1,
-        /// The epoch of this follower, or -1 if not available.
+        /// The follower's broker epoch, or -1.
         replica_epoch: i64 [since(15)] = -1,
     }
 
-    /// The topics to fetch.
+    /// A topic to read from.
     FetchTopic {
         /// The name of the topic to fetch.
         topic: String [between(4, 12).ignorable()],
@@ -57,36 +53,34 @@ message! {
         partitions: Vec<FetchPartition> [always()],
     }
 
-    /// The partitions to fetch.
+    /// A partition to read from.
     FetchPartition {
         /// The partition index.
         partition: i32 [always()],
-        /// The current leader epoch of the partition.
+        /// The leader epoch the reader knows, or -1.
         current_leader_epoch: i32 [since(9).ignorable()] = -1,
-        /// The message offset.
+        /// The first offset to read; to the leader, the log end of a follower.
         fetch_offset: i64 [always()],
-        /// The epoch of the last fetched record or -1 if there is none.
+        /// Leader epoch of the last batch in the reader's log, or -1.
         last_fetched_epoch: i32 [since(12)] = -1,
-        /// The earliest available offset of the follower replica. The field is only used when the request is
-        /// sent by the follower.
+        /// The follower's log start.
         log_start_offset: i64 [since(5).ignorable()] = -1,
-        /// The maximum bytes to fetch from this partition. See KIP-74 for cases where this limit may not be
-        /// honored.
+        /// The most bytes to answer with for this partition; a first batch that is larger comes all the same
+        /// (KIP-74).
         partition_max_bytes: i32 [always()],
-        /// The directory id of the follower fetching.
+        /// The directory of the follower.
         replica_directory_id: Uuid [since(17).tag(0).ignorable()],
-        /// The high-watermark known by the replica. -1 if the high-watermark is not known and
-        /// 9223372036854775807 if the feature is not supported.
+        /// The high watermark the follower knows; -1 if it knows none, the largest number if it does not say.
         high_watermark: i64 [since(18).tag(1).ignorable()] = i64::MAX,
     }
 
-    /// In an incremental fetch request, the partitions to remove.
+    /// Partitions of a topic that leave the fetch session.
     ForgottenTopic {
         /// The topic name.
         topic: String [between(7, 12).ignorable()],
         /// The unique topic ID.
         topic_id: Uuid [since(13).ignorable()],
-        /// The partitions indexes to forget.
+        /// The partitions that leave.
         partitions: Vec<i32> [since(7)],
     }
 }
@@ -94,21 +88,19 @@ message! {
 message! {
     /// Record batches, watermarks, and hints where the reader has gone astray.
     fetch_response::FetchResponse: versions 4..=18, flexible 12 {
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [always()],
-        /// The top level response error code.
+        /// An error of the whole fetch.
         error_code: i16 [since(7).ignorable()],
-        /// The fetch session ID, or 0 if this is not part of a fetch session.
+        /// The fetch session, or 0 if there is none.
         session_id: i32 [since(7)],
         /// The response topics.
         responses: Vec<FetchableTopicResponse> [always()],
-        /// Endpoints for all current-leaders enumerated in PartitionData, with errors NOT_LEADER_OR_FOLLOWER
-        /// & FENCED_LEADER_EPOCH.
+        /// Where the leaders named above can be reached.
         node_endpoints: Vec<NodeEndpoint> [since(16).tag(0)],
     }
 
-    /// The response topics.
+    /// One topic.
     FetchableTopicResponse {
         /// The topic name.
         topic: String [between(4, 12).ignorable()],
@@ -118,39 +110,34 @@ message! {
         partitions: Vec<PartitionData> [always()],
     }
 
-    /// The topic partitions.
+    /// One partition.
     PartitionData {
         /// The partition index.
         partition_index: i32 [always()],
         /// The error code, or 0 if there was no fetch error.
         error_code: i16 [always()],
-        /// The current high water mark.
+        /// The high watermark.
         high_watermark: i64 [always()],
-        /// The last stable offset (or LSO) of the partition. This is the last offset such that the state of
-        /// all transactional records prior to this offset have been decided (ABORTED or COMMITTED).
+        /// The offset below which all transactions are decided.
         last_stable_offset: i64 [always()] = -1,
-        /// The current log start offset.
+        /// The log start.
         log_start_offset: i64 [since(5).ignorable()] = -1,
-        /// In case divergence is detected based on the `LastFetchedEpoch` and `FetchOffset` in the request,
-        /// this field indicates the largest epoch and its end offset such that subsequent records are known
-        /// to diverge.
+        /// Set where the reader's log diverges: the leader's largest epoch not above the reader's, and where
+        /// it ends.
         diverging_epoch: EpochEndOffset [since(12).tag(0)],
-        /// The current leader of the partition.
+        /// The new leader, where the error says that it is another.
         current_leader: LeaderIdAndEpoch [since(12).tag(1)],
-        /// In the case of fetching an offset less than the LogStartOffset, this is the end offset and epoch
-        /// that should be used in the FetchSnapshot request.
+        /// Set where the offset lies before the log start of a metadata log: the snapshot to read instead.
         snapshot_id: SnapshotId [since(12).tag(2)],
-        /// The aborted transactions.
+        /// The aborted transactions that overlap the records; null for a reader that sees all.
         aborted_transactions: Option<Vec<AbortedTransaction>> [always().nullable()],
-        /// The preferred read replica for the consumer to use on its next fetch request.
+        /// A replica nearer to the consumer, or -1.
         preferred_read_replica: i32 [since(11)] = -1,
-        /// The record data.
+        /// Record batches; the last may be cut off.
         records: Option<Bytes> [always().nullable()],
     }
 
-    /// In case divergence is detected based on the `LastFetchedEpoch` and `FetchOffset` in the request, this
-    /// field indicates the largest epoch and its end offset such that subsequent records are known to
-    /// diverge.
+    /// A leader epoch and where it ends.
     EpochEndOffset {
         /// The largest epoch.
         epoch: i32 [since(12)] = -1,
@@ -158,7 +145,7 @@ message! {
         end_offset: i64 [since(12)] = -1,
     }
 
-    /// The current leader of the partition.
+    /// A leader.
     LeaderIdAndEpoch {
         /// The ID of the current leader or -1 if the leader is unknown.
         leader_id: i32 [since(12)] = -1,
@@ -166,8 +153,7 @@ message! {
         leader_epoch: i32 [since(12)] = -1,
     }
 
-    /// In the case of fetching an offset less than the LogStartOffset, this is the end offset and epoch that
-    /// should be used in the FetchSnapshot request.
+    /// A snapshot of a metadata log.
     SnapshotId {
         /// The end offset of the epoch.
         end_offset: i64 [always()] = -1,
@@ -175,7 +161,7 @@ message! {
         epoch: i32 [always()] = -1,
     }
 
-    /// The aborted transactions.
+    /// An aborted transaction.
     AbortedTransaction {
         /// The producer id associated with the aborted transaction.
         producer_id: i64 [always()],
@@ -183,8 +169,7 @@ message! {
         first_offset: i64 [always()],
     }
 
-    /// Endpoints for all current-leaders enumerated in PartitionData, with errors NOT_LEADER_OR_FOLLOWER &
-    /// FENCED_LEADER_EPOCH.
+    /// Where a node can be reached.
     NodeEndpoint {
         /// The ID of the associated node.
         node_id: i32 [since(16)],

@@ -8,14 +8,11 @@ message! {
     init_producer_id_request::InitProducerIdRequest: versions 0..=5, flexible 2 {
         /// The transactional id, or null if the producer is not transactional.
         transactional_id: Option<String> [always().nullable()],
-        /// The time in ms to wait before aborting idle transactions sent by this producer. This is only
-        /// relevant if a TransactionalId has been defined.
+        /// How long a transaction may idle before it is aborted, in milliseconds.
         transaction_timeout_ms: i32 [always()],
-        /// The producer id. This is used to disambiguate requests if a transactional id is reused following
-        /// its expiration.
+        /// The producer id held so far, or -1.
         producer_id: i64 [since(3)] = -1,
-        /// The producer's current epoch. This will be checked against the producer epoch on the broker, and
-        /// the request will return an error if they do not match.
+        /// The producer epoch held so far, or -1; a newer one at the coordinator fences this producer.
         producer_epoch: i16 [since(3)] = -1,
     }
 }
@@ -23,8 +20,7 @@ message! {
 message! {
     /// The producer id and epoch given.
     init_producer_id_response::InitProducerIdResponse: versions 0..=5, flexible 2 {
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [always()],
         /// The error code, or 0 if there was no error.
         error_code: i16 [always()],

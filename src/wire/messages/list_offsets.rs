@@ -6,23 +6,18 @@ use crate::wire::schema::message;
 message! {
     /// Asks which offset belongs to a timestamp, partition by partition.
     list_offsets_request::ListOffsetsRequest: versions 1..=10, flexible 6 {
-        /// The broker ID of the requester, or -1 if this request is being made by a normal consumer.
+        /// The follower, or -1 if this is a consumer.
         replica_id: i32 [always()],
-        /// This setting controls the visibility of transactional records. Using READ_UNCOMMITTED
-        /// (isolation_level = 0) makes all records visible. With READ_COMMITTED (isolation_level = 1), non-
-        /// transactional and COMMITTED transactional records are visible. To be more concrete, READ_COMMITTED
-        /// returns all data from offsets smaller than the current LSO (last stable offset), and enables the
-        /// inclusion of the list of aborted transactions in the result, which allows consumers to discard
-        /// ABORTED transactional records.
+        /// 0: read everything below the high watermark; 1: only what is committed, below the last stable
+        /// offset.
         isolation_level: i8 [since(2)],
         /// Each topic in the request.
         topics: Vec<ListOffsetsTopic> [always()],
-        /// The timeout to await a response in milliseconds for requests that require reading from remote
-        /// storage for topics enabled with tiered storage.
+        /// How long to wait, in milliseconds.
         timeout_ms: i32 [since(10).ignorable()],
     }
 
-    /// Each topic in the request.
+    /// One topic.
     ListOffsetsTopic {
         /// The topic name.
         name: String [always()],
@@ -30,13 +25,13 @@ message! {
         partitions: Vec<ListOffsetsPartition> [always()],
     }
 
-    /// Each partition in the request.
+    /// One partition.
     ListOffsetsPartition {
         /// The partition index.
         partition_index: i32 [always()],
         /// The current leader epoch.
         current_leader_epoch: i32 [since(4).ignorable()] = -1,
-        /// The current timestamp.
+        /// The timestamp, or one of the special values.
         timestamp: i64 [always()],
     }
 }
@@ -44,14 +39,13 @@ message! {
 message! {
     /// The offsets found.
     list_offsets_response::ListOffsetsResponse: versions 1..=10, flexible 6 {
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [since(2).ignorable()],
         /// Each topic in the response.
         topics: Vec<ListOffsetsTopicResponse> [always()],
     }
 
-    /// Each topic in the response.
+    /// One topic.
     ListOffsetsTopicResponse {
         /// The topic name.
         name: String [always()],
@@ -59,7 +53,7 @@ message! {
         partitions: Vec<ListOffsetsPartitionResponse> [always()],
     }
 
-    /// Each partition in the response.
+    /// One partition.
     ListOffsetsPartitionResponse {
         /// The partition index.
         partition_index: i32 [always()],

@@ -7,18 +7,17 @@ use crate::wire::schema::message;
 message! {
     /// Asks for the cluster's brokers and for the leaders of topics.
     metadata_request::MetadataRequest: versions 0..=13, flexible 9 {
-        /// The topics to fetch metadata for.
+        /// The topics to describe; null for all (in version 0: empty for all).
         topics: Option<Vec<MetadataRequestTopic>> [always().nullable_since(1)],
-        /// If this is true, the broker may auto-create topics that we requested which do not already exist,
-        /// if it is configured to do so.
+        /// Whether topics that are missing may be created.
         allow_auto_topic_creation: bool [since(4)] = true,
-        /// Whether to include cluster authorized operations.
+        /// Whether to say which operations on the cluster the client may use.
         include_cluster_authorized_operations: bool [between(8, 10)],
-        /// Whether to include topic authorized operations.
+        /// Whether to say which operations on topics the client may use.
         include_topic_authorized_operations: bool [since(8)],
     }
 
-    /// The topics to fetch metadata for.
+    /// A topic to describe, by name or by id.
     MetadataRequestTopic {
         /// The topic id.
         topic_id: Uuid [since(10).ignorable()],
@@ -30,24 +29,24 @@ message! {
 message! {
     /// The cluster as the answering broker sees it.
     metadata_response::MetadataResponse: versions 0..=13, flexible 9 {
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [since(3).ignorable()],
         /// A list of brokers present in the cluster.
         brokers: Vec<MetadataResponseBroker> [always()],
-        /// The cluster ID that responding broker belongs to.
+        /// The cluster that the sender believes to talk to.
         cluster_id: Option<String> [since(2).nullable().ignorable()] = None,
         /// The ID of the controller broker.
         controller_id: i32 [since(1).ignorable()] = -1,
         /// Each topic in the response.
         topics: Vec<MetadataResponseTopic> [always()],
-        /// 32-bit bitfield to represent authorized operations for this cluster.
+        /// Bit field of the operations on the cluster the client may use; the smallest number if not asked
+        /// for.
         cluster_authorized_operations: i32 [between(8, 10)] = i32::MIN,
         /// The top-level error code, or 0 if there was no error.
         error_code: i16 [since(13).ignorable()],
     }
 
-    /// A list of brokers present in the cluster.
+    /// A broker of the cluster.
     MetadataResponseBroker {
         /// The broker ID.
         node_id: i32 [always()],
@@ -59,7 +58,7 @@ message! {
         rack: Option<String> [since(1).nullable().ignorable()] = None,
     }
 
-    /// Each topic in the response.
+    /// One topic.
     MetadataResponseTopic {
         /// The topic error, or 0 if there was no error.
         error_code: i16 [always()],
@@ -73,11 +72,11 @@ message! {
         is_internal: bool [since(1).ignorable()],
         /// Each partition in the topic.
         partitions: Vec<MetadataResponsePartition> [always()],
-        /// 32-bit bitfield to represent authorized operations for this topic.
+        /// Bit field of the operations on the topic the client may use; the smallest number if not asked for.
         topic_authorized_operations: i32 [since(8)] = i32::MIN,
     }
 
-    /// Each partition in the topic.
+    /// One partition.
     MetadataResponsePartition {
         /// The partition error, or 0 if there was no error.
         error_code: i16 [always()],

@@ -6,13 +6,13 @@ use crate::wire::schema::message;
 message! {
     /// Asks where leader epochs end in the leader's log.
     offset_for_leader_epoch_request::OffsetForLeaderEpochRequest: versions 2..=4, flexible 4 {
-        /// The broker ID of the follower, of -1 if this request is from a consumer.
+        /// The follower, or -1 if this is a consumer.
         replica_id: i32 [since(3).ignorable()] = -2,
         /// Each topic to get offsets for.
         topics: Vec<OffsetForLeaderTopic> [always()],
     }
 
-    /// Each topic to get offsets for.
+    /// One topic.
     OffsetForLeaderTopic {
         /// The topic name.
         topic: String [always()],
@@ -20,7 +20,7 @@ message! {
         partitions: Vec<OffsetForLeaderPartition> [always()],
     }
 
-    /// Each partition to get offsets for.
+    /// One partition.
     OffsetForLeaderPartition {
         /// The partition index.
         partition: i32 [always()],
@@ -37,14 +37,13 @@ message! {
 message! {
     /// The largest epoch not above the one asked for, and the offset where it ends.
     offset_for_leader_epoch_response::OffsetForLeaderEpochResponse: versions 2..=4, flexible 4 {
-        /// The duration in milliseconds for which the request was throttled due to a quota violation, or zero
-        /// if the request did not violate any quota.
+        /// How long the client is held back for exceeding a quota, in milliseconds.
         throttle_time_ms: i32 [always()],
         /// Each topic we fetched offsets for.
         topics: Vec<OffsetForLeaderTopicResult> [always()],
     }
 
-    /// Each topic we fetched offsets for.
+    /// One topic.
     OffsetForLeaderTopicResult {
         /// The topic name.
         topic: String [always()],
@@ -52,7 +51,7 @@ message! {
         partitions: Vec<EpochEndOffset> [always()],
     }
 
-    /// Each partition in the topic we fetched offsets for.
+    /// A leader epoch and where it ends.
     EpochEndOffset {
         /// The error code 0, or if there was no error.
         error_code: i16 [always()],

@@ -85,3 +85,7 @@ pub enum BatchError {
         index: i32,
     },
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
