@@ -23,7 +23,7 @@
 //!   facts                                     what the records say, in the field's words
 //!   replies                                   answers that wait until what they rest on is committed
 //!   metadata_log, observers                   the log on disk; brokers that fetch it
-//!   actor                                     all of it as an actor
+//!   dispatch, actor                           which request is whose; all of it as an actor
 //! ```
 //!
 //! **Rules.** Nothing leaves the controller that rests on a record which may still be lost. Every change of a partition raises its
@@ -33,22 +33,28 @@
 //! **Simplified.** One controller instead of a quorum of them: committed means synced here. No snapshots of the metadata log, no
 //! ELR (KIP-966), no reassignment, no change of configurations, no preferred-leader balancing.
 
+pub mod actor;
 mod alter_partition;
 pub mod change;
 pub mod delta;
+pub mod dispatch;
 pub mod election;
 pub mod facts;
 pub mod image;
 pub mod liveness;
+pub mod metadata_log;
+pub mod observers;
 pub mod partition;
 pub mod placement;
 mod registration;
 #[cfg(test)]
 mod scripts;
+pub mod replies;
 pub mod state;
 pub mod topic_config;
 pub mod topics;
 
+pub use actor::ControllerActor;
 pub use delta::{Change, Delta};
 pub use image::{Broker, ImageError, MetadataImage, Topic};
 pub use partition::{Partition, Recovery};

@@ -23,6 +23,9 @@ use crate::wire::broker_registration_request::{BrokerRegistrationRequest, Featur
 use crate::wire::metadata::{BrokerEndpoint, BrokerFeature, RegisterBrokerRecord};
 use crate::wire::{BrokerRegistrationResponse, ErrorCode};
 
+/// Most listeners, features or directories of a broker: its record must fit into one batch.
+const NAMED_MAX: usize = 100;
+
 impl Controller {
     /// A broker asks to be registered.
     pub fn on_register(&mut self, now: Time, request: &BrokerRegistrationRequest) -> BrokerRegistrationResponse {
@@ -37,7 +40,8 @@ impl Controller {
         if request.cluster_id != self.config.cluster_id {
             return Err(ErrorCode::INCONSISTENT_CLUSTER_ID);
         }
-        if id.0 < 0 || request.listeners.is_empty() {
+        let named = [request.listeners.len(), request.features.len(), request.log_dirs.len()];
+        if id.0 < 0 || request.listeners.is_empty() || named.into_iter().any(|count| count > NAMED_MAX) {
             return Err(ErrorCode::INVALID_REGISTRATION);
         }
         self.expect_own_directories(id, &request.log_dirs)?;

@@ -16,6 +16,8 @@
 //! Time comes in as an argument and is never written: sessions of brokers are soft state, and a new controller gives everyone a
 //! fresh one.
 
+use std::hash::{Hash, Hasher};
+
 use super::change::{Wish, change};
 use super::election::Unclean;
 use super::facts;
@@ -211,6 +213,13 @@ impl Controller {
     fn partitions_where(&self, broker: BrokerId, is_wanted: impl Fn(&Partition) -> bool) -> Vec<PartitionId> {
         let assigned = self.image.partitions_of(broker);
         assigned.filter(|id| self.image.partition(*id).is_some_and(&is_wanted)).collect()
+    }
+}
+
+/// Between two steps nothing is written that was not taken out, so image and sessions are the whole state.
+impl Hash for Controller {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (&self.config, &self.image, &self.sessions).hash(hasher);
     }
 }
 
