@@ -73,7 +73,7 @@ pub enum MetadataLogError {
 
 impl From<DiskError> for MetadataLogError {
     fn from(error: DiskError) -> MetadataLogError {
-        MetadataLogError::Log(LogError::Disk(error))
+        MetadataLogError::Log(error.into())
     }
 }
 
@@ -85,7 +85,9 @@ impl MetadataLogError {
         let corrupt = |at, below_recovery_point| Fact::CorruptionFound { partition, at, below_recovery_point };
         match self {
             MetadataLogError::Log(error) | MetadataLogError::Append(AppendError::Log(error)) => match error {
-                LogError::Disk(error) | LogError::Stopped(error) => Fact::LogFailed { partition: Some(partition), error: *error },
+                LogError::Disk { error } | LogError::Stopped(error) => {
+                    Fact::LogFailed { partition: Some(partition), error: *error }
+                }
                 LogError::Corrupt { at, below_recovery_point, .. } => corrupt(*at, *below_recovery_point),
                 LogError::OutOfRange { offset, .. } => corrupt(*offset, true),
                 LogError::File(_) | LogError::NeverFlushed { .. } => corrupt(Offset::ZERO, true),
@@ -213,8 +215,8 @@ impl MetadataLog {
 
     /// Asks for what has to be made durable, unless it is being done.
     pub fn flush(&mut self, out: &mut Outbox) {
-        if let Some(checkpoint) = self.log.epoch_checkpoint() {
-            let ticket = out.replace(checkpoint.path, checkpoint.content);
+        if let Some((path, content)) = self.log.epoch_checkpoint() {
+            let ticket = out.replace(path, content);
             self.pending.insert(ticket, Pending::Epochs);
         }
         let is_busy = self.pending.values().any(|pending| matches!(pending, Pending::Flush(_)));
@@ -240,21 +242,25 @@ impl MetadataLog {
         ticket: Ticket,
         result: Result<(), DiskError>,
     ) -> Result<(), MetadataLogError> {
-        match self.pending.remove(&ticket) {
-            None => Ok(()),
-            Some(Pending::Flush(flush)) => {
+        let Some(pending) = self.pending.remove(&ticket) else { return Ok(()) };
+        if let Err(error) = result {
+            self.log.stop(error);
+            return Err(error.into());
+        }
+        match pending {
+            Pending::Flush(flush) => {
                 let before = self.committed();
-                let committed = self.log.end_flush(&flush, result)?;
+                self.log.end_flush(flush);
+                let committed = self.committed();
                 assert!(committed >= before, "what is committed stays committed: {before} to {committed}");
-                Ok(())
             }
-            Some(Pending::Epochs) => Ok(self.log.end_epoch_checkpoint(result)?),
-            Some(Pending::RecoveryPoint(point)) => {
-                result?;
+            Pending::Epochs => self.log.epoch_checkpoint_done(),
+            Pending::RecoveryPoint(point) => {
                 self.recovery_point = point;
-                Ok(self.log.recovery_point_written(disk, point)?)
+                self.log.recovery_point_written(disk, point)?;
             }
         }
+        Ok(())
     }
 
     fn replay(&mut self, disk: &mut dyn Disk) -> Result<Replayed, MetadataLogError> {
@@ -306,10 +312,10 @@ fn open_or_create(disk: &mut dyn Disk, dir: &str, recovery_point: Offset) -> Res
             Log::discard(disk, dir)?;
             Ok(Log::create(disk, dir, METADATA_TOPIC_ID, config())?)
         }
-        Err(LogError::Disk(DiskError::NotFound)) if recovery_point == Offset::ZERO => {
+        Err(LogError::Disk { error: DiskError::NotFound }) if recovery_point == Offset::ZERO => {
             Ok(Log::create(disk, dir, METADATA_TOPIC_ID, config())?)
         }
-        Err(LogError::Disk(DiskError::NotFound)) => Err(MetadataLogError::Missing(Offset::ZERO)),
+        Err(LogError::Disk { error: DiskError::NotFound }) => Err(MetadataLogError::Missing(Offset::ZERO)),
         Err(error) => Err(error.into()),
     }
 }

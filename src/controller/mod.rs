@@ -47,9 +47,9 @@ pub mod observers;
 pub mod partition;
 pub mod placement;
 mod registration;
+pub mod replies;
 #[cfg(test)]
 mod scripts;
-pub mod replies;
 pub mod state;
 pub mod topic_config;
 pub mod topics;

@@ -22,9 +22,7 @@ use super::metadata_log::{METADATA_TOPIC, METADATA_TOPIC_ID, MetadataLog, Metada
 use crate::disk::Disk;
 use crate::types::{BrokerId, ConnectionId, Duration, LeaderEpoch, Offset, Time};
 use crate::wire::fetch_request::FetchRequest;
-use crate::wire::fetch_response::{
-    EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
-};
+use crate::wire::fetch_response::{EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData};
 use crate::wire::{ErrorCode, RequestHeader};
 
 /// What an observer wants to read.
