@@ -16,16 +16,23 @@
 //! All state derives `Hash`, all chance comes from the seed, and `deadline` is exact: a client that waits for an answer sleeps.
 
 pub mod accumulator;
+pub mod admin;
 pub mod certainty;
 pub mod cluster;
 pub mod config;
 pub mod connections;
+pub mod consumer;
+pub mod fetched;
+pub mod lookup;
 pub mod metadata;
 pub mod partitioner;
+pub mod positions;
 pub mod producer;
 mod properties;
 pub mod sequences;
 
+pub use admin::AdminActor;
 pub use config::{AdminConfig, CommonConfig, ConsumerConfig, ProducerConfig};
+pub use consumer::ConsumerActor;
 pub use producer::ProducerActor;
 pub use properties::ConfigError;

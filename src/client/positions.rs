@@ -1,0 +1,217 @@
+//! Where a consumer reads in one partition, and what must happen before it may go on reading there.
+//!
+//! ```text
+//!              At(offset)                             a newer leader epoch is noticed
+//!   Assign ──────────────────────▶ Reading ───────────────────────────────────▶ Validating
+//!     │                             ▲  ▲  │ ▲                                        │
+//!     │ Beginning, End              │  │  │ └──────────── the position still exists ─┤
+//!     ▼                             │  │  │ offset out of range                      │
+//!   Locating ───────────────────────┘  │  ├───────────▶ Locating or Stuck            │
+//!             ListOffsets              │                                             │
+//!                                      └── at the point of divergence, or Stuck ◀────┘ it was cut off
+//! ```
+//!
+//! A position is an offset *and* the leader epoch of the record before it. After an unclean election the offset alone may exist again
+//! with other records before it, and a consumer that does not look would silently skip what was rewritten (KIP-320). So when the
+//! partition has a newer leader, the position is compared with the leader's own history of epochs first. Where we are stricter than
+//! Kafka's client: an answer with a lower epoch than the one asked for means divergence too, even if the offset exists.
+
+use crate::types::{LeaderEpoch, Offset, Time, TopicPartition};
+use crate::wire::ErrorCode;
+use crate::wire::offset_for_leader_epoch_response::EpochEndOffset;
+
+use super::config::{Backoff, OffsetReset};
+use super::fetched::{Fetched, ReadPosition};
+
+/// One end of a partition, as ListOffsets names it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum End {
+    /// The first record still there.
+    First,
+    /// The high watermark, or the last stable offset.
+    Last,
+}
+
+impl End {
+    /// The timestamp that asks for it.
+    #[must_use]
+    pub fn timestamp(self) -> i64 {
+        match self {
+            End::First => -2,
+            End::Last => -1,
+        }
+    }
+}
+
+/// What a partition is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Stage {
+    /// The position is asked for.
+    Locating(End),
+    /// The position is compared with the log of a new leader.
+    Validating,
+    /// Records are fetched.
+    Reading,
+    /// Nothing can be read until the consumer is assigned anew.
+    Stuck(ErrorCode),
+}
+
+/// One assigned partition.
+#[derive(Hash, Debug)]
+pub struct Place {
+    /// Which.
+    pub partition: TopicPartition,
+    /// What it is doing.
+    pub stage: Stage,
+    /// How far it was given to polls; meaningless while locating.
+    pub position: ReadPosition,
+    /// The leader epoch against which the position was last checked.
+    pub leader_epoch: LeaderEpoch,
+    /// What was fetched and not polled so far.
+    pub fetched: Option<Fetched>,
+    /// A request about it is on its way.
+    pub asked: bool,
+    /// Not to be asked about before.
+    pub retry_at: Time,
+    failures: u32,
+}
+
+impl Place {
+    /// A partition to be read from an end of its log on.
+    #[must_use]
+    pub fn at_end(partition: TopicPartition, end: End) -> Place {
+        Place::new(partition, Stage::Locating(end), Offset::ZERO)
+    }
+
+    /// A partition to be read from this offset on.
+    #[must_use]
+    pub fn at(partition: TopicPartition, offset: Offset) -> Place {
+        Place::new(partition, Stage::Reading, offset)
+    }
+
+    fn new(partition: TopicPartition, stage: Stage, offset: Offset) -> Place {
+        Place {
+            partition,
+            stage,
+            position: ReadPosition { offset, epoch: LeaderEpoch::NONE },
+            leader_epoch: LeaderEpoch::NONE,
+            fetched: None,
+            asked: false,
+            retry_at: Time::ZERO,
+            failures: 0,
+        }
+    }
+
+    /// Whether its position has to be found or compared first.
+    #[must_use]
+    pub fn is_asking(&self) -> bool {
+        matches!(self.stage, Stage::Locating(_) | Stage::Validating)
+    }
+
+    /// Whether it waits for a fetch.
+    #[must_use]
+    pub fn is_hungry(&self) -> bool {
+        self.stage == Stage::Reading && !self.asked && self.fetched.is_none()
+    }
+
+    /// The partition has this leader epoch now. Says whether the position must be compared with the new leader's log.
+    #[must_use]
+    pub fn must_validate(&self, current: LeaderEpoch) -> bool {
+        self.stage == Stage::Reading && current > self.leader_epoch && self.position.epoch != LeaderEpoch::NONE
+    }
+
+    /// What was fetched from a former leader is not to be trusted until the position is.
+    pub fn begin_validation(&mut self) {
+        self.stage = Stage::Validating;
+        self.fetched = None;
+    }
+
+    /// ListOffsets has answered.
+    pub fn on_located(&mut self, offset: Offset, epoch: LeaderEpoch, leader_epoch: LeaderEpoch) {
+        self.succeed();
+        self.stage = Stage::Reading;
+        self.position = ReadPosition { offset, epoch };
+        self.leader_epoch = leader_epoch;
+    }
+
+    /// OffsetForLeaderEpoch has answered.
+    pub fn on_validated(&mut self, answer: &EpochEndOffset, leader_epoch: LeaderEpoch, reset: OffsetReset) {
+        self.succeed();
+        let (epoch, end) = (LeaderEpoch(answer.leader_epoch), Offset(answer.end_offset));
+        if epoch.0 < 0 || end.0 < 0 {
+            return self.reset(reset, ErrorCode::OFFSET_OUT_OF_RANGE);
+        }
+        self.leader_epoch = leader_epoch;
+        self.stage = Stage::Reading;
+        if end < self.position.offset || epoch < self.position.epoch {
+            if reset == OffsetReset::None {
+                self.stage = Stage::Stuck(ErrorCode::OFFSET_OUT_OF_RANGE);
+            }
+            self.position = ReadPosition { offset: self.position.offset.min(end), epoch };
+        }
+    }
+
+    /// The position does not exist.
+    pub fn reset(&mut self, reset: OffsetReset, error: ErrorCode) {
+        self.fetched = None;
+        self.stage = match reset {
+            OffsetReset::Earliest => Stage::Locating(End::First),
+            OffsetReset::Latest => Stage::Locating(End::Last),
+            OffsetReset::None => Stage::Stuck(error),
+        };
+    }
+
+    /// A request about it was answered well.
+    pub fn succeed(&mut self) {
+        self.asked = false;
+        self.failures = 0;
+        self.retry_at = Time::ZERO;
+    }
+
+    /// A request about it failed, or was lost.
+    pub fn fail(&mut self, now: Time, backoff: Backoff) {
+        self.asked = false;
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = now.plus(backoff.after(self.failures));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn validated(reset: OffsetReset, leader_epoch: i32, end_offset: i64) -> Place {
+        let mut place = Place::at(TopicPartition { topic: Arc::from("t"), index: 0 }, Offset(10));
+        place.position.epoch = LeaderEpoch(3);
+        place.begin_validation();
+        place.on_validated(&EpochEndOffset { leader_epoch, end_offset, ..EpochEndOffset::default() }, LeaderEpoch(4), reset);
+        place
+    }
+
+    #[test]
+    fn a_position_that_still_exists_is_read_on() {
+        let place = validated(OffsetReset::Latest, 3, 10);
+        assert_eq!((place.stage, place.position.offset), (Stage::Reading, Offset(10)));
+        assert!(!place.must_validate(LeaderEpoch(4)));
+        assert!(place.must_validate(LeaderEpoch(5)));
+    }
+
+    #[test]
+    fn a_position_that_was_cut_off_goes_back_to_where_the_logs_part() {
+        let place = validated(OffsetReset::Latest, 3, 7);
+        assert_eq!((place.stage, place.position.offset), (Stage::Reading, Offset(7)));
+    }
+
+    #[test]
+    fn without_reset_policy_a_cut_is_reported() {
+        assert_eq!(validated(OffsetReset::None, 3, 7).stage, Stage::Stuck(ErrorCode::OFFSET_OUT_OF_RANGE));
+        assert_eq!(validated(OffsetReset::None, 2, 20).stage, Stage::Stuck(ErrorCode::OFFSET_OUT_OF_RANGE));
+    }
+
+    #[test]
+    fn an_unknown_epoch_follows_the_reset_policy() {
+        assert_eq!(validated(OffsetReset::Earliest, -1, -1).stage, Stage::Locating(End::First));
+    }
+}
