@@ -30,5 +30,7 @@ pub mod mutant;
 pub mod node;
 pub mod operation;
 pub mod replica;
+#[cfg(test)]
+mod testing;
 pub mod types;
 pub mod wire;

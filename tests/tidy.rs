@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// Module of `src/` and the modules that it may import.
 const ARROWS: &[(&str, &[&str])] = &[
     ("types", &[]),
+    ("testing", &["disk"]),
     ("digest", &[]),
     ("disk", &[]),
     ("mutant", &[]),

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use crate::actor::Outbox;
 use crate::disk::Disk;
 use crate::fact::{Fact, TruncationReason};
-use crate::log::{AppendError, LogError};
+use crate::log::AppendError;
 use crate::types::{BrokerId, LeaderEpoch, Offset};
 use crate::wire::ErrorCode;
 
@@ -107,8 +107,8 @@ impl Replica {
                     self.changes.log_end = true;
                     self.state_appended(&appended.batches, role_epoch, false, out);
                 }
-                Err(AppendError::Log(LogError::Disk { error, .. })) => {
-                    self.fail(error, out);
+                Err(AppendError::Log(error)) => {
+                    self.note_log_error(&error, out);
                     return Verdict::BackOff;
                 }
                 // Bytes that are no batches, or not those that come next: nothing was appended, ask again.
@@ -144,7 +144,7 @@ impl Replica {
         match self.log.truncate_to(disk, to) {
             Ok(end) => self.note_truncation(from, end, reason, out),
             Err(error) => {
-                self.note_read_error(&error, out);
+                self.note_log_error(&error, out);
             }
         }
     }
@@ -158,7 +158,7 @@ impl Replica {
                 Verdict::Continue
             }
             Err(error) => {
-                self.note_read_error(&error, out);
+                self.note_log_error(&error, out);
                 Verdict::BackOff
             }
         }

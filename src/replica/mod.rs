@@ -57,9 +57,10 @@ use std::hash::{Hash, Hasher};
 use crate::actor::Outbox;
 use crate::disk::DiskError;
 use crate::fact::Fact;
-use crate::log::Log;
+use crate::log::{Log, LogError};
 use crate::mutant::{Mutant, Mutants};
 use crate::types::{BrokerEpoch, BrokerId, Duration, LeaderEpoch, Offset, PartitionEpoch, PartitionId, TopicPartition};
+use crate::wire::ErrorCode;
 
 pub use durability::Flushing;
 pub use follower::{Answer, Verdict};
@@ -67,7 +68,7 @@ pub use isr::{Isr, Proposal};
 pub use produce::Promise;
 pub use registration::Registration;
 pub use role::{Follower, Leader, Role};
-pub use serve::{FetchFrom, Fetched, Reader};
+pub use serve::{Budget, FetchFrom, Fetched, Reader};
 
 /// What the operator configured for this partition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -259,6 +260,19 @@ impl Replica {
             self.changes.role = true;
             out.fact(Fact::LogFailed { partition: Some(self.partition), error });
         }
+    }
+
+    /// Notes what a failed operation says about the disk; gives what others are told.
+    fn note_log_error(&mut self, error: &LogError, out: &mut Outbox) -> ErrorCode {
+        match error {
+            LogError::Disk { error } | LogError::Stopped(error) => self.fail(*error, out),
+            LogError::Corrupt { at, below_recovery_point, .. } => {
+                let (at, below_recovery_point) = (*at, *below_recovery_point);
+                out.fact(Fact::CorruptionFound { partition: self.partition, at, below_recovery_point });
+            }
+            LogError::OutOfRange { .. } | LogError::File(_) | LogError::NeverFlushed { .. } => {}
+        }
+        error.code()
     }
 
     fn mutant(&self, mutant: Mutant) -> bool {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;
 use crate::fact::Fact;
-use crate::log::{AppendError, Appended, AppendedBatch, LogError};
+use crate::log::{AppendError, Appended, AppendedBatch};
 use crate::mutant::Mutant;
 use crate::types::{LeaderEpoch, Offset, Timestamp};
 use crate::wire::ErrorCode;
@@ -145,9 +145,9 @@ impl Replica {
     }
 
     fn refuse(&mut self, error: &AppendError, out: &mut Outbox) -> ErrorCode {
-        if let AppendError::Log(LogError::Disk { error, .. }) = error {
-            self.fail(*error, out);
+        match error {
+            AppendError::Log(error) => self.note_log_error(error, out),
+            other => other.code(),
         }
-        error.code()
     }
 }

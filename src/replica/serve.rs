@@ -5,7 +5,8 @@
 //! 3. A follower that names the epoch of its last batch is compared with our history of epochs. If that epoch ended, here, below the offset it
 //!    asks for, its log parts from ours: it is told where, gets no data, and what it said about its log end does not count (KAFKA-13141).
 //! 4. The offset must lie within the log.
-//! 5. Only now is its progress noted, which may raise the high watermark or bring it into the ISR.
+//! 5. The answer is made up, and only then is the follower's progress noted, which may raise the high watermark or bring it into the ISR. So
+//!    the answer names the high watermark of before, and the follower hears of the new one with a later fetch.
 //!
 //! ```text
 //!    follower   0  0  0  1  1        last epoch 1, asks for offset 5
@@ -20,7 +21,6 @@ use bytes::Bytes;
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;
 use crate::fact::Fact;
-use crate::log::LogError;
 use crate::mutant::Mutant;
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, Timestamp};
 use crate::wire::ErrorCode;
@@ -113,21 +113,15 @@ impl Replica {
         if let Some(refused) = self.check(from, reader) {
             return refused;
         }
+        let fetched = self.serve(from, reader, budget, disk, out);
         if let Reader::Follower { broker, broker_epoch } = reader {
             self.note_progress(now, broker, broker_epoch, from.offset, members, out);
         }
-        self.serve(from, reader, budget, disk, out)
+        fetched
     }
 
     /// Answers a parked fetch once more.
-    pub fn reread(
-        &mut self,
-        from: &FetchFrom,
-        reader: Reader,
-        budget: Budget,
-        disk: &mut dyn Disk,
-        out: &mut Outbox,
-    ) -> Fetched {
+    pub fn reread(&mut self, from: &FetchFrom, reader: Reader, budget: Budget, disk: &mut dyn Disk, out: &mut Outbox) -> Fetched {
         match self.check(from, reader) {
             Some(refused) => refused,
             None => self.serve(from, reader, budget, disk, out),
@@ -198,7 +192,7 @@ impl Replica {
         let read = self.log.read(disk, from.offset, end, budget.bytes_max, budget.at_least_one);
         let records = match read {
             Ok(records) => records,
-            Err(error) => return Fetched::refused(self.note_read_error(&error, out), Offset(-1)),
+            Err(error) => return Fetched::refused(self.note_log_error(&error, out), Offset(-1)),
         };
         let beyond = end > self.high_watermark && !records.is_empty();
         if beyond && matches!(reader, Reader::Consumer { .. }) {
@@ -224,13 +218,6 @@ impl Replica {
             diverging: None,
             records,
         }
-    }
-
-    pub(super) fn note_read_error(&mut self, error: &LogError, out: &mut Outbox) -> ErrorCode {
-        if let LogError::Disk { error, .. } = error {
-            self.fail(*error, out);
-        }
-        error.code()
     }
 
     /// Answers ListOffsets: -1 latest, -2 earliest, else the first record at or after a time. Gives its timestamp (-1 for the special
@@ -262,7 +249,7 @@ impl Replica {
                 Ok(Some((found, offset))) if offset < end => Ok((found, offset, epoch)),
                 Ok(_) if end < epoch_start => Err(ErrorCode::OFFSET_NOT_AVAILABLE),
                 Ok(_) => Ok((none, Offset(-1), LeaderEpoch::NONE)),
-                Err(error) => Err(self.note_read_error(&error, out)),
+                Err(error) => Err(self.note_log_error(&error, out)),
             },
         }
     }

@@ -34,7 +34,12 @@ impl Replica {
         if candidate <= from {
             return;
         }
-        assert!(candidate <= self.log.log_end(), "{}: high watermark {candidate} beyond the log end {}", self.name, self.log.log_end());
+        assert!(
+            candidate <= self.log.log_end(),
+            "{}: high watermark {candidate} beyond the log end {}",
+            self.name,
+            self.log.log_end()
+        );
         out.fact(Fact::HighWatermarkAdvanced {
             partition: self.partition,
             leader_epoch: leader.epoch,
