@@ -145,9 +145,9 @@ impl Replica {
     }
 
     fn refuse(&mut self, error: &AppendError, out: &mut Outbox) -> ErrorCode {
-        match error {
-            AppendError::Log(error) => self.note_log_error(error, out),
-            other => other.code(),
+        if let AppendError::Log(error) = error {
+            return self.note_log_error(error, out);
         }
+        error.code()
     }
 }
