@@ -1,0 +1,166 @@
+//! From a scenario and a seed to a plan: every discrete decision is taken, nothing is left to chance but the weather.
+//!
+//! The swarm rule (Groce et al., "Swarm testing", 2012): a run in which every kind of fault is possible at an average rate looks like
+//! every other such run. So each seed enables a random subset of the kinds, gives each of them its own weight, and draws its own number
+//! of faults and its own settings. Bugs that need the absence of something (no crash while a link is slow) are found too.
+//!
+//! Every draw is keyed by what it is about, so the third fault is the same whether or not there is a fourth.
+
+use std::collections::BTreeSet;
+
+use brokerlab::types::Duration;
+
+use super::chance::Chance;
+use super::model::{Chaos, Fault, FaultKind, Scenario, Target};
+use super::settings;
+
+/// The plan of one run. Expanding a plan with its own seed gives the same plan.
+#[must_use]
+pub fn expand(scenario: &Scenario, seed: u64) -> Scenario {
+    let mut plan = scenario.clone();
+    let chance = Chance::of(seed).about("plan");
+    settings::apply(&mut plan, chance.about("swarm"));
+    plan.seed = seed;
+    if let Some(chaos) = plan.chaos.take() {
+        let drawn = draw_faults(&plan, &chaos, chance.about("chaos"));
+        let mut taken: BTreeSet<String> = plan.faults.iter().map(|fault| fault.id.clone()).collect();
+        plan.faults.extend(drawn.into_iter().map(|fault| Fault { id: next_id(&mut taken), ..fault }));
+    }
+    plan.faults.sort_by_key(|fault| fault.at);
+    plan
+}
+
+fn next_id(taken: &mut BTreeSet<String>) -> String {
+    let id = (1u32..).map(|n| format!("f{n}")).find(|id| !taken.contains(id)).expect("numbers do not run out");
+    taken.insert(id.clone());
+    id
+}
+
+fn draw_faults(plan: &Scenario, chaos: &Chaos, chance: Chance) -> Vec<Fault> {
+    let kinds = enabled_kinds(&chaos.kinds, chance);
+    let (fewest, most) = chaos.faults;
+    let number = if kinds.is_empty() { 0 } else { chance.about("number").between(u64::from(fewest), u64::from(most)) };
+    let mut faults: Vec<Fault> = (0..number)
+        .map(|n| {
+            let chance = chance.about("fault").number(n);
+            let kind = weighted(&kinds, chance.about("kind"));
+            Fault {
+                id: String::new(),
+                at: moment(plan.duration, chance.about("at")),
+                lasts: log_uniform(chaos.lasts, chance.about("lasts")),
+                kind: draw_kind(plan, kind, chance),
+            }
+        })
+        .collect();
+    // The first fault of the run is f1. Equal moments keep the order in which they were drawn.
+    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+/// A random subset, never empty unless nothing may be enabled, each with its own weight.
+fn enabled_kinds(kinds: &[String], chance: Chance) -> Vec<(&str, u64)> {
+    let chance = chance.about("kinds");
+    let weight = |kind: &String| 1 << chance.about("weight").about(kind).below(4);
+    let enabled: Vec<_> = kinds.iter().filter(|kind| chance.about(kind).one_in(2)).collect();
+    let last_resort = kinds.get(index(chance.about("one").below(kinds.len() as u64)));
+    let enabled = if enabled.is_empty() { last_resort.into_iter().collect() } else { enabled };
+    enabled.into_iter().map(|kind| (kind.as_str(), weight(kind))).collect()
+}
+
+fn weighted<'k>(kinds: &[(&'k str, u64)], chance: Chance) -> &'k str {
+    let mut left = chance.below(kinds.iter().map(|(_, weight)| weight).sum());
+    for (kind, weight) in kinds {
+        if left < *weight {
+            return kind;
+        }
+        left -= weight;
+    }
+    unreachable!("the draw is below the sum of the weights")
+}
+
+/// Whole milliseconds, so that a plan is easy to read; early enough that what follows can still be seen.
+fn moment(duration: Duration, chance: Chance) -> Duration {
+    let millis = duration.as_millis();
+    Duration::millis(chance.between(millis / 20, millis * 9 / 10))
+}
+
+/// As many short ones as long ones: every doubling is equally likely.
+fn log_uniform((low, high): (Duration, Duration), chance: Chance) -> Duration {
+    let (low, high) = (low.as_millis().max(1), high.as_millis().max(1));
+    let doublings = u64::from((high / low).max(1).ilog2());
+    let from = low << chance.about("doubling").between(0, doublings);
+    Duration::millis(chance.between(from.min(high), (from * 2).min(high)))
+}
+
+fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
+    let target = || draw_target(plan, chance.about("target"));
+    let broker = || draw_broker(plan, chance.about("target"));
+    let by = |low, high| log_uniform((Duration::millis(low), Duration::millis(high)), chance.about("by"));
+    let one_in_two = |what: &str| chance.about(what).one_in(2);
+    match kind {
+        "crash" => FaultKind::Crash { target: target() },
+        "power-loss" => FaultKind::PowerLoss { target: target() },
+        "power-loss-at-operation" => {
+            FaultKind::PowerLossAtOperation { target: broker(), nth: chance.about("nth").between(1, 200) }
+        }
+        "pause" => FaultKind::Pause { target: target() },
+        "restart" => FaultKind::Restart { target: broker() },
+        "isolate" => FaultKind::Isolate { target: broker(), except_clients: one_in_two("except_clients") },
+        "cut" => {
+            let (from, to) = draw_link(plan, chance.about("link"));
+            FaultKind::Cut { from, to, one_way: one_in_two("one_way") }
+        }
+        "slow-link" => {
+            let (from, to) = draw_link(plan, chance.about("link"));
+            FaultKind::SlowLink { from, to, by: by(5, 2_000) }
+        }
+        "slow-disk" => FaultKind::SlowDisk { target: target(), by: by(10, 1_000) },
+        "stuck-disk" => FaultKind::StuckDisk { target: broker() },
+        other => unreachable!("{other} is in the reference but not here"),
+    }
+}
+
+fn draw_target(plan: &Scenario, chance: Chance) -> Target {
+    if chance.about("controller").one_in(8) { Target::Controller } else { draw_broker(plan, chance) }
+}
+
+/// Leaders and followers are where the protocol is; a broker by chance may be neither.
+fn draw_broker(plan: &Scenario, chance: Chance) -> Target {
+    let (topic, partition) = draw_partition(plan, chance.about("partition"));
+    match chance.about("role").below(8) {
+        0..=2 => Target::Leader(topic, partition),
+        3..=4 => Target::FollowerInIsr(topic, partition),
+        5 => Target::Follower(topic, partition),
+        _ => Target::Node(format!("b{}", chance.about("broker").between(1, u64::from(plan.cluster.brokers)))),
+    }
+}
+
+fn draw_partition(plan: &Scenario, chance: Chance) -> (String, u32) {
+    let topic = &plan.topics[index(chance.below(plan.topics.len() as u64))];
+    let partition = chance.about("index").below(u64::from(topic.partitions));
+    (topic.name.clone(), u32::try_from(partition).expect("below a 32-bit number"))
+}
+
+fn draw_link(plan: &Scenario, chance: Chance) -> (Target, Target) {
+    let brokers = u64::from(plan.cluster.brokers);
+    let first = chance.about("first").between(1, brokers);
+    let node = |n: u64| Target::Node(format!("b{n}"));
+    let (topic, partition) = draw_partition(plan, chance.about("partition"));
+    let clients: Vec<&String> = plan.producers.iter().map(|one| &one.name).chain(plan.consumers.iter().map(|one| &one.name)).collect();
+    match chance.about("which").below(8) {
+        0..=2 => (Target::Leader(topic.clone(), partition), Target::FollowerInIsr(topic, partition)),
+        3..=4 if brokers > 1 => {
+            let second = 1 + (first - 1 + chance.about("second").between(1, brokers - 1)) % brokers;
+            (node(first), node(second))
+        }
+        5 if !clients.is_empty() => {
+            (Target::Node(clients[index(chance.about("client").below(clients.len() as u64))].clone()), node(first))
+        }
+        6 => (Target::Controller, Target::Leader(topic, partition)),
+        _ => (Target::Controller, node(first)),
+    }
+}
+
+fn index(n: u64) -> usize {
+    usize::try_from(n).expect("an index fits")
+}

@@ -1,0 +1,355 @@
+//! From the text of a scenario file to a [`Scenario`]: first shapes (the [reader](super::reader)), then what must fit together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use toml::de::DeTable;
+
+use super::model::{
+    Chaos, Cluster, Consumer, DiskWeather, Expect, Fault, FaultKind, Network, Producer, Scenario, Target, Topic,
+};
+use super::problem::Problem;
+use super::reader::Fields;
+use super::reference::{
+    CHAOS, CLUSTER_SECTION, CONSUMER_SECTION, DISK, EXPECT, FAULTS, FILE, NETWORK, PRODUCER_SECTION, Section, TOPIC_SECTION, fault_kinds,
+};
+use super::settings;
+use super::target::FORMS;
+
+/// Reads a scenario. `stem` names it unless the text does.
+///
+/// # Errors
+/// The first mistake found.
+pub(super) fn scenario(stem: &str, text: &str) -> Result<Scenario, Problem> {
+    let root = DeTable::parse(text).map_err(|error| {
+        Problem::new(error.span().unwrap_or(0..0), error.message().to_string()).help("the file is not TOML")
+    })?;
+    let mut reader = Reader::default();
+    let scenario = reader.file(stem, root.get_ref(), 0..0)?;
+    reader.consistent(&scenario)?;
+    Ok(scenario)
+}
+
+/// Remembers where things stand, so that what does not fit together can be pointed at.
+#[derive(Default)]
+struct Reader {
+    places: BTreeMap<String, Range<usize>>,
+}
+
+const SURE: &str = "the reader has checked that it is there";
+
+impl Reader {
+    fn file(&mut self, stem: &str, table: &DeTable<'_>, at: Range<usize>) -> Result<Scenario, Problem> {
+        let file = Fields::read(&FILE, table, at)?;
+        let section = |key: &str, section: &'static Section| match file.table(key) {
+            Some(table) => Fields::read(section, table, file.at(key)).map(Some),
+            None => Ok(None),
+        };
+        let network = section("network", &NETWORK)?;
+        let disk = section("disk", &DISK)?;
+        let chaos = section("chaos", &CHAOS)?;
+        self.note("chaos", chaos.as_ref().map_or(0..0, |fields| fields.at("swarm")));
+        Ok(Scenario {
+            name: file.text("name").unwrap_or_else(|| stem.to_string()),
+            title: file.text("title").expect(SURE),
+            lesson: file.text("lesson").expect(SURE),
+            seed: file.number("seed").expect(SURE),
+            duration: file.duration("duration").expect(SURE),
+            must_exercise: file.words("must_exercise").unwrap_or_default(),
+            expect: section("expect", &EXPECT)?.map(|fields| expect(&fields)).unwrap_or_default(),
+            mutant: file.text("mutant"),
+            cluster: section("cluster", &CLUSTER_SECTION)?.map(|fields| cluster(&fields)).expect(SURE),
+            topics: self.list(&file, "topics", &TOPIC_SECTION, topic)?,
+            producers: self.list(&file, "producers", &PRODUCER_SECTION, producer)?,
+            consumers: self.list(&file, "consumers", &CONSUMER_SECTION, consumer)?,
+            faults: self.faults(&file)?,
+            network: network.map(|fields| network_weather(&fields)).unwrap_or_default(),
+            disk: disk.map(|fields| disk_weather(&fields)).unwrap_or_default(),
+            chaos: chaos.map(|fields| chaos_profile(&fields)),
+        })
+    }
+
+    fn note(&mut self, path: impl Into<String>, at: Range<usize>) {
+        self.places.insert(path.into(), at);
+    }
+
+    fn list<T>(
+        &mut self,
+        file: &Fields<'_>,
+        key: &str,
+        section: &'static Section,
+        build: fn(&Fields<'_>) -> T,
+    ) -> Result<Vec<T>, Problem> {
+        self.note(key, file.at(key));
+        let mut built = Vec::new();
+        for (n, (table, at)) in file.tables(key).unwrap_or_default().into_iter().enumerate() {
+            let fields = Fields::read(section, table, at)?;
+            section.keys.iter().for_each(|one| self.note(format!("{key}[{n}].{}", one.name), fields.at(one.name)));
+            built.push(build(&fields));
+        }
+        Ok(built)
+    }
+
+    fn faults(&mut self, file: &Fields<'_>) -> Result<Vec<Fault>, Problem> {
+        let mut faults = Vec::new();
+        for (n, (table, at)) in file.tables("faults").unwrap_or_default().into_iter().enumerate() {
+            let section = kind_of(table, &at)?;
+            let fields = Fields::read(section, table, at)?;
+            section.keys.iter().for_each(|key| self.note(format!("faults[{n}].{}", key.name), fields.at(key.name)));
+            faults.push(Fault {
+                id: fields.text("id").expect(SURE),
+                at: fields.duration("at").expect(SURE),
+                lasts: fields.duration("for").expect(SURE),
+                kind: fault_kind(section.name, &fields),
+            });
+        }
+        Ok(faults)
+    }
+
+    fn at(&self, path: &str) -> Range<usize> {
+        self.places.get(path).cloned().unwrap_or(0..0)
+    }
+
+    fn consistent(&self, scenario: &Scenario) -> Result<(), Problem> {
+        if scenario.topics.is_empty() {
+            return Err(Problem::new(self.at("topics"), "there is no topic").help("write at least one [[topics]]"));
+        }
+        self.names_are_unique(scenario)?;
+        self.topics_fit(scenario)?;
+        self.clients_fit(scenario)?;
+        self.faults_fit(scenario)?;
+        settings::check(scenario).map_err(|message| {
+            Problem::new(self.at("chaos"), message).label("in these settings").help(settings::FORMS)
+        })
+    }
+
+    fn names_are_unique(&self, scenario: &Scenario) -> Result<(), Problem> {
+        let topics = scenario.topics.iter().enumerate().map(|(n, topic)| (format!("topics[{n}].name"), &topic.name));
+        self.unique("topic", topics)?;
+        let producers = scenario.producers.iter().enumerate().map(|(n, one)| (format!("producers[{n}].name"), &one.name));
+        let consumers = scenario.consumers.iter().enumerate().map(|(n, one)| (format!("consumers[{n}].name"), &one.name));
+        self.unique("node", producers.clone().chain(consumers.clone()))?;
+        for (path, name) in producers.chain(consumers) {
+            let digits = name.strip_prefix(['b', 'c']).unwrap_or("x");
+            if digits.bytes().all(|b| b.is_ascii_digit()) || name == "lab" {
+                let problem = Problem::new(self.at(&path), format!("`{name}` is the name of a broker, a controller or the laboratory"));
+                return Err(problem.help("call producers p1, p2 ... and consumers r1, r2 ..."));
+            }
+        }
+        let faults = scenario.faults.iter().enumerate().map(|(n, fault)| (format!("faults[{n}].id"), &fault.id));
+        self.unique("fault", faults)
+    }
+
+    fn unique<'s>(&self, what: &str, names: impl Iterator<Item = (String, &'s String)>) -> Result<(), Problem> {
+        let mut seen = BTreeSet::new();
+        for (path, name) in names {
+            if !seen.insert(name) {
+                let problem = Problem::new(self.at(&path), format!("there are two of {what} `{name}`"));
+                return Err(problem.label("the second one").help("names and ids must be unique"));
+            }
+        }
+        Ok(())
+    }
+
+    fn topics_fit(&self, scenario: &Scenario) -> Result<(), Problem> {
+        let brokers = scenario.cluster.brokers;
+        match scenario.topics.iter().position(|topic| topic.replicas > brokers) {
+            Some(n) => Err(Problem::new(self.at(&format!("topics[{n}].replicas")), "more replicas than brokers")
+                .help(format!("there are {brokers} brokers, each can hold one replica of a partition"))),
+            None => Ok(()),
+        }
+    }
+
+    fn clients_fit(&self, scenario: &Scenario) -> Result<(), Problem> {
+        for (n, producer) in scenario.producers.iter().enumerate() {
+            let topic = self.topic(scenario, &producer.topic, &format!("producers[{n}].topic"))?;
+            if producer.partition.is_some_and(|partition| partition >= topic.partitions) {
+                return Err(self.no_such_partition(topic, &format!("producers[{n}].partition")));
+            }
+            if producer.every.0 == 0 {
+                return Err(Problem::new(self.at(&format!("producers[{n}].every")), "a producer cannot write without pause"));
+            }
+            if let Some(message) = contradiction(&producer.config) {
+                return Err(Problem::new(self.at(&format!("producers[{n}].config")), message).label("Kafka refuses this too"));
+            }
+        }
+        for (n, consumer) in scenario.consumers.iter().enumerate() {
+            self.topic(scenario, &consumer.topic, &format!("consumers[{n}].topic"))?;
+            if consumer.every.0 == 0 {
+                return Err(Problem::new(self.at(&format!("consumers[{n}].every")), "a consumer cannot poll without pause"));
+            }
+        }
+        Ok(())
+    }
+
+    fn topic<'s>(&self, scenario: &'s Scenario, name: &str, path: &str) -> Result<&'s Topic, Problem> {
+        let names: Vec<&str> = scenario.topics.iter().map(|topic| topic.name.as_str()).collect();
+        let found = scenario.topics.iter().find(|topic| topic.name == name);
+        found.ok_or_else(|| Problem::unknown(self.at(path), "topic", name, &names))
+    }
+
+    fn no_such_partition(&self, topic: &Topic, path: &str) -> Problem {
+        let last = topic.partitions.saturating_sub(1);
+        Problem::new(self.at(path), format!("topic `{}` has no such partition", topic.name))
+            .help(format!("its partitions are numbered from 0 to {last}"))
+    }
+
+    fn faults_fit(&self, scenario: &Scenario) -> Result<(), Problem> {
+        for (n, fault) in scenario.faults.iter().enumerate() {
+            if fault.at > scenario.duration {
+                let problem = Problem::new(self.at(&format!("faults[{n}].at")), "the fault begins after the fault phase");
+                return Err(problem.help(format!("the fault phase lasts {}", scenario.duration)));
+            }
+            let keys: &[&str] = if fault.kind.targets().len() == 2 { &["from", "to"] } else { &["target"] };
+            for (target, key) in fault.kind.targets().into_iter().zip(keys) {
+                self.target_fits(scenario, target, &format!("faults[{n}].{key}"))?;
+            }
+            if let [from, to] = fault.kind.targets()[..]
+                && from == to
+            {
+                let problem = Problem::new(self.at(&format!("faults[{n}].to")), "both ends of the link are the same");
+                return Err(problem.help("a link has two ends"));
+            }
+        }
+        Ok(())
+    }
+
+    fn target_fits(&self, scenario: &Scenario, target: &Target, path: &str) -> Result<(), Problem> {
+        if let Some((topic, partition)) = target.partition() {
+            let topic = self.topic(scenario, topic, path)?;
+            return if partition < settings::most_partitions(scenario, topic) { Ok(()) } else { Err(self.no_such_partition(topic, path)) };
+        }
+        let Target::Node(name) = target else { return Ok(()) };
+        let mut nodes: Vec<String> = (1..=settings::most_brokers(scenario)).map(|n| format!("b{n}")).collect();
+        nodes.push("c1".into());
+        nodes.extend(scenario.producers.iter().map(|one| one.name.clone()));
+        nodes.extend(scenario.consumers.iter().map(|one| one.name.clone()));
+        if nodes.contains(name) {
+            return Ok(());
+        }
+        let allowed: Vec<&str> = nodes.iter().map(String::as_str).chain(FORMS[2..].iter().copied()).collect();
+        Err(Problem::unknown(self.at(path), "target", name, &allowed))
+    }
+}
+
+/// Combinations that Kafka's own producer refuses.
+pub(super) fn contradiction(config: &BTreeMap<String, String>) -> Option<String> {
+    let is = |name: &str, value: &str| config.get(name).is_some_and(|found| found == value);
+    if !is("enable.idempotence", "true") {
+        return None;
+    }
+    if is("acks", "0") || is("acks", "1") {
+        return Some("an idempotent producer needs acks=all".into());
+    }
+    if is("retries", "0") {
+        return Some("an idempotent producer needs retries".into());
+    }
+    let in_flight = config.get("max.in.flight.requests.per.connection").and_then(|value| value.parse::<u64>().ok());
+    in_flight.filter(|n| *n > 5).map(|_| "an idempotent producer may have at most 5 requests in flight".into())
+}
+
+fn kind_of(table: &DeTable<'_>, at: &Range<usize>) -> Result<&'static Section, Problem> {
+    let Some(value) = table.get("kind") else {
+        let problem = Problem::new(at.clone(), "`kind` is missing in [[faults]]").label("in this table");
+        return Err(problem.help(format!("allowed here: {}", fault_kinds().join(", "))));
+    };
+    let name = value.get_ref().as_str().unwrap_or("(not a word)");
+    FAULTS.iter().find(|kind| kind.name == name).ok_or_else(|| Problem::unknown(value.span(), "kind", name, &fault_kinds()))
+}
+
+fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
+    let target = || fields.target("target").expect(SURE);
+    let from = || fields.target("from").expect(SURE);
+    let to = || fields.target("to").expect(SURE);
+    let by = || fields.duration("by").expect(SURE);
+    match name {
+        "crash" => FaultKind::Crash { target: target() },
+        "power-loss" => FaultKind::PowerLoss { target: target() },
+        "power-loss-at-operation" => FaultKind::PowerLossAtOperation { target: target(), nth: fields.number("nth").expect(SURE) },
+        "pause" => FaultKind::Pause { target: target() },
+        "restart" => FaultKind::Restart { target: target() },
+        "isolate" => FaultKind::Isolate { target: target(), except_clients: fields.flag("except_clients").expect(SURE) },
+        "cut" => FaultKind::Cut { from: from(), to: to(), one_way: fields.flag("one_way").expect(SURE) },
+        "slow-link" => FaultKind::SlowLink { from: from(), to: to(), by: by() },
+        "slow-disk" => FaultKind::SlowDisk { target: target(), by: by() },
+        "stuck-disk" => FaultKind::StuckDisk { target: target() },
+        other => unreachable!("{other} is in the reference but not here"),
+    }
+}
+
+fn count(fields: &Fields<'_>, key: &str) -> u32 {
+    u32::try_from(fields.number(key).expect(SURE)).expect("the reference bounds every count below 2^32")
+}
+
+fn expect(fields: &Fields<'_>) -> Expect {
+    Expect { verdicts: fields.words("verdict").expect(SURE), facts: fields.tally("facts").unwrap_or_default() }
+}
+
+fn cluster(fields: &Fields<'_>) -> Cluster {
+    Cluster {
+        brokers: count(fields, "brokers"),
+        config: fields.config("config").unwrap_or_default(),
+        drift_ppm_max: count(fields, "drift_ppm_max"),
+    }
+}
+
+fn topic(fields: &Fields<'_>) -> Topic {
+    Topic {
+        name: fields.text("name").expect(SURE),
+        partitions: count(fields, "partitions"),
+        replicas: count(fields, "replicas"),
+        config: fields.config("config").unwrap_or_default(),
+    }
+}
+
+fn producer(fields: &Fields<'_>) -> Producer {
+    Producer {
+        name: fields.text("name").expect(SURE),
+        topic: fields.text("topic").expect(SURE),
+        every: fields.duration("every").expect(SURE),
+        records: fields.number("records"),
+        // No larger than a frame; larger sizes are cut there and not refused, because the reference has no bounds for sizes.
+        value_bytes: u32::try_from(fields.number("value_size").expect(SURE)).unwrap_or(u32::MAX).min(settings::VALUE_BYTES_MAX),
+        partition: fields.number("partition").map(|_| count(fields, "partition")),
+        keys: count(fields, "keys"),
+        config: fields.config("config").unwrap_or_default(),
+    }
+}
+
+fn consumer(fields: &Fields<'_>) -> Consumer {
+    Consumer {
+        name: fields.text("name").expect(SURE),
+        topic: fields.text("topic").expect(SURE),
+        every: fields.duration("every").expect(SURE),
+        config: fields.config("config").unwrap_or_default(),
+    }
+}
+
+fn network_weather(fields: &Fields<'_>) -> Network {
+    Network {
+        latency: fields.duration("latency").expect(SURE),
+        jitter: fields.duration("jitter").expect(SURE),
+        tail_one_in: count(fields, "tail_one_in"),
+        tail: fields.duration("tail").expect(SURE),
+        split_one_in: count(fields, "split_one_in"),
+    }
+}
+
+fn disk_weather(fields: &Fields<'_>) -> DiskWeather {
+    DiskWeather {
+        sync: fields.duration("sync").expect(SURE),
+        jitter: fields.duration("jitter").expect(SURE),
+        harsh: fields.flag("harsh").expect(SURE),
+    }
+}
+
+fn chaos_profile(fields: &Fields<'_>) -> Chaos {
+    let (low, high) = fields.numbers("faults").expect(SURE);
+    let bounded = |n: u64| u32::try_from(n).expect("the reference bounds it");
+    Chaos {
+        kinds: fields.words("kinds").expect(SURE),
+        faults: (bounded(low), bounded(high)),
+        lasts: fields.durations("lasts").expect(SURE),
+        swarm: fields.swarm("swarm").unwrap_or_default(),
+    }
+}

@@ -1,0 +1,435 @@
+//! The one place that says what may stand in a scenario file. The parser checks against it and `brokerlab scenarios --reference`
+//! prints it, so neither can know something that the other does not.
+
+use std::fmt::Write;
+
+use super::properties::{CLUSTER, CONSUMER, PRODUCER, Property, TOPIC};
+use super::target::FORMS;
+use super::units::{DURATION_FORM, SIZE_FORM};
+
+/// A table of the file and its keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Section {
+    /// `[[topics]]`; for a kind of fault the kind's name.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The key.
+    pub name: &'static str,
+    /// What its value must be.
+    pub shape: Shape,
+    /// What happens without it.
+    pub need: Need,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// What happens without a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// The file is refused.
+    Required,
+    /// There is none, or nothing of it.
+    Optional,
+    /// This value holds, in TOML.
+    Default(&'static str),
+}
+
+/// What a value must be.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// Any text.
+    Text,
+    /// The name of a node.
+    NodeName,
+    /// The name of a topic.
+    TopicName,
+    /// The id of a fault.
+    FaultId,
+    /// A seed: a whole number, or one in quotes if it is too large for TOML.
+    Seed,
+    /// A duration with its unit.
+    Duration,
+    /// A size with its unit.
+    Size,
+    /// A whole number between two bounds.
+    Count(u64, u64),
+    /// `true` or `false`.
+    Flag,
+    /// Whom a fault strikes.
+    Target,
+    /// One of these words.
+    OneOf(fn() -> Vec<&'static str>),
+    /// One of these words, or a list of them.
+    SomeOf(fn() -> Vec<&'static str>),
+    /// A table from such words to numbers of occurrences.
+    Tally(fn() -> Vec<&'static str>),
+    /// A table of Kafka's properties.
+    Config(&'static [Property]),
+    /// `[smallest, largest]` of a count.
+    Counts(u64, u64),
+    /// `[shortest, longest]` of a duration.
+    Durations,
+    /// A table from settings to lists of values.
+    Swarm,
+    /// A table with keys of its own.
+    Table(&'static Section),
+    /// A list of tables with keys of their own.
+    Tables(&'static Section),
+    /// A list of faults, whose keys depend on their kind.
+    Faults,
+}
+
+const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, need: Need::Required, about }
+}
+
+const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, need: Need::Optional, about }
+}
+
+const fn default(name: &'static str, shape: Shape, value: &'static str, about: &'static str) -> Key {
+    Key { name, shape, need: Need::Default(value), about }
+}
+
+/// The file itself.
+pub const FILE: Section = Section {
+    name: "(top of the file)",
+    about: "one lesson, or the plan of one run",
+    keys: &[
+        optional("name", Shape::NodeName, "identity of the run; in a scenario the file's own name, in a plan that of its scenario"),
+        required("title", Shape::Text, "the claim of the lesson"),
+        default("lesson", Shape::Text, "\"\"", "what the reader should learn"),
+        default("seed", Shape::Seed, "1", "seed of `run` if none is given; in a plan the seed of the weather"),
+        required("duration", Shape::Duration, "length of the fault phase"),
+        optional("must_exercise", Shape::SomeOf(properties), "checks that must have had something to see, else UNKNOWN"),
+        optional("expect", Shape::Table(&EXPECT), "what every seed must bring"),
+        optional("mutant", Shape::OneOf(mutants), "a planted bug"),
+        required("cluster", Shape::Table(&CLUSTER_SECTION), "the nodes"),
+        required("topics", Shape::Tables(&TOPIC_SECTION), "topics, created before the fault phase"),
+        optional("producers", Shape::Tables(&PRODUCER_SECTION), "writers"),
+        optional("consumers", Shape::Tables(&CONSUMER_SECTION), "readers"),
+        optional("faults", Shape::Faults, "what goes wrong, and when"),
+        optional("network", Shape::Table(&NETWORK), "latency of every link"),
+        optional("disk", Shape::Table(&DISK), "speed and mischief of every disk"),
+        optional("chaos", Shape::Table(&CHAOS), "random faults and settings, decided by the seed"),
+    ],
+};
+
+/// `expect`.
+pub const EXPECT: Section = Section {
+    name: "expect",
+    about: "what every seed must bring; else exit code 6",
+    keys: &[
+        default("verdict", Shape::SomeOf(verdicts), "\"PASS\"", "accepted verdicts"),
+        optional("facts", Shape::Tally(facts), "facts and counts, at least so often"),
+    ],
+};
+
+/// `cluster`.
+pub const CLUSTER_SECTION: Section = Section {
+    name: "cluster",
+    about: "brokers b1, b2 ... and the controller c1, all on port 9092",
+    keys: &[
+        required("brokers", Shape::Count(1, 9), "how many brokers"),
+        optional("config", Shape::Config(CLUSTER), "Kafka's broker and controller properties"),
+        default("drift_ppm_max", Shape::Count(0, 100_000), "100", "clocks drift by at most so many parts per million"),
+    ],
+};
+
+/// `[[topics]]`.
+pub const TOPIC_SECTION: Section = Section {
+    name: "[[topics]]",
+    about: "a topic",
+    keys: &[
+        required("name", Shape::TopicName, "its name"),
+        default("partitions", Shape::Count(1, 64), "1", "how many partitions"),
+        required("replicas", Shape::Count(1, 9), "replicas of each"),
+        optional("config", Shape::Config(TOPIC), "Kafka's topic properties"),
+    ],
+};
+
+/// `[[producers]]`.
+pub const PRODUCER_SECTION: Section = Section {
+    name: "[[producers]]",
+    about: "writes unique records until the fault phase ends",
+    keys: &[
+        required("name", Shape::NodeName, "its node"),
+        required("topic", Shape::TopicName, "where to"),
+        required("every", Shape::Duration, "time between two records"),
+        optional("records", Shape::Count(0, 1 << 40), "how many at most"),
+        default("value_size", Shape::Size, "\"64B\"", "size of a value"),
+        optional("partition", Shape::Count(0, 63), "always this one; else the partitioner decides"),
+        default("keys", Shape::Count(0, 1 << 20), "0", "number of distinct keys; 0: no keys"),
+        optional("config", Shape::Config(PRODUCER), "Kafka's producer properties"),
+    ],
+};
+
+/// `[[consumers]]`.
+pub const CONSUMER_SECTION: Section = Section {
+    name: "[[consumers]]",
+    about: "reads all partitions of a topic while it grows",
+    keys: &[
+        required("name", Shape::NodeName, "its node"),
+        required("topic", Shape::TopicName, "where from"),
+        required("every", Shape::Duration, "time between two polls"),
+        optional("config", Shape::Config(CONSUMER), "Kafka's consumer properties"),
+    ],
+};
+
+/// `network`.
+pub const NETWORK: Section = Section {
+    name: "network",
+    about: "latency of every link, one way",
+    keys: &[
+        default("latency", Shape::Duration, "\"300us\"", "smallest latency"),
+        default("jitter", Shape::Duration, "\"400us\"", "uniform jitter on top"),
+        default("tail_one_in", Shape::Count(0, 1 << 30), "200", "one in so many frames takes the tail instead; 0: never"),
+        default("tail", Shape::Duration, "\"20ms\"", "latency of the tail"),
+        default("split_one_in", Shape::Count(0, 1 << 30), "16", "one in so many frames arrives in pieces; 0: never"),
+    ],
+};
+
+/// `disk`.
+pub const DISK: Section = Section {
+    name: "disk",
+    about: "every disk",
+    keys: &[
+        default("sync", Shape::Duration, "\"2ms\"", "shortest sync"),
+        default("jitter", Shape::Duration, "\"3ms\"", "uniform jitter on top"),
+        default("harsh", Shape::Flag, "false", "on power loss names survive as any subset, not as a prefix"),
+    ],
+};
+
+/// `[chaos]`.
+pub const CHAOS: Section = Section {
+    name: "chaos",
+    about: "random faults: each seed enables a random subset of the kinds, with rates of its own",
+    keys: &[
+        required("kinds", Shape::SomeOf(fault_kinds), "kinds that may be enabled"),
+        required("faults", Shape::Counts(0, 1000), "number of faults in a run, smallest and largest"),
+        required("lasts", Shape::Durations, "length of a fault, shortest and longest"),
+        optional("swarm", Shape::Swarm, "settings that each seed draws anew, and the values to choose from"),
+    ],
+};
+
+const ID: Key = required("id", Shape::FaultId, "permanent: chance that concerns the fault is keyed by it");
+const AT: Key = required("at", Shape::Duration, "when, from the begin of the fault phase");
+const FOR: Key = required("for", Shape::Duration, "how long; for crashes and restarts: until the process is started again");
+const KIND: Key = required("kind", Shape::OneOf(fault_kinds), "what");
+const TARGET: Key = required("target", Shape::Target, "whom; found out when the fault fires");
+const FROM: Key = required("from", Shape::Target, "one end of the link");
+const TO: Key = required("to", Shape::Target, "the other end");
+const BY: Key = required("by", Shape::Duration, "how much longer everything takes");
+
+/// The kinds of faults, each with the keys of its table.
+pub const FAULTS: &[Section] = &[
+    Section { name: "crash", about: "kill -9: what the process wrote stays in the page cache", keys: &[ID, AT, FOR, KIND, TARGET] },
+    Section {
+        name: "power-loss",
+        about: "kernel and process die; each unsynced sector survives or not, on its own",
+        keys: &[ID, AT, FOR, KIND, TARGET],
+    },
+    Section {
+        name: "power-loss-at-operation",
+        about: "power is lost at the n-th disk operation after `at`, possibly in the middle of a step",
+        keys: &[ID, AT, FOR, KIND, TARGET, required("nth", Shape::Count(1, 1 << 32), "which operation, from 1")],
+    },
+    Section { name: "pause", about: "the process is frozen, its kernel still takes in bytes: a zombie", keys: &[ID, AT, FOR, KIND, TARGET] },
+    Section { name: "restart", about: "a clean shutdown, leaders handed over", keys: &[ID, AT, FOR, KIND, TARGET] },
+    Section {
+        name: "isolate",
+        about: "cut off from every other node",
+        keys: &[ID, AT, FOR, KIND, TARGET, default("except_clients", Shape::Flag, "false", "clients still reach it")],
+    },
+    Section {
+        name: "cut",
+        about: "the link between two nodes: bytes freeze, connections time out",
+        keys: &[ID, AT, FOR, KIND, FROM, TO, default("one_way", Shape::Flag, "false", "only what flows from `from` to `to`")],
+    },
+    Section { name: "slow-link", about: "everything between two nodes takes longer", keys: &[ID, AT, FOR, KIND, FROM, TO, BY] },
+    Section { name: "slow-disk", about: "every sync takes longer", keys: &[ID, AT, FOR, KIND, TARGET, BY] },
+    Section { name: "stuck-disk", about: "no sync ends before the fault does", keys: &[ID, AT, FOR, KIND, TARGET] },
+];
+
+/// Names of the kinds.
+#[must_use]
+pub fn fault_kinds() -> Vec<&'static str> {
+    FAULTS.iter().map(|kind| kind.name).collect()
+}
+
+/// Ids of the properties that checks may watch.
+#[must_use]
+pub fn properties() -> Vec<&'static str> {
+    vec![
+        "R1", "R2", "R3", "R4", "R5a", "R5b", "R5c", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "R16", "R17",
+        "R18", "R19", "R20", "R21", "R22", "D1", "D2", "D3", "D8", "D9", "D10", "P1", "P2", "P3", "P4", "B1", "B2", "B3", "B4", "B5",
+        "B6", "B12", "L1", "L2", "L3", "L4", "L7", "L8", "L9", "L10",
+    ]
+}
+
+fn verdicts() -> Vec<&'static str> {
+    brokerlab_reports::verdict::Verdict::ALL.iter().map(|verdict| verdict.name()).collect()
+}
+
+#[cfg(feature = "mutants")]
+fn mutants() -> Vec<&'static str> {
+    brokerlab::mutant::Mutant::ALL.iter().map(|mutant| mutant.slug()).collect()
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutants() -> Vec<&'static str> {
+    Vec::new()
+}
+
+/// What `expect.facts` may count: facts of actors, facts of the world, counts of the judgement.
+#[must_use]
+pub fn facts() -> Vec<&'static str> {
+    [FACTS, WORLD_FACTS, COUNTS].concat()
+}
+
+/// Facts of actors.
+pub const FACTS: &[&str] = &[
+    "BrokerStarted",
+    "BrokerRegistered",
+    "MetadataApplied",
+    "LogOpened",
+    "BatchAppended",
+    "LogTruncated",
+    "LogFlushed",
+    "LogStartMoved",
+    "LogRemoved",
+    "CorruptionFound",
+    "LogFailed",
+    "BecameLeader",
+    "BecameFollower",
+    "HighWatermarkAdvanced",
+    "HighWatermarkFollowed",
+    "IsrProposed",
+    "IsrLearned",
+    "ControllerActivated",
+    "RegistrationAccepted",
+    "BrokerUnfenced",
+    "BrokerFenced",
+    "TopicCreated",
+    "TopicDeleted",
+    "PartitionCreated",
+    "LeaderElected",
+    "IsrShrunk",
+    "IsrExpanded",
+    "AlterPartitionRefused",
+    "MetadataCommitted",
+    "MutantActed",
+];
+
+/// Facts of the world.
+pub const WORLD_FACTS: &[&str] = &[
+    "NodeStarted",
+    "ProcessCrashed",
+    "PowerLost",
+    "NodeStopped",
+    "Paused",
+    "Resumed",
+    "FaultBegan",
+    "FaultEnded",
+    "FaultSkipped",
+    "Settled",
+];
+
+/// Counts of the judgement.
+pub const COUNTS: &[&str] = &["acknowledged", "lost", "duplicated", "reordered", "elections", "unclean_elections"];
+
+/// The whole reference, for people.
+#[must_use]
+pub fn text() -> String {
+    let mut out = String::from("What may stand in a scenario file\n");
+    for section in [&FILE, &EXPECT, &CLUSTER_SECTION, &TOPIC_SECTION, &PRODUCER_SECTION, &CONSUMER_SECTION, &NETWORK, &DISK, &CHAOS] {
+        section_text(&mut out, section, section.keys);
+    }
+    out.push_str("\n[[faults]]: what goes wrong; every kind has id, at, for and kind\n");
+    for kind in FAULTS {
+        let own: Vec<Key> = kind.keys.iter().filter(|key| ![ID.name, AT.name, FOR.name, KIND.name].contains(&key.name)).copied().collect();
+        section_text(&mut out, kind, &own);
+    }
+    let _ = writeln!(out, "\nTargets: {}", FORMS.join("; "));
+    let _ = writeln!(out, "Durations: {DURATION_FORM}\nSizes: {SIZE_FORM}");
+    let _ = writeln!(out, "Settings of chaos.swarm: {}", super::settings::FORMS);
+    for (title, list) in [("topics", TOPIC), ("cluster", CLUSTER), ("producers", PRODUCER), ("consumers", CONSUMER)] {
+        let _ = writeln!(out, "\nKafka's properties in the config of {title}");
+        for property in list {
+            let _ = writeln!(out, "  {:<45} {} ({})", property.name, property.about, property.form.text());
+        }
+    }
+    out
+}
+
+fn section_text(out: &mut String, section: &Section, keys: &[Key]) {
+    let _ = writeln!(out, "\n{}: {}", section.name, section.about);
+    for key in keys {
+        let need = match key.need {
+            Need::Required => "required".to_string(),
+            Need::Optional => "optional".to_string(),
+            Need::Default(value) => format!("default {value}"),
+        };
+        let _ = writeln!(out, "  {:<16} {} ({}; {need})", key.name, key.about, key.shape.text());
+    }
+}
+
+impl Shape {
+    /// What is allowed, in words.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Shape::Text => "text in quotes".into(),
+            Shape::NodeName => "small letters, digits and dashes, a letter first".into(),
+            Shape::TopicName => "letters, digits, dots, underscores and dashes".into(),
+            Shape::FaultId => "letters, digits, dots and dashes".into(),
+            Shape::Seed => "a whole number from 0, in quotes if larger than 2^63-1".into(),
+            Shape::Duration => "a duration such as \"500ms\"".into(),
+            Shape::Size => "a size such as \"1KiB\"".into(),
+            Shape::Count(low, high) => format!("a whole number from {low} to {high}"),
+            Shape::Flag => "true or false".into(),
+            Shape::Target => "a target such as \"leader of orders-0\"".into(),
+            Shape::OneOf(words) => words().join(", "),
+            Shape::SomeOf(words) => format!("one or a list of {}", words().join(", ")),
+            Shape::Tally(words) => format!("a table from names to counts: {}", words().join(", ")),
+            Shape::Config(_) => "a table of Kafka's properties, see below".into(),
+            Shape::Counts(low, high) => format!("two whole numbers from {low} to {high}, the smaller first"),
+            Shape::Durations => "two durations, the shorter first".into(),
+            Shape::Swarm => "a table from settings to lists of values".into(),
+            Shape::Table(section) => format!("a table, see {}", section.name),
+            Shape::Tables(section) => format!("tables, see {}", section.name),
+            Shape::Faults => "tables, see [[faults]]".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fact_that_an_actor_can_state_may_be_expected() {
+        let source = include_str!("../../../src/fact.rs");
+        let listed: Vec<&str> =
+            source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|name| !name.contains(' ')).collect();
+        assert!(listed.len() > 20);
+        assert_eq!(listed, FACTS);
+    }
+
+    #[test]
+    fn the_reference_names_every_key_and_kind() {
+        let text = text();
+        for kind in FAULTS {
+            assert!(text.contains(&format!("\n{}: ", kind.name)));
+        }
+        assert!(text.contains("except_clients") && text.contains("min.insync.replicas"));
+    }
+}

@@ -1,0 +1,154 @@
+//! Targets and kinds of faults in words: `leader of orders-0`, `power-loss`.
+//!
+//! A target stays semantic in a plan. Who leads when the fault fires is found out then, so a plan that lost some of its faults still
+//! strikes where it hurts.
+
+use std::fmt;
+
+use super::model::{FaultKind, Target};
+
+/// How targets are written.
+pub const FORMS: [&str; 7] = [
+    "b1, c1, p1 (a node by name)",
+    "broker 2",
+    "any broker",
+    "controller",
+    "leader of orders-0",
+    "a follower of orders-0",
+    "a follower in the isr of orders-0",
+];
+
+/// Words before the partition.
+const LEADER: &str = "leader of ";
+const FOLLOWER: &str = "a follower of ";
+const FOLLOWER_IN_ISR: &str = "a follower in the isr of ";
+
+impl Target {
+    /// Reads a target; `None` if it is none of the [`FORMS`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Target> {
+        let text = text.trim();
+        if text == "any broker" {
+            return Some(Target::AnyBroker);
+        }
+        if text == "controller" {
+            return Some(Target::Controller);
+        }
+        if let Some(number) = text.strip_prefix("broker ") {
+            return number.parse::<u32>().ok().map(|number| Target::Node(format!("b{number}")));
+        }
+        let of = |prefix: &str| text.strip_prefix(prefix).map(partition);
+        if let Some(found) = of(FOLLOWER_IN_ISR) {
+            return found.map(|(topic, index)| Target::FollowerInIsr(topic, index));
+        }
+        if let Some(found) = of(FOLLOWER) {
+            return found.map(|(topic, index)| Target::Follower(topic, index));
+        }
+        if let Some(found) = of(LEADER) {
+            return found.map(|(topic, index)| Target::Leader(topic, index));
+        }
+        is_node_name(text).then(|| Target::Node(text.to_string()))
+    }
+
+    /// The partition that it is about, if it is about one.
+    #[must_use]
+    pub fn partition(&self) -> Option<(&str, u32)> {
+        match self {
+            Target::Leader(topic, index) | Target::FollowerInIsr(topic, index) | Target::Follower(topic, index) => {
+                Some((topic, *index))
+            }
+            Target::Node(_) | Target::AnyBroker | Target::Controller => None,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Node(name) => f.write_str(name),
+            Target::AnyBroker => f.write_str("any broker"),
+            Target::Controller => f.write_str("controller"),
+            Target::Leader(topic, index) => write!(f, "{LEADER}{topic}-{index}"),
+            Target::Follower(topic, index) => write!(f, "{FOLLOWER}{topic}-{index}"),
+            Target::FollowerInIsr(topic, index) => write!(f, "{FOLLOWER_IN_ISR}{topic}-{index}"),
+        }
+    }
+}
+
+impl FaultKind {
+    /// Its name in scenarios.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            FaultKind::Crash { .. } => "crash",
+            FaultKind::PowerLoss { .. } => "power-loss",
+            FaultKind::PowerLossAtOperation { .. } => "power-loss-at-operation",
+            FaultKind::Pause { .. } => "pause",
+            FaultKind::Restart { .. } => "restart",
+            FaultKind::Isolate { .. } => "isolate",
+            FaultKind::Cut { .. } => "cut",
+            FaultKind::SlowLink { .. } => "slow-link",
+            FaultKind::SlowDisk { .. } => "slow-disk",
+            FaultKind::StuckDisk { .. } => "stuck-disk",
+        }
+    }
+
+    /// Whom it strikes: one target, or the two ends of a link.
+    #[must_use]
+    pub fn targets(&self) -> Vec<&Target> {
+        match self {
+            FaultKind::Crash { target }
+            | FaultKind::PowerLoss { target }
+            | FaultKind::PowerLossAtOperation { target, .. }
+            | FaultKind::Pause { target }
+            | FaultKind::Restart { target }
+            | FaultKind::Isolate { target, .. }
+            | FaultKind::SlowDisk { target, .. }
+            | FaultKind::StuckDisk { target } => vec![target],
+            FaultKind::Cut { from, to, .. } | FaultKind::SlowLink { from, to, .. } => vec![from, to],
+        }
+    }
+}
+
+fn partition(text: &str) -> Option<(String, u32)> {
+    let (topic, index) = text.rsplit_once('-')?;
+    let digits = !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit());
+    if digits && is_topic_name(topic) { Some((topic.to_string(), index.parse().ok()?)) } else { None }
+}
+
+/// Small letters, digits and dashes, a letter first.
+#[must_use]
+pub fn is_node_name(text: &str) -> bool {
+    text.len() <= 32
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// Kafka's rule for topic names.
+#[must_use]
+pub fn is_topic_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !text.is_empty() && text.len() <= 249 && text != "." && text != ".." && text.chars().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read_and_written_back() {
+        for text in ["b2", "p1", "any broker", "controller", "leader of orders-0", "a follower of my-topic-12", "a follower in the isr of t-1"]
+        {
+            assert_eq!(Target::parse(text).map(|target| target.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!(Target::parse("broker 2"), Some(Target::Node("b2".into())));
+        assert_eq!(Target::parse("leader of my-topic-12"), Some(Target::Leader("my-topic".into(), 12)));
+    }
+
+    #[test]
+    fn nonsense_is_no_target() {
+        for text in ["", "the leader", "leader of orders", "leader of orders-", "leader of orders-x", "broker two", "B1", "leader of -0"] {
+            assert_eq!(Target::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+#![allow(clippy::unwrap_used)]
+use brokerlab::types::Duration;
+use proptest::prelude::*;
+
+use super::chance::Chance;
+use super::model::{FaultKind, Target};
+use super::*;
+
+const FULL: &str = r#"title = "A lesson"
+lesson = """
+With "quotes", a \\ and
+two lines."""
+seed = 7
+duration = "30s"
+must_exercise = ["R11", "B1"]
+expect = { verdict = ["PASS", "SANCTIONED"], facts = { LeaderElected = 1, lost = 2 } }
+cluster = { brokers = 3, config = { "broker.session.timeout.ms" = 3000 } }
+network = { latency = "1ms" }
+disk = { harsh = true }
+
+[[topics]]
+name = "orders"
+partitions = 2
+replicas = 3
+config = { min.insync.replicas = 2 }
+
+[[producers]]
+name = "p1"
+topic = "orders"
+every = "20ms"
+value_size = "1KiB"
+config = { acks = "all" }
+
+[[consumers]]
+name = "r1"
+topic = "orders"
+every = "50ms"
+
+[[faults]]
+id = "f1"
+at = "5s"
+for = "4s"
+kind = "crash"
+target = "leader of orders-0"
+
+[[faults]]
+id = "cut-1"
+at = "6s"
+for = "1s"
+kind = "cut"
+from = "controller"
+to = "b2"
+one_way = true
+
+[chaos]
+kinds = ["crash", "power-loss", "cut", "slow-link", "isolate", "power-loss-at-operation"]
+faults = [3, 9]
+lasts = ["500ms", "8s"]
+
+[chaos.swarm]
+"cluster.brokers" = [3, 5]
+"topics.orders.config.flush.messages" = [1, 1000000]
+"producers.each.config.acks + producers.each.config.enable.idempotence" = ["19 * all + true", "1 + false"]
+"#;
+
+fn full() -> Scenario {
+    parse("dir/full-lesson.toml", FULL).unwrap()
+}
+
+/// The error's message, the text under the caret, and the help.
+fn refused(text: &str) -> (String, String, String) {
+    let error = parse("bad.toml", text).unwrap_err();
+    let (start, length) = (error.at.offset(), error.at.len());
+    (error.message, format!("{} <- {}", &text[start..start + length], error.label), error.help.unwrap_or_default())
+}
+
+fn replaced(from: &str, to: &str) -> (String, String, String) {
+    assert!(FULL.contains(from), "{from}");
+    refused(&FULL.replacen(from, to, 1))
+}
+
+#[test]
+fn a_file_becomes_a_value() {
+    let scenario = full();
+    assert_eq!((scenario.name.as_str(), scenario.seed), ("full-lesson", 7));
+    assert_eq!(scenario.lesson, "With \"quotes\", a \\ and\ntwo lines.");
+    assert_eq!(scenario.topics[0].config["min.insync.replicas"], "2");
+    assert_eq!(scenario.producers[0].value_bytes, 1024);
+    assert_eq!(scenario.expect.facts["lost"], 2);
+    assert_eq!((scenario.network.latency, scenario.network.tail_one_in), (Duration::millis(1), 200));
+    assert_eq!(scenario.faults[0].kind, FaultKind::Crash { target: Target::Leader("orders".into(), 0) });
+}
+
+#[test]
+fn names_that_do_not_exist_are_refused_with_the_nearest_one() {
+    let cases = [
+        ("duration =", "durration =", "did you mean `duration`?"),
+        ("kind = \"crash\"", "kind = \"crsh\"", "did you mean `crash`?"),
+        ("\"leader of orders-0\"", "\"leader of order-0\"", "did you mean `orders`?"),
+        ("min.insync.replicas = 2", "min.insync.replica = 2", "did you mean `min.insync.replicas`?"),
+        ("\"R11\"", "\"R111\"", "did you mean `R11`?"),
+        ("LeaderElected", "LeaderElectd", "did you mean `LeaderElected`?"),
+        ("\"SANCTIONED\"", "\"SANCTIOND\"", "did you mean `SANCTIONED`?"),
+        ("topic = \"orders\"", "topic = \"order\"", "did you mean `orders`?"),
+        ("one_way = true", "onway = true", "did you mean `one_way`?"),
+        ("partitions = 2", "partition = 2", "did you mean `partitions`?"),
+    ];
+    for (from, to, expected) in cases {
+        let (message, place, help) = replaced(from, to);
+        assert!(place.ends_with(expected), "{message} | {place} | {help}");
+        assert!(message.starts_with("there is no") && help.starts_with("allowed here: "), "{message} | {help}");
+    }
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_refused_with_what_was_allowed() {
+    let cases = [
+        ("\"30s\"", "\"30\"", "\"30\" <- must be a duration"),
+        ("\"30s\"", "30", "30 <- must be a duration"),
+        ("\"1KiB\"", "\"1KB\"", "\"1KB\" <- must be a size"),
+        ("brokers = 3", "brokers = 0", "0 <- must be a whole number from 1 to 9"),
+        ("brokers = 3", "brokers = -3", "-3 <- must be a whole number"),
+        ("acks = \"all\"", "acks = \"most\"", "\"most\" <- must be all or -1 or 0 or 1"),
+        ("min.insync.replicas = 2", "min.insync.replicas = \"two\"", "\"two\" <- must be a whole number from 1 to 100"),
+        ("one_way = true", "one_way = \"yes\"", "\"yes\" <- must be true or false"),
+        ("\"leader of orders-0\"", "\"the leader\"", "\"the leader\" <- must be a target"),
+        ("faults = [3, 9]", "faults = [9, 3]", "[9, 3] <- must be two whole numbers"),
+        ("seed = 7", "seed = -7", "-7 <- must be a whole number from 0"),
+    ];
+    for (from, to, expected) in cases {
+        let (message, place, help) = replaced(from, to);
+        assert!(place.starts_with(expected) && !help.is_empty(), "{message} | {place} | {help}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let cases = [
+        ("replicas = 3", "replicas = 4", "more replicas than brokers"),
+        ("id = \"cut-1\"", "id = \"f1\"", "there are two of fault `f1`"),
+        ("name = \"r1\"", "name = \"p1\"", "there are two of node `p1`"),
+        ("name = \"r1\"", "name = \"b1\"", "`b1` is the name of a broker, a controller or the laboratory"),
+        ("\"leader of orders-0\"", "\"leader of orders-2\"", "topic `orders` has no such partition"),
+        ("\"leader of orders-0\"", "\"b7\"", "there is no target `b7`"),
+        ("at = \"5s\"", "at = \"31s\"", "the fault begins after the fault phase"),
+        ("from = \"controller\"", "from = \"b2\"", "both ends of the link are the same"),
+        ("every = \"20ms\"", "every = \"0ms\"", "a producer cannot write without pause"),
+        ("acks = \"all\"", "acks = \"1\", enable.idempotence = true", "an idempotent producer needs acks=all"),
+        ("[3, 5]", "[3, 50]", "`cluster.brokers` cannot be `50`: it must be a whole number from 1 to 9"),
+        ("\"cluster.brokers\"", "\"cluster.broker\"", "there is no setting `cluster.broker`"),
+        ("\"1 + false\"", "\"1\"", ""),
+        ("kind = \"crash\"\n", "", "`kind` is missing in [[faults]]"),
+        ("for = \"4s\"\n", "", "`for` is missing in crash"),
+        ("title = \"A lesson\"", "", "`title` is missing in (top of the file)"),
+        ("[[topics]]", "[[topics]", ""),
+    ];
+    for (from, to, expected) in cases {
+        let (message, place, help) = replaced(from, to);
+        assert!(message.contains(expected), "{message} | {place} | {help}");
+    }
+}
+
+#[test]
+fn an_error_shows_the_line_and_the_caret() {
+    let error = parse("bad.toml", &FULL.replace("\"crash\"\n", "\"crush\"\n")).unwrap_err();
+    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
+    let mut shown = String::new();
+    handler.render_report(&mut shown, &error).unwrap();
+    for expected in ["there is no kind `crush`", "bad.toml:35", "kind = \"crush\"", "did you mean `crash`?", "power-loss-at-operation"] {
+        assert!(shown.contains(expected), "{shown}");
+    }
+}
+
+#[test]
+fn a_plan_has_no_chance_left_and_expands_to_itself() {
+    for seed in 0..200 {
+        let plan = expand(&full(), seed);
+        assert_eq!((plan.seed, plan.chaos.as_ref()), (seed, None));
+        assert!(plan.faults.is_sorted_by_key(|fault| fault.at) && (5..=11).contains(&plan.faults.len()));
+        let again = parse("another-name.toml", &to_toml(&plan)).unwrap();
+        assert_eq!(again, plan, "a plan is a scenario file again");
+        assert_eq!(expand(&again, seed), plan);
+    }
+}
+
+#[test]
+fn swarms_differ_between_seeds_and_keep_the_weights() {
+    let plans: Vec<Scenario> = (0..1000).map(|seed| expand(&full(), seed)).collect();
+    let brokers = |n: u32| plans.iter().filter(|plan| plan.cluster.brokers == n).count();
+    assert!(brokers(3) > 400 && brokers(5) > 400 && brokers(3) + brokers(5) == 1000);
+    let acks_1 = plans.iter().filter(|plan| plan.producers[0].config["acks"] == "1").count();
+    assert!((20..=80).contains(&acks_1), "{acks_1}");
+    assert!(plans.iter().all(|plan| (plan.producers[0].config["acks"] == "1") == (plan.producers[0].config["enable.idempotence"] == "false")));
+    let without = |kind: &str| plans.iter().filter(|plan| plan.faults.iter().all(|fault| fault.kind.name() != kind)).count();
+    assert!((450..900).contains(&without("isolate")), "a seed may do without a kind: {}", without("isolate"));
+}
+
+#[test]
+fn the_third_fault_does_not_depend_on_how_many_there_are() {
+    let mut more = full();
+    more.chaos.as_mut().unwrap().faults = (9, 9);
+    let mut fewer = full();
+    fewer.chaos.as_mut().unwrap().faults = (3, 3);
+    for seed in 0..50 {
+        let kinds = |plan: Scenario| plan.faults.into_iter().map(|fault| (fault.at, fault.kind)).collect::<Vec<_>>();
+        let (more, fewer) = (kinds(expand(&more, seed)), kinds(expand(&fewer, seed)));
+        assert!(fewer.iter().all(|fault| more.contains(fault)));
+    }
+}
+
+/// Spoils a text at a few places, as slips of the hand and of editors do.
+fn mutated(text: &str, chance: Chance) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for n in 0..chance.about("how many").between(1, 4) {
+        let chance = chance.number(n);
+        let at = usize::try_from(chance.about("at").below(chars.len() as u64)).unwrap();
+        let end = (at + usize::try_from(chance.about("length").between(1, 30)).unwrap()).min(chars.len());
+        match chance.about("how").below(6) {
+            0 => drop(chars.drain(at..end)),
+            1 => chars.insert(at, ['"', '[', ']', '=', '\n', '9', '-', '.', '{', '\u{e9}'][at % 10]),
+            2 => chars[at] = ['x', '0', ' ', '"', '\0'][at % 5],
+            3 => {
+                let other = (at * 7 + 3) % chars.len();
+                chars.swap(at, other);
+            }
+            4 => {
+                let copy: Vec<char> = chars[at..end].to_vec();
+                chars.splice(at..at, copy);
+            }
+            _ => drop(chars.splice(at..at, "99999999999999999999".chars())),
+        }
+        if chars.is_empty() {
+            chars.push('x');
+        }
+    }
+    chars.into_iter().collect()
+}
+
+#[test]
+fn no_spoiled_file_makes_the_reader_panic() {
+    let (mut refused, mut taken) = (0, 0);
+    for n in 0..4000 {
+        let text = mutated(FULL, Chance::of(n));
+        match parse("spoiled.toml", &text) {
+            Ok(scenario) => {
+                taken += 1;
+                let plan = expand(&scenario, n);
+                assert_eq!(parse("p.toml", &to_toml(&plan)).map_err(|error| error.message), Ok(plan));
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(!error.message.is_empty() && error.at.offset() + error.at.len() <= text.len());
+                assert!(text.is_char_boundary(error.at.offset()));
+            }
+        }
+    }
+    assert!(refused > 2000, "{refused} refused, {taken} taken");
+}
+
+proptest! {
+    #[test]
+    fn a_scenario_that_was_written_is_read_back(
+        title in any::<String>(),
+        lesson in any::<String>(),
+        seed in any::<u64>(),
+        every in 1u64..10_000_000_000,
+        at in 0u64..30_000_000_000,
+        by in any::<u64>(),
+        chaos in any::<bool>(),
+    ) {
+        let mut scenario = full();
+        (scenario.title, scenario.lesson, scenario.seed) = (title, lesson, seed);
+        scenario.producers[0].every = Duration(every);
+        scenario.faults[0].at = Duration(at);
+        scenario.faults[1].kind = FaultKind::SlowLink { from: Target::AnyBroker, to: Target::Controller, by: Duration(by) };
+        if !chaos {
+            scenario.chaos = None;
+        }
+        let text = to_toml(&scenario);
+        prop_assert_eq!(parse("other.toml", &text).map_err(|error| format!("{}\n{text}", error.message)), Ok(scenario));
+    }
+}

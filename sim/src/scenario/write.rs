@@ -1,0 +1,159 @@
+//! From a [`Scenario`] to its file. Reading the file gives the same value back, so a plan that was written, shrunk and edited is
+//! still a plan.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::model::{Chaos, Fault, FaultKind, Producer, Scenario};
+use super::units::size_text;
+
+/// Writes a scenario or plan.
+#[must_use]
+pub fn to_toml(scenario: &Scenario) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| {
+        out.push_str(&text);
+        out.push('\n');
+    };
+    line(format!("name = {}", quoted(&scenario.name)));
+    line(format!("title = {}", quoted(&scenario.title)));
+    line(format!("lesson = {}", paragraph(&scenario.lesson)));
+    line(format!("seed = {}", seed(scenario.seed)));
+    line(format!("duration = \"{}\"", scenario.duration));
+    if !scenario.must_exercise.is_empty() {
+        line(format!("must_exercise = {}", list(&scenario.must_exercise)));
+    }
+    if !scenario.expect.verdicts.is_empty() || !scenario.expect.facts.is_empty() {
+        let verdicts = if scenario.expect.verdicts.is_empty() { vec!["PASS".to_string()] } else { scenario.expect.verdicts.clone() };
+        let facts = inline(scenario.expect.facts.iter().map(|(name, count)| (name.as_str(), count.to_string())));
+        line(format!("expect = {{ verdict = {}, facts = {facts} }}", list(&verdicts)));
+    }
+    if let Some(mutant) = &scenario.mutant {
+        line(format!("mutant = {}", quoted(mutant)));
+    }
+    let (cluster, network, disk) = (&scenario.cluster, &scenario.network, &scenario.disk);
+    let drift = cluster.drift_ppm_max;
+    line(format!("cluster = {{ brokers = {}, drift_ppm_max = {drift}, config = {} }}", cluster.brokers, config(&cluster.config)));
+    line(format!(
+        "network = {{ latency = \"{}\", jitter = \"{}\", tail_one_in = {}, tail = \"{}\", split_one_in = {} }}",
+        network.latency, network.jitter, network.tail_one_in, network.tail, network.split_one_in
+    ));
+    line(format!("disk = {{ sync = \"{}\", jitter = \"{}\", harsh = {} }}", disk.sync, disk.jitter, disk.harsh));
+    clients(&mut out, scenario);
+    scenario.faults.iter().for_each(|one| fault(&mut out, one));
+    if let Some(profile) = &scenario.chaos {
+        chaos(&mut out, profile);
+    }
+    out
+}
+
+fn clients(out: &mut String, scenario: &Scenario) {
+    for topic in &scenario.topics {
+        let _ = writeln!(out, "\n[[topics]]\nname = {}", quoted(&topic.name));
+        let _ = writeln!(out, "partitions = {}\nreplicas = {}\nconfig = {}", topic.partitions, topic.replicas, config(&topic.config));
+    }
+    scenario.producers.iter().for_each(|one| producer(out, one));
+    for consumer in &scenario.consumers {
+        let _ = writeln!(out, "\n[[consumers]]\nname = {}\ntopic = {}", quoted(&consumer.name), quoted(&consumer.topic));
+        let _ = writeln!(out, "every = \"{}\"\nconfig = {}", consumer.every, config(&consumer.config));
+    }
+}
+
+fn producer(out: &mut String, producer: &Producer) {
+    let _ = writeln!(out, "\n[[producers]]\nname = {}\ntopic = {}", quoted(&producer.name), quoted(&producer.topic));
+    let _ = writeln!(out, "every = \"{}\"", producer.every);
+    if let Some(records) = producer.records {
+        let _ = writeln!(out, "records = {records}");
+    }
+    let _ = writeln!(out, "value_size = \"{}\"", size_text(u64::from(producer.value_bytes)));
+    if let Some(partition) = producer.partition {
+        let _ = writeln!(out, "partition = {partition}");
+    }
+    let _ = writeln!(out, "keys = {}\nconfig = {}", producer.keys, config(&producer.config));
+}
+
+fn fault(out: &mut String, fault: &Fault) {
+    let _ = writeln!(out, "\n[[faults]]\nid = {}\nat = \"{}\"\nfor = \"{}\"", quoted(&fault.id), fault.at, fault.lasts);
+    let _ = writeln!(out, "kind = \"{}\"", fault.kind.name());
+    match &fault.kind {
+        FaultKind::Crash { target }
+        | FaultKind::PowerLoss { target }
+        | FaultKind::Pause { target }
+        | FaultKind::Restart { target }
+        | FaultKind::StuckDisk { target } => {
+            let _ = writeln!(out, "target = \"{target}\"");
+        }
+        FaultKind::PowerLossAtOperation { target, nth } => {
+            let _ = writeln!(out, "target = \"{target}\"\nnth = {nth}");
+        }
+        FaultKind::Isolate { target, except_clients } => {
+            let _ = writeln!(out, "target = \"{target}\"\nexcept_clients = {except_clients}");
+        }
+        FaultKind::Cut { from, to, one_way } => {
+            let _ = writeln!(out, "from = \"{from}\"\nto = \"{to}\"\none_way = {one_way}");
+        }
+        FaultKind::SlowLink { from, to, by } => {
+            let _ = writeln!(out, "from = \"{from}\"\nto = \"{to}\"\nby = \"{by}\"");
+        }
+        FaultKind::SlowDisk { target, by } => {
+            let _ = writeln!(out, "target = \"{target}\"\nby = \"{by}\"");
+        }
+    }
+}
+
+fn chaos(out: &mut String, chaos: &Chaos) {
+    let _ = writeln!(out, "\n[chaos]\nkinds = {}", list(&chaos.kinds));
+    let _ = writeln!(out, "faults = [{}, {}]", chaos.faults.0, chaos.faults.1);
+    let _ = writeln!(out, "lasts = [\"{}\", \"{}\"]", chaos.lasts.0, chaos.lasts.1);
+    if !chaos.swarm.is_empty() {
+        out.push_str("\n[chaos.swarm]\n");
+    }
+    for (setting, values) in &chaos.swarm {
+        let _ = writeln!(out, "{} = {}", quoted(setting), list(values));
+    }
+}
+
+fn config(config: &BTreeMap<String, String>) -> String {
+    inline(config.iter().map(|(name, value)| {
+        let bare = value == "true" || value == "false" || value.parse::<i64>().is_ok_and(|n| n.to_string() == *value);
+        (name.as_str(), if bare { value.clone() } else { quoted(value) })
+    }))
+}
+
+fn inline<'s>(entries: impl Iterator<Item = (&'s str, String)>) -> String {
+    let entries: Vec<String> = entries.map(|(name, value)| format!("{} = {value}", quoted(name))).collect();
+    if entries.is_empty() { "{}".into() } else { format!("{{ {} }}", entries.join(", ")) }
+}
+
+fn list(words: &[String]) -> String {
+    format!("[{}]", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", "))
+}
+
+fn seed(seed: u64) -> String {
+    if i64::try_from(seed).is_ok() { seed.to_string() } else { format!("\"{seed}\"") }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", escaped(text, false))
+}
+
+/// Many lines stay readable: a plan is read by people too.
+fn paragraph(text: &str) -> String {
+    if text.contains('\n') { format!("\"\"\"\n{}\"\"\"", escaped(text, true)) } else { quoted(text) }
+}
+
+fn escaped(text: &str, keep_lines: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' if keep_lines => out.push('\n'),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
