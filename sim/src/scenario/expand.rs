@@ -146,7 +146,8 @@ fn draw_link(plan: &Scenario, chance: Chance) -> (Target, Target) {
     let first = chance.about("first").between(1, brokers);
     let node = |n: u64| Target::Node(format!("b{n}"));
     let (topic, partition) = draw_partition(plan, chance.about("partition"));
-    let clients: Vec<&String> = plan.producers.iter().map(|one| &one.name).chain(plan.consumers.iter().map(|one| &one.name)).collect();
+    let clients: Vec<&String> =
+        plan.producers.iter().map(|one| &one.name).chain(plan.consumers.iter().map(|one| &one.name)).collect();
     match chance.about("which").below(8) {
         0..=2 => (Target::Leader(topic.clone(), partition), Target::FollowerInIsr(topic, partition)),
         3..=4 if brokers > 1 => {

@@ -5,13 +5,12 @@ use std::ops::Range;
 
 use toml::de::DeTable;
 
-use super::model::{
-    Chaos, Cluster, Consumer, DiskWeather, Expect, Fault, FaultKind, Network, Producer, Scenario, Target, Topic,
-};
+use super::model::{Chaos, Cluster, Consumer, DiskWeather, Expect, Fault, FaultKind, Network, Producer, Scenario, Target, Topic};
 use super::problem::Problem;
 use super::reader::Fields;
 use super::reference::{
-    CHAOS, CLUSTER_SECTION, CONSUMER_SECTION, DISK, EXPECT, FAULTS, FILE, NETWORK, PRODUCER_SECTION, Section, TOPIC_SECTION, fault_kinds,
+    CHAOS, CLUSTER_SECTION, CONSUMER_SECTION, DISK, EXPECT, FAULTS, FILE, NETWORK, PRODUCER_SECTION, Section, TOPIC_SECTION,
+    fault_kinds,
 };
 use super::settings;
 use super::target::FORMS;
@@ -21,9 +20,8 @@ use super::target::FORMS;
 /// # Errors
 /// The first mistake found.
 pub(super) fn scenario(stem: &str, text: &str) -> Result<Scenario, Problem> {
-    let root = DeTable::parse(text).map_err(|error| {
-        Problem::new(error.span().unwrap_or(0..0), error.message().to_string()).help("the file is not TOML")
-    })?;
+    let root = DeTable::parse(text)
+        .map_err(|error| Problem::new(error.span().unwrap_or(0..0), error.message().to_string()).help("the file is not TOML"))?;
     let mut reader = Reader::default();
     let scenario = reader.file(stem, root.get_ref(), 0..0)?;
     reader.consistent(&scenario)?;
@@ -118,9 +116,8 @@ impl Reader {
         self.topics_fit(scenario)?;
         self.clients_fit(scenario)?;
         self.faults_fit(scenario)?;
-        settings::check(scenario).map_err(|message| {
-            Problem::new(self.at("chaos"), message).label("in these settings").help(settings::FORMS)
-        })
+        settings::check(scenario)
+            .map_err(|message| Problem::new(self.at("chaos"), message).label("in these settings").help(settings::FORMS))
     }
 
     fn names_are_unique(&self, scenario: &Scenario) -> Result<(), Problem> {
@@ -132,7 +129,8 @@ impl Reader {
         for (path, name) in producers.chain(consumers) {
             let digits = name.strip_prefix(['b', 'c']).unwrap_or("x");
             if digits.bytes().all(|b| b.is_ascii_digit()) || name == "lab" {
-                let problem = Problem::new(self.at(&path), format!("`{name}` is the name of a broker, a controller or the laboratory"));
+                let problem =
+                    Problem::new(self.at(&path), format!("`{name}` is the name of a broker, a controller or the laboratory"));
                 return Err(problem.help("call producers p1, p2 ... and consumers r1, r2 ..."));
             }
         }
@@ -217,7 +215,11 @@ impl Reader {
     fn target_fits(&self, scenario: &Scenario, target: &Target, path: &str) -> Result<(), Problem> {
         if let Some((topic, partition)) = target.partition() {
             let topic = self.topic(scenario, topic, path)?;
-            return if partition < settings::most_partitions(scenario, topic) { Ok(()) } else { Err(self.no_such_partition(topic, path)) };
+            return if partition < settings::most_partitions(scenario, topic) {
+                Ok(())
+            } else {
+                Err(self.no_such_partition(topic, path))
+            };
         }
         let Target::Node(name) = target else { return Ok(()) };
         let mut nodes: Vec<String> = (1..=settings::most_brokers(scenario)).map(|n| format!("b{n}")).collect();

@@ -129,9 +129,12 @@ fn unknown_key(section: &Section, found: &str, at: Range<usize>) -> Problem {
 }
 
 fn missing(section: &Section, key: &Key, at: Range<usize>) -> Problem {
-    Problem::new(at, format!("`{}` is missing in {}", key.name, section.name))
-        .label("in this table")
-        .help(format!("`{}`: {} ({})", key.name, key.about, key.shape.text()))
+    Problem::new(at, format!("`{}` is missing in {}", key.name, section.name)).label("in this table").help(format!(
+        "`{}`: {} ({})",
+        key.name,
+        key.about,
+        key.shape.text()
+    ))
 }
 
 fn default_value<'f>(key: &Key, text: &'static str) -> Value<'f> {
@@ -176,7 +179,9 @@ fn shaped<'f>(key: &Key, value: &'f Spanned<DeValue<'f>>) -> Result<Value<'f>, P
     let (at, shape) = (value.span(), key.shape);
     let mismatch = || wrong(key.name, shape, at.clone());
     let text = || value.get_ref().as_str().ok_or_else(mismatch);
-    let checked = |holds: fn(&str) -> bool| text().and_then(|text| if holds(text) { Ok(Value::Text(text.into())) } else { Err(mismatch()) });
+    let checked = |holds: fn(&str) -> bool| {
+        text().and_then(|text| if holds(text) { Ok(Value::Text(text.into())) } else { Err(mismatch()) })
+    };
     match shape {
         Shape::Text => checked(|_| true),
         Shape::NodeName => checked(is_node_name),
@@ -185,7 +190,9 @@ fn shaped<'f>(key: &Key, value: &'f Spanned<DeValue<'f>>) -> Result<Value<'f>, P
         Shape::Seed => seed(value.get_ref()).map(Value::Number).ok_or_else(mismatch),
         Shape::Duration => units::duration(text()?).map(Value::Duration).ok_or_else(mismatch),
         Shape::Size => units::size(text()?).map(Value::Number).ok_or_else(mismatch),
-        Shape::Count(low, high) => whole(value.get_ref()).filter(|n| (low..=high).contains(n)).map(Value::Number).ok_or_else(mismatch),
+        Shape::Count(low, high) => {
+            whole(value.get_ref()).filter(|n| (low..=high).contains(n)).map(Value::Number).ok_or_else(mismatch)
+        }
         Shape::Flag => value.get_ref().as_bool().map(Value::Flag).ok_or_else(mismatch),
         Shape::Target => Target::parse(text()?).map(Value::Target).ok_or_else(mismatch),
         Shape::OneOf(words) => one_of(key, value, &words()).map(Value::Text),
@@ -285,8 +292,9 @@ fn flatten(table: &DeTable<'_>, prefix: &str, found: &mut Flat) -> Result<(), Pr
             flatten(inner, &full, found)?;
             continue;
         }
-        let text = scalar(value.get_ref())
-            .ok_or_else(|| Problem::new(value.span(), format!("`{full}` cannot be that")).label("must be a number, a flag or a word"))?;
+        let text = scalar(value.get_ref()).ok_or_else(|| {
+            Problem::new(value.span(), format!("`{full}` cannot be that")).label("must be a number, a flag or a word")
+        })?;
         found.insert(full, (text, name.span(), value.span()));
     }
     Ok(())

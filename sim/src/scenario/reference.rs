@@ -104,7 +104,11 @@ pub const FILE: Section = Section {
     name: "(top of the file)",
     about: "one lesson, or the plan of one run",
     keys: &[
-        optional("name", Shape::NodeName, "identity of the run; in a scenario the file's own name, in a plan that of its scenario"),
+        optional(
+            "name",
+            Shape::NodeName,
+            "identity of the run; in a scenario the file's own name, in a plan that of its scenario",
+        ),
         required("title", Shape::Text, "the claim of the lesson"),
         default("lesson", Shape::Text, "\"\"", "what the reader should learn"),
         default("seed", Shape::Seed, "1", "seed of `run` if none is given; in a plan the seed of the weather"),
@@ -231,7 +235,11 @@ const BY: Key = required("by", Shape::Duration, "how much longer everything take
 
 /// The kinds of faults, each with the keys of its table.
 pub const FAULTS: &[Section] = &[
-    Section { name: "crash", about: "kill -9: what the process wrote stays in the page cache", keys: &[ID, AT, FOR, KIND, TARGET] },
+    Section {
+        name: "crash",
+        about: "kill -9: what the process wrote stays in the page cache",
+        keys: &[ID, AT, FOR, KIND, TARGET],
+    },
     Section {
         name: "power-loss",
         about: "kernel and process die; each unsynced sector survives or not, on its own",
@@ -242,7 +250,11 @@ pub const FAULTS: &[Section] = &[
         about: "power is lost at the n-th disk operation after `at`, possibly in the middle of a step",
         keys: &[ID, AT, FOR, KIND, TARGET, required("nth", Shape::Count(1, 1 << 32), "which operation, from 1")],
     },
-    Section { name: "pause", about: "the process is frozen, its kernel still takes in bytes: a zombie", keys: &[ID, AT, FOR, KIND, TARGET] },
+    Section {
+        name: "pause",
+        about: "the process is frozen, its kernel still takes in bytes: a zombie",
+        keys: &[ID, AT, FOR, KIND, TARGET],
+    },
     Section { name: "restart", about: "a clean shutdown, leaders handed over", keys: &[ID, AT, FOR, KIND, TARGET] },
     Section {
         name: "isolate",
@@ -269,9 +281,9 @@ pub fn fault_kinds() -> Vec<&'static str> {
 #[must_use]
 pub fn properties() -> Vec<&'static str> {
     vec![
-        "R1", "R2", "R3", "R4", "R5a", "R5b", "R5c", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "R16", "R17",
-        "R18", "R19", "R20", "R21", "R22", "D1", "D2", "D3", "D8", "D9", "D10", "P1", "P2", "P3", "P4", "B1", "B2", "B3", "B4", "B5",
-        "B6", "B12", "L1", "L2", "L3", "L4", "L7", "L8", "L9", "L10",
+        "R1", "R2", "R3", "R4", "R5a", "R5b", "R5c", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "R16",
+        "R17", "R18", "R19", "R20", "R21", "R22", "D1", "D2", "D3", "D8", "D9", "D10", "P1", "P2", "P3", "P4", "B1", "B2", "B3",
+        "B4", "B5", "B6", "B12", "L1", "L2", "L3", "L4", "L7", "L8", "L9", "L10",
     ]
 }
 
@@ -350,12 +362,15 @@ pub const COUNTS: &[&str] = &["acknowledged", "lost", "duplicated", "reordered",
 #[must_use]
 pub fn text() -> String {
     let mut out = String::from("What may stand in a scenario file\n");
-    for section in [&FILE, &EXPECT, &CLUSTER_SECTION, &TOPIC_SECTION, &PRODUCER_SECTION, &CONSUMER_SECTION, &NETWORK, &DISK, &CHAOS] {
+    for section in
+        [&FILE, &EXPECT, &CLUSTER_SECTION, &TOPIC_SECTION, &PRODUCER_SECTION, &CONSUMER_SECTION, &NETWORK, &DISK, &CHAOS]
+    {
         section_text(&mut out, section, section.keys);
     }
     out.push_str("\n[[faults]]: what goes wrong; every kind has id, at, for and kind\n");
     for kind in FAULTS {
-        let own: Vec<Key> = kind.keys.iter().filter(|key| ![ID.name, AT.name, FOR.name, KIND.name].contains(&key.name)).copied().collect();
+        let own: Vec<Key> =
+            kind.keys.iter().filter(|key| ![ID.name, AT.name, FOR.name, KIND.name].contains(&key.name)).copied().collect();
         section_text(&mut out, kind, &own);
     }
     let _ = writeln!(out, "\nTargets: {}", FORMS.join("; "));

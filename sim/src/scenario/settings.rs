@@ -41,7 +41,12 @@ impl<'s> Draw<'s> {
         let settings: Vec<&str> = setting.split(TOGETHER).map(str::trim).collect();
         let choices: Vec<(u64, Vec<&str>)> = values.iter().map(|value| choice(value)).collect();
         if let Some((_, found)) = choices.iter().find(|(_, found)| found.len() != settings.len()) {
-            return Err(format!("`{setting}` draws {} settings, but `{}` are {} values", settings.len(), found.join(TOGETHER), found.len()));
+            return Err(format!(
+                "`{setting}` draws {} settings, but `{}` are {} values",
+                settings.len(),
+                found.join(TOGETHER),
+                found.len()
+            ));
         }
         Ok(Draw { settings, choices })
     }
@@ -59,7 +64,8 @@ impl<'s> Draw<'s> {
 }
 
 fn choice(value: &str) -> (u64, Vec<&str>) {
-    let weighted = value.split_once(" * ").and_then(|(weight, rest)| Some((weight.parse::<u64>().ok()?.clamp(1, 1_000_000), rest)));
+    let weighted =
+        value.split_once(" * ").and_then(|(weight, rest)| Some((weight.parse::<u64>().ok()?.clamp(1, 1_000_000), rest)));
     let (weight, rest) = weighted.unwrap_or((1, value));
     (weight, rest.split(TOGETHER).map(str::trim).collect())
 }
@@ -72,7 +78,8 @@ pub fn apply(scenario: &mut Scenario, chance: Chance) {
         for name in names(scenario, setting) {
             let chosen = draw.choose(chance.about(setting).about(&name));
             for (setting, value) in draw.settings.iter().zip(chosen) {
-                set(scenario, &setting.replacen(".each.", &format!(".{name}."), 1), value).expect("checked when the file was read");
+                set(scenario, &setting.replacen(".each.", &format!(".{name}."), 1), value)
+                    .expect("checked when the file was read");
             }
         }
     }
@@ -149,7 +156,8 @@ pub fn set(scenario: &mut Scenario, setting: &str, value: &str) -> Result<(), St
             set_producer(producer.ok_or_else(|| unknown(setting))?, setting, what, value)?;
         }
         ["consumers", name, what] => {
-            let consumer = scenario.consumers.iter_mut().find(|consumer| consumer.name == name).ok_or_else(|| unknown(setting))?;
+            let consumer =
+                scenario.consumers.iter_mut().find(|consumer| consumer.name == name).ok_or_else(|| unknown(setting))?;
             match what.split_once('.') {
                 Some(("config", name)) => property(&mut consumer.config, properties::CONSUMER, name, value)?,
                 None if what == "every" => consumer.every = pause(setting, value)?,
@@ -205,7 +213,8 @@ fn set_network(scenario: &mut Scenario, setting: &str, what: &str, value: &str) 
 type Config = std::collections::BTreeMap<String, String>;
 
 fn property(config: &mut Config, known: &[Property], name: &str, value: &str) -> Result<(), String> {
-    let property = known.iter().find(|property| property.name == name).ok_or_else(|| format!("there is no property `{name}` there"))?;
+    let property =
+        known.iter().find(|property| property.name == name).ok_or_else(|| format!("there is no property `{name}` there"))?;
     if !property.form.allows(value) {
         return Err(bad(name, value, &property.form.text()));
     }
@@ -223,7 +232,8 @@ fn duration(setting: &str, value: &str) -> Result<Duration, String> {
 }
 
 fn pause(setting: &str, value: &str) -> Result<Duration, String> {
-    duration(setting, value).and_then(|found| if found.0 > 0 { Ok(found) } else { Err(bad(setting, value, "longer than nothing")) })
+    duration(setting, value)
+        .and_then(|found| if found.0 > 0 { Ok(found) } else { Err(bad(setting, value, "longer than nothing")) })
 }
 
 fn bad(setting: &str, value: &str, allowed: &str) -> String {

@@ -137,8 +137,15 @@ mod tests {
 
     #[test]
     fn every_form_is_read_and_written_back() {
-        for text in ["b2", "p1", "any broker", "controller", "leader of orders-0", "a follower of my-topic-12", "a follower in the isr of t-1"]
-        {
+        for text in [
+            "b2",
+            "p1",
+            "any broker",
+            "controller",
+            "leader of orders-0",
+            "a follower of my-topic-12",
+            "a follower in the isr of t-1",
+        ] {
             assert_eq!(Target::parse(text).map(|target| target.to_string()).as_deref(), Some(text));
         }
         assert_eq!(Target::parse("broker 2"), Some(Target::Node("b2".into())));
@@ -147,7 +154,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_target() {
-        for text in ["", "the leader", "leader of orders", "leader of orders-", "leader of orders-x", "broker two", "B1", "leader of -0"] {
+        for text in
+            ["", "the leader", "leader of orders", "leader of orders-", "leader of orders-x", "broker two", "B1", "leader of -0"]
+        {
             assert_eq!(Target::parse(text), None, "{text}");
         }
     }

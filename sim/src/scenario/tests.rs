@@ -166,7 +166,9 @@ fn an_error_shows_the_line_and_the_caret() {
     let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
     let mut shown = String::new();
     handler.render_report(&mut shown, &error).unwrap();
-    for expected in ["there is no kind `crush`", "bad.toml:35", "kind = \"crush\"", "did you mean `crash`?", "power-loss-at-operation"] {
+    for expected in
+        ["there is no kind `crush`", "bad.toml:35", "kind = \"crush\"", "did you mean `crash`?", "power-loss-at-operation"]
+    {
         assert!(shown.contains(expected), "{shown}");
     }
 }
@@ -190,7 +192,11 @@ fn swarms_differ_between_seeds_and_keep_the_weights() {
     assert!(brokers(3) > 400 && brokers(5) > 400 && brokers(3) + brokers(5) == 1000);
     let acks_1 = plans.iter().filter(|plan| plan.producers[0].config["acks"] == "1").count();
     assert!((20..=80).contains(&acks_1), "{acks_1}");
-    assert!(plans.iter().all(|plan| (plan.producers[0].config["acks"] == "1") == (plan.producers[0].config["enable.idempotence"] == "false")));
+    assert!(
+        plans
+            .iter()
+            .all(|plan| (plan.producers[0].config["acks"] == "1") == (plan.producers[0].config["enable.idempotence"] == "false"))
+    );
     let without = |kind: &str| plans.iter().filter(|plan| plan.faults.iter().all(|fault| fault.kind.name() != kind)).count();
     assert!((450..900).contains(&without("isolate")), "a seed may do without a kind: {}", without("isolate"));
 }

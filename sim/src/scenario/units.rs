@@ -4,8 +4,7 @@
 
 use brokerlab::types::Duration;
 
-const DURATIONS: [(&str, u64); 5] =
-    [("min", 60_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1), ("s", 1_000_000_000)];
+const DURATIONS: [(&str, u64); 5] = [("min", 60_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1), ("s", 1_000_000_000)];
 const SIZES: [(&str, u64); 4] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("GiB", 1 << 30), ("B", 1)];
 
 /// How a duration is written.
@@ -52,7 +51,10 @@ mod tests {
     #[test]
     fn a_number_without_unit_is_refused() {
         assert_eq!((duration("500"), size("500")), (None, None));
-        assert_eq!((duration(""), duration("s"), duration("-1s"), duration("+1s"), duration("1.5s")), (None, None, None, None, None));
+        assert_eq!(
+            (duration(""), duration("s"), duration("-1s"), duration("+1s"), duration("1.5s")),
+            (None, None, None, None, None)
+        );
         assert_eq!(duration("99999999999999999999s"), None);
         assert_eq!((duration("500ms"), duration("2min")), (Some(Duration::millis(500)), Some(Duration::secs(120))));
     }

@@ -24,7 +24,8 @@ pub fn to_toml(scenario: &Scenario) -> String {
         line(format!("must_exercise = {}", list(&scenario.must_exercise)));
     }
     if !scenario.expect.verdicts.is_empty() || !scenario.expect.facts.is_empty() {
-        let verdicts = if scenario.expect.verdicts.is_empty() { vec!["PASS".to_string()] } else { scenario.expect.verdicts.clone() };
+        let verdicts =
+            if scenario.expect.verdicts.is_empty() { vec!["PASS".to_string()] } else { scenario.expect.verdicts.clone() };
         let facts = inline(scenario.expect.facts.iter().map(|(name, count)| (name.as_str(), count.to_string())));
         line(format!("expect = {{ verdict = {}, facts = {facts} }}", list(&verdicts)));
     }
@@ -50,7 +51,8 @@ pub fn to_toml(scenario: &Scenario) -> String {
 fn clients(out: &mut String, scenario: &Scenario) {
     for topic in &scenario.topics {
         let _ = writeln!(out, "\n[[topics]]\nname = {}", quoted(&topic.name));
-        let _ = writeln!(out, "partitions = {}\nreplicas = {}\nconfig = {}", topic.partitions, topic.replicas, config(&topic.config));
+        let _ =
+            writeln!(out, "partitions = {}\nreplicas = {}\nconfig = {}", topic.partitions, topic.replicas, config(&topic.config));
     }
     scenario.producers.iter().for_each(|one| producer(out, one));
     for consumer in &scenario.consumers {
