@@ -23,7 +23,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tree::tree;
 
-const ROUNDS: u64 = if cfg!(debug_assertions) { 60 } else { 600 };
+const ROUNDS: u64 = if cfg!(debug_assertions) { 60 } else { 200 };
 
 /// Fields of InitProducerId version 6, which Kafka 4.1 does not offer and we do not declare.
 const UNDECLARED: [&str; 4] = ["enable_2_pc", "keep_prepared_txn", "ongoing_txn_producer_id", "ongoing_txn_producer_epoch"];
