@@ -1,1 +1,4 @@
-//! To be written.
+//! World.
+pub mod chance;
+pub mod clock;
+pub mod heap;

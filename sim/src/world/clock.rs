@@ -1,0 +1,121 @@
+//! The clocks of a node, none of which is right.
+//!
+//! ```text
+//!   monotonic   starts anywhere at boot, runs a little too fast or too slow for as long as the kernel lives
+//!   wall        a real date, off by a constant; only timestamps in records are made of it
+//! ```
+//!
+//! Actors see only these. Their deadlines are moments of the monotonic clock and have to be turned into moments of the world,
+//! rounded up, so that nobody is ever woken before his own clock shows the deadline.
+
+use brokerlab::actor::Now;
+use brokerlab::types::{Time, Timestamp};
+
+use super::chance::{Chance, Tag};
+
+/// Wall clock at the begin of the world: 2026-01-01.
+const EPOCH_MS: i64 = 1_767_225_600_000;
+/// Wall clocks are off by no more than this.
+const SKEW_MS_MAX: u64 = 400;
+/// The monotonic clock shows no more than this at boot.
+const FIRST_READING_NS_MAX: u64 = 1_000_000_000_000;
+const MILLION: i128 = 1_000_000;
+
+/// The clocks of one node, for one life of its kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeClock {
+    booted: Time,
+    first_reading: u64,
+    drift_ppm: i64,
+    skew_ms: i64,
+}
+
+impl NodeClock {
+    /// The clocks of `node`'s kernel, booted now for the `boot`-th time.
+    #[must_use]
+    pub fn boot(chance: Chance, node: u16, boot: u32, drift_ppm_max: u32, now: Time) -> NodeClock {
+        let mut crystal = chance.about(Tag::Clock, [u64::from(node), 0, 0, 0]);
+        let drift = crystal.up_to(2 * u64::from(drift_ppm_max));
+        let skew = crystal.up_to(2 * SKEW_MS_MAX);
+        let first_reading = chance.about(Tag::Clock, [u64::from(node), 1, u64::from(boot), 0]).up_to(FIRST_READING_NS_MAX);
+        NodeClock {
+            booted: now,
+            first_reading,
+            drift_ppm: drift.cast_signed() - i64::from(drift_ppm_max),
+            skew_ms: skew.cast_signed() - SKEW_MS_MAX.cast_signed(),
+        }
+    }
+
+    /// What both clocks show at this moment of the world.
+    #[must_use]
+    pub fn now(&self, world: Time) -> Now {
+        let wall = EPOCH_MS + self.skew_ms + (world.0 / 1_000_000).cast_signed();
+        Now { mono: self.local(world), wall: Timestamp(wall) }
+    }
+
+    /// What the monotonic clock shows at this moment of the world.
+    #[must_use]
+    pub fn local(&self, world: Time) -> Time {
+        let elapsed = world.since(self.booted).0;
+        let drifted = (i128::from(elapsed) * i128::from(self.drift_ppm)).div_euclid(MILLION);
+        Time(self.first_reading + u64::try_from(i128::from(elapsed) + drifted).expect("drift is far below a million ppm"))
+    }
+
+    /// The first moment of the world, from `not_before` on, at which the monotonic clock shows `local` or more.
+    #[must_use]
+    pub fn world(&self, local: Time, not_before: Time) -> Time {
+        if self.local(not_before) >= local {
+            return not_before;
+        }
+        let wanted = i128::from(local.0 - self.first_reading);
+        let elapsed = (wanted * MILLION).div_euclid(MILLION + i128::from(self.drift_ppm));
+        let mut world = Time(self.booted.0.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))).max(not_before);
+        while world.0 < u64::MAX && self.local(world) < local {
+            world.0 += 1;
+        }
+        world
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(drift_ppm: i64) -> NodeClock {
+        NodeClock { booted: Time(5_000), first_reading: 777, drift_ppm, skew_ms: 0 }
+    }
+
+    #[test]
+    fn a_deadline_is_never_early_and_at_most_a_moment_late() {
+        for drift in [-5_000, -321, -1, 0, 1, 17, 5_000] {
+            let clock = clock(drift);
+            for wait in [1, 2, 999, 1_000_003, 30_000_000_007, 86_400_000_000_000] {
+                let local = Time(777 + wait);
+                let world = clock.world(local, Time(5_000));
+                assert!(clock.local(world) >= local, "drift {drift}, wait {wait}");
+                assert!(clock.local(Time(world.0 - 1)) < local, "drift {drift}, wait {wait}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fast_clock_is_early_in_world_time() {
+        let second = Time(777 + 1_000_000_000);
+        assert!(clock(100).world(second, Time(0)) < clock(-100).world(second, Time(0)));
+    }
+
+    #[test]
+    fn a_past_deadline_means_now() {
+        assert_eq!(clock(3).world(Time::ZERO, Time(123_456)), Time(123_456));
+    }
+
+    #[test]
+    fn each_boot_starts_elsewhere_but_drifts_alike() {
+        let chance = Chance::new(3);
+        let first = NodeClock::boot(chance, 2, 1, 200, Time(0));
+        let second = NodeClock::boot(chance, 2, 2, 200, Time(9));
+        assert_eq!((first.drift_ppm, first.skew_ms), (second.drift_ppm, second.skew_ms));
+        assert_ne!(first.first_reading, second.first_reading);
+        assert!(first.drift_ppm.abs() <= 200);
+    }
+}
