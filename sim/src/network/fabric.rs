@@ -128,6 +128,25 @@ impl Fabric {
         Read::Bytes(bytes)
     }
 
+    /// Whether there is something to read, or the end of it.
+    #[must_use]
+    pub fn has_news(&self, at: Socket) -> bool {
+        let state = self.end(at);
+        state.unread > 0 || (state.finished.is_some() && state.stage != Stage::Closed)
+    }
+
+    /// Whether this end stands.
+    #[must_use]
+    pub fn is_open(&self, at: Socket) -> bool {
+        matches!(self.end(at).stage, Stage::Open | Stage::Finished)
+    }
+
+    /// The host of this end.
+    #[must_use]
+    pub fn host_of(&self, at: Socket) -> Host {
+        self.end(at).host
+    }
+
     /// The fault that held up what was read since the last call, 0 if none did.
     pub fn take_held(&mut self, at: Socket) -> u64 {
         std::mem::take(&mut self.end_mut(at).held)

@@ -1,4 +1,189 @@
-//! World.
+//! A cluster in a deterministic world: nodes, clocks, network, disks, faults, and the record of what happened.
+//!
+//! madsim is the engine, not the model (decision 4): it runs the tasks and kills them. What happens and when is decided by one heap of
+//! ours alone (decision 6):
+//!
+//! ```text
+//!   heap        what happens next, by (moment, number)
+//!   pump        takes it, hands it to one process, waits until that one is done
+//!   handover    the desk at which pump and process meet; the same `node::run` loop as in production
+//!   process     connections, frames, tickets of one life         rim: what a step wanted is done
+//!   life        start, stop, crash, power loss, pause            devices: disk operations that take time
+//!   fault       the plan's faults, targets resolved when they fire
+//!   phases      boot, fault phase, settle                        cast: who takes part
+//!   tap, audit  what frames promise, what disks hold             journal: numbers, hashes and judges every event
+//!   chance      every choice is a hash of what it is about       clock: drift and skew
+//! ```
+//!
+//! A run lives on a thread of its own, inside one madsim runtime, so that nothing of an earlier run can be felt.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use brokerlab::types::Time;
+use brokerlab_reports::event::Event;
+use brokerlab_reports::recording::{FORMAT, RunHash, RunHeader};
+use brokerlab_reports::verdict::Judgement;
+
+pub mod audit;
+pub mod batches;
+pub mod cast;
 pub mod chance;
 pub mod clock;
+pub mod devices;
+pub mod directory;
+pub mod fault;
+pub mod handover;
 pub mod heap;
+pub mod journal;
+pub mod life;
+pub mod phases;
+pub mod process;
+pub mod pump;
+pub mod rim;
+pub mod state;
+pub mod tap;
+#[cfg(test)]
+mod tests;
+
+use cast::{Cast, Role};
+use journal::{Closed, Journal, Observer};
+use state::World;
+
+use crate::check::{Judge, NodeKind, NodeSetup, Setup};
+use crate::scenario::model::Scenario;
+
+/// How a plan is to be run. None of this changes what happens.
+pub struct RunOptions {
+    /// Check while it runs. Without, the run only ends where it would.
+    pub checks: bool,
+    /// Write the recording there.
+    pub record: Option<PathBuf>,
+    /// The seed of the engine, which must not matter.
+    pub madsim_seed: u64,
+    /// Events at most; then somebody runs in circles, and the verdict is HANG.
+    pub events_max: u64,
+    /// Keep notable events in the report.
+    pub timeline: bool,
+    /// Is shown every event as it happens.
+    pub observer: Option<Observer>,
+    /// Names the build in the recording.
+    pub build: String,
+    /// The plan as a scenario file, for the recording.
+    pub plan_text: String,
+}
+
+impl Default for RunOptions {
+    fn default() -> RunOptions {
+        RunOptions {
+            checks: true,
+            record: None,
+            madsim_seed: 1,
+            events_max: 200_000_000,
+            timeline: false,
+            observer: None,
+            build: env!("CARGO_PKG_VERSION").to_string(),
+            plan_text: String::new(),
+        }
+    }
+}
+
+/// What a run brought.
+#[derive(Debug)]
+pub struct RunReport {
+    /// The judgement.
+    pub judgement: Judgement,
+    /// Names the course of the run.
+    pub hash: RunHash,
+    /// The hash after every so many events, to find where two runs part.
+    pub ladder: Vec<RunHash>,
+    /// Number of events.
+    pub events: u64,
+    /// Frames delivered.
+    pub frames: u64,
+    /// Time that went by in the world.
+    pub simulated: Time,
+    /// Facts and world facts by name.
+    pub counts: Vec<(&'static str, u64)>,
+    /// Names of the nodes, by number.
+    pub nodes: Vec<String>,
+    /// Notable events, if they were asked for.
+    pub timeline: Vec<Event>,
+}
+
+/// Runs a cast through a plan.
+///
+/// # Errors
+/// When the recording cannot be written.
+///
+/// # Panics
+/// When the laboratory itself has a bug; a participant's panic is a verdict.
+pub fn run_cast(plan: &Scenario, cast: Box<dyn Cast>, options: RunOptions) -> io::Result<RunReport> {
+    let plan = plan.clone();
+    let name = format!("run {} {}", plan.name, plan.seed);
+    // A fresh thread: std's hash tables are reproducible only there.
+    let thread = std::thread::Builder::new().name(name).spawn(move || run_here(plan, cast, options))?;
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn run_here(plan: Scenario, cast: Box<dyn Cast>, options: RunOptions) -> io::Result<RunReport> {
+    let nodes: Vec<String> = cast.members().iter().map(|member| member.name.clone()).collect();
+    let header = RunHeader {
+        format: FORMAT,
+        build: options.build,
+        scenario: plan.name.clone(),
+        seed: plan.seed,
+        plan: options.plan_text,
+        nodes: nodes.clone(),
+    };
+    let sink: Option<Box<dyn Write + Send>> = match options.record {
+        Some(path) => Some(Box::new(BufWriter::new(File::create(path)?))),
+        None => None,
+    };
+    let judge = Judge::new(setup(&plan, cast.as_ref(), options.checks));
+    let mut journal = Journal::open(&header, sink, judge)?;
+    if options.timeline {
+        journal.keep_timeline();
+    }
+    if let Some(observer) = options.observer {
+        journal.watch(observer);
+    }
+    let runtime = madsim::runtime::Runtime::with_seed_and_config(options.madsim_seed, madsim::Config::default());
+    let (journal, frames, simulated) = runtime.block_on(live_through(plan, cast, journal, options.events_max));
+    let Closed { judgement, footer, counts, timeline } = journal.close()?;
+    Ok(RunReport {
+        judgement,
+        hash: footer.hash,
+        ladder: footer.ladder,
+        events: footer.events,
+        frames,
+        simulated,
+        counts,
+        nodes,
+        timeline,
+    })
+}
+
+async fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_max: u64) -> (Journal, u64, Time) {
+    let mut world = World::new(plan, cast, journal, events_max);
+    world.run().await;
+    world.dismiss().await;
+    (world.journal, world.frames, world.now)
+}
+
+fn setup(plan: &Scenario, cast: &dyn Cast, enabled: bool) -> Setup {
+    let nodes = cast.members().iter().map(|member| NodeSetup::new(&member.name, kind(plan, member.role))).collect();
+    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled }
+}
+
+fn kind(plan: &Scenario, role: Role) -> NodeKind {
+    match role {
+        Role::Broker(id) => NodeKind::Broker(id),
+        Role::Controller(_) => NodeKind::Controller,
+        Role::Producer(at) => cast::producer_kind(&plan.producers[at]),
+        Role::Consumer(_) => NodeKind::Consumer { laboratory: false },
+        Role::Laboratory => NodeKind::Consumer { laboratory: true },
+        Role::Admin | Role::Toy => NodeKind::Other,
+    }
+}

@@ -1,0 +1,138 @@
+//! The laboratory's reader: after healing it reads every partition from its start to its end.
+//!
+//! ```text
+//!   ListOffset(End) of each partition ──▶ Assign all from the beginning ──▶ Poll until every end is reached
+//!          ▲                                                                      │
+//!          └──────────────────────── something failed, or nothing came ◀──────────┘
+//! ```
+//!
+//! What it sees is the final truth for B1 and B3. The last offset below the end is always a record that can be read, as there are no
+//! transactions and no compaction yet.
+
+use std::collections::BTreeMap;
+
+use brokerlab::operation::{Operation, Outcome, Position};
+use brokerlab::types::{Duration, Offset, Time, TopicPartition};
+
+use super::Wish;
+
+/// Records per poll at most.
+const RECORDS_MAX: usize = 5_000;
+/// Longest wait of a poll.
+const WAIT_MS: u64 = 200;
+/// Polls in a row that bring nothing before it begins anew.
+const EMPTY_MAX: u32 = 20;
+/// Wait after a failure.
+const RETRY: Duration = Duration::millis(100);
+
+/// Reads everything.
+#[derive(Debug, Default)]
+pub struct Laboratory {
+    partitions: Vec<TopicPartition>,
+    ends: BTreeMap<TopicPartition, Offset>,
+    positions: BTreeMap<TopicPartition, Offset>,
+    assigned: bool,
+    empty: u32,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Stage {
+    #[default]
+    Waiting,
+    Reading,
+    Done,
+}
+
+impl Laboratory {
+    /// Has read everything.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// Whether it was told to read.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.stage != Stage::Waiting
+    }
+
+    /// What is not read yet.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let read = |partition| self.positions.get(partition).copied().unwrap_or(Offset::ZERO);
+        let end = |partition| self.ends.get(partition).map_or("?".to_string(), ToString::to_string);
+        let unread = self.partitions.iter().filter(|partition| self.is_unread(partition));
+        unread.map(|partition| format!("lab has read {partition} up to {} of {}", read(partition), end(partition))).collect()
+    }
+
+    /// Everything has come to rest: read these now.
+    pub fn begin(&mut self, partitions: Vec<TopicPartition>) -> Wish {
+        self.partitions = partitions;
+        self.stage = Stage::Reading;
+        self.restart()
+    }
+
+    pub(super) fn on_start(&mut self, _: Time) -> Wish {
+        match self.stage {
+            Stage::Reading => self.restart(),
+            Stage::Waiting | Stage::Done => Wish::nothing(),
+        }
+    }
+
+    pub(super) fn on_time(&mut self) -> Wish {
+        match self.stage {
+            Stage::Reading => self.ask(),
+            Stage::Waiting | Stage::Done => Wish::nothing(),
+        }
+    }
+
+    pub(super) fn on_outcome(&mut self, outcome: &Outcome, now: Time) -> Wish {
+        match outcome {
+            Outcome::Offset { partition, offset } => {
+                self.ends.insert(partition.clone(), *offset);
+            }
+            Outcome::Assigned => self.assigned = true,
+            Outcome::Polled { records } => {
+                self.empty = if records.is_empty() { self.empty + 1 } else { 0 };
+                for record in records {
+                    self.positions.insert(record.partition.clone(), record.offset.next());
+                }
+            }
+            Outcome::Failed { .. } => return Wish::at(now.plus(RETRY)),
+            Outcome::Produced { .. }
+            | Outcome::TopicCreated { .. }
+            | Outcome::TopicDeleted
+            | Outcome::TopicDescribed { .. }
+            | Outcome::Stopped => {}
+        }
+        if self.empty > EMPTY_MAX { self.restart() } else { self.ask() }
+    }
+
+    fn restart(&mut self) -> Wish {
+        self.ends.clear();
+        self.positions.clear();
+        (self.assigned, self.empty) = (false, 0);
+        self.ask()
+    }
+
+    fn ask(&mut self) -> Wish {
+        if let Some(partition) = self.partitions.iter().find(|partition| !self.ends.contains_key(partition)) {
+            return Wish::now(Operation::ListOffset { partition: partition.clone(), position: Position::End });
+        }
+        if !self.assigned {
+            let all = self.partitions.iter().map(|partition| (partition.clone(), Position::Beginning));
+            return Wish::now(Operation::Assign { partitions: all.collect() });
+        }
+        if !self.partitions.iter().any(|partition| self.is_unread(partition)) {
+            self.stage = Stage::Done;
+            return Wish::nothing();
+        }
+        Wish::now(Operation::Poll { records_max: RECORDS_MAX, wait_ms: WAIT_MS })
+    }
+
+    fn is_unread(&self, partition: &TopicPartition) -> bool {
+        let end = self.ends.get(partition).copied();
+        end.is_none_or(|end| self.positions.get(partition).copied().unwrap_or(Offset::ZERO) < end)
+    }
+}

@@ -1,0 +1,162 @@
+//! The auditor: what is really on a disk, whatever the broker says.
+//!
+//! Before a process dies, before and after a new one recovers, and at the end, the `.log` files of every partition directory are read
+//! by a parser of our own ([`batches`](super::batches)): as a reader sees them, and as a power loss would leave them in any case.
+
+use std::collections::BTreeMap;
+
+use brokerlab::types::{Offset, PartitionId, TopicId};
+use brokerlab_reports::event::{AuditMoment, EventId, LogImage, TappedBatch, What};
+use bytes::Bytes;
+
+use super::batches::read_batches;
+use super::cast::Role;
+use super::state::World;
+
+/// A node's files by path.
+type Files = Vec<(String, Bytes)>;
+
+impl World {
+    /// States what the logs of a broker really hold.
+    pub fn audit(&mut self, node: u16, moment: AuditMoment, cause: EventId) {
+        if !matches!(self.member(node).role, Role::Broker(_)) {
+            return;
+        }
+        let disk = &self.nodes[usize::from(node)].disk;
+        let (visible, durable) = (by_directory(disk.visible()), by_directory(disk.durable()));
+        for (directory, files) in visible {
+            let Some(partition) = self.partition_of(node, &directory, &files) else { continue };
+            let (batches, trailing_bytes) = contents(&files);
+            let durable_end = durable.get(&directory).map_or(Offset::ZERO, |files| end_of(files));
+            let image = LogImage { partition, moment, batches, durable_end, trailing_bytes };
+            self.note(Some(node), cause, EventId::NONE, What::Audit(image));
+        }
+    }
+
+    /// Whose log lies in a directory: by its `partition.metadata`, or as it was last known.
+    fn partition_of(&mut self, node: u16, directory: &str, files: &Files) -> Option<PartitionId> {
+        let index = directory.rsplit_once('-')?.1.parse().ok()?;
+        let metadata = files.iter().find(|(name, _)| name == "partition.metadata");
+        let key = (node, directory.to_string());
+        let topic = match metadata.and_then(|(_, content)| topic_id_in(content)) {
+            Some(topic) => {
+                self.directories.insert(key, topic);
+                topic
+            }
+            None => *self.directories.get(&key)?,
+        };
+        Some(PartitionId { topic, index })
+    }
+}
+
+/// Files of each directory directly under the data directory, with their names only.
+fn by_directory(files: Files) -> BTreeMap<String, Files> {
+    let mut directories: BTreeMap<String, Files> = BTreeMap::new();
+    for (path, content) in files {
+        if let Some((directory, name)) = path.split_once('/') {
+            directories.entry(directory.to_string()).or_default().push((name.to_string(), content));
+        }
+    }
+    directories
+}
+
+fn segments(files: &Files) -> impl Iterator<Item = &Bytes> {
+    files.iter().filter(|(name, _)| is_segment(name)).map(|(_, content)| content)
+}
+
+fn is_segment(name: &str) -> bool {
+    name.strip_suffix(".log").is_some_and(|base| base.len() == 20 && base.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
+/// All batches up to the first place that is none, and the bytes that follow.
+fn contents(files: &Files) -> (Vec<TappedBatch>, u64) {
+    let mut all = Vec::new();
+    let mut trailing = 0;
+    for content in segments(files) {
+        if trailing > 0 {
+            trailing += content.len() as u64;
+            continue;
+        }
+        let (batches, read) = read_batches(content);
+        all.extend(batches);
+        trailing += (content.len() - read) as u64;
+    }
+    (all, trailing)
+}
+
+/// End of the whole batches with right checksums, one following the other.
+fn end_of(files: &Files) -> Offset {
+    let mut end: Option<Offset> = None;
+    for content in segments(files) {
+        let (batches, read) = read_batches(content);
+        for batch in batches {
+            if !batch.valid || end.is_some_and(|end| batch.base_offset < end) {
+                return end.unwrap_or(Offset::ZERO);
+            }
+            end = Some(batch.last_offset.next());
+        }
+        if read < content.len() {
+            break;
+        }
+    }
+    end.unwrap_or(Offset::ZERO)
+}
+
+/// The topic id in a `partition.metadata` file: its line `topic_id: ` and 22 digits of base 64.
+fn topic_id_in(content: &[u8]) -> Option<TopicId> {
+    let text = std::str::from_utf8(content).ok()?;
+    let digits = text.lines().find_map(|line| line.strip_prefix("topic_id:"))?.trim();
+    if digits.len() != 22 {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for (at, digit) in digits.bytes().enumerate() {
+        let six = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        let six = u128::from(six);
+        // 22 digits hold 132 bits; the last four are padding.
+        value = if at < 21 { value << 6 | six } else { value << 2 | six >> 4 };
+    }
+    Some(brokerlab::types::Uuid(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use brokerlab::types::Uuid;
+
+    use super::super::batches::tests::batch;
+    use super::*;
+
+    fn files(segments: &[(&str, Vec<u8>)]) -> Files {
+        segments.iter().map(|(name, content)| ((*name).to_string(), Bytes::from(content.clone()))).collect()
+    }
+
+    #[test]
+    fn a_topic_id_is_read_as_it_is_written() {
+        for id in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0011_2233_4455_6677] {
+            let content = format!("version: 0\ntopic_id: {}\n", Uuid(id));
+            assert_eq!(topic_id_in(content.as_bytes()), Some(Uuid(id)));
+        }
+        assert_eq!(topic_id_in(b"topic_id: short"), None);
+    }
+
+    #[test]
+    fn an_image_ends_at_the_first_byte_that_is_no_batch() {
+        let torn = [batch(2, 1, 1), batch(3, 1, 1)[..20].to_vec()].concat();
+        let files = files(&[
+            ("00000000000000000000.log", batch(0, 2, 1)),
+            ("00000000000000000002.log", torn),
+            ("00000000000000000004.log", vec![0; 7]),
+            ("leader-epoch-checkpoint", b"0".to_vec()),
+        ]);
+        let (batches, trailing) = contents(&files);
+        assert_eq!((batches.len(), trailing), (2, 27));
+        assert_eq!(end_of(&files), Offset(3));
+    }
+}

@@ -1,0 +1,107 @@
+//! What the world itself knows of the cluster, from facts: names of topics, leaders, in-sync replicas.
+//!
+//! It is used to resolve targets (`leader of orders-0`), to turn topic names in frames into ids, and to see when the topics are
+//! ready. It is not evidence: the checks follow the facts on their own.
+
+use std::collections::BTreeMap;
+
+use brokerlab::fact::{Fact, PartitionState};
+use brokerlab::types::{BrokerId, PartitionId, TopicId};
+
+/// The cluster as its controller states it.
+#[derive(Debug, Default)]
+pub struct Directory {
+    ids: BTreeMap<String, TopicId>,
+    partitions: BTreeMap<PartitionId, Entry>,
+    controller: Option<BrokerId>,
+}
+
+/// One partition.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Assigned replicas.
+    pub replicas: Vec<BrokerId>,
+    /// Leader, ISR and epochs.
+    pub state: PartitionState,
+}
+
+impl Entry {
+    /// Has a leader and every replica in sync.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.state.leader.is_some() && self.state.isr.len() == self.replicas.len()
+    }
+}
+
+impl Directory {
+    /// Takes in a fact. True if it changed something here.
+    pub fn learn(&mut self, fact: &Fact) -> bool {
+        #[allow(clippy::wildcard_enum_match_arm)]
+        match fact {
+            Fact::TopicCreated { topic, name, .. } => {
+                self.ids.insert(name.clone(), *topic);
+            }
+            Fact::TopicDeleted { topic } => {
+                self.ids.retain(|_, id| id != topic);
+                self.partitions.retain(|partition, _| partition.topic != *topic);
+            }
+            Fact::PartitionCreated { partition, replicas, state } => {
+                self.partitions.insert(*partition, Entry { replicas: replicas.clone(), state: state.clone() });
+            }
+            Fact::LeaderElected { partition, state, .. }
+            | Fact::IsrShrunk { partition, state }
+            | Fact::IsrExpanded { partition, state } => {
+                if let Some(entry) = self.partitions.get_mut(partition) {
+                    entry.state.clone_from(state);
+                }
+            }
+            Fact::ControllerActivated { controller, .. } => self.controller = Some(*controller),
+            // Everything else says nothing about the cluster as a whole.
+            _ => return false,
+        }
+        true
+    }
+
+    /// The id of a topic that exists.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> Option<TopicId> {
+        self.ids.get(name).copied()
+    }
+
+    /// A partition by the name of its topic.
+    #[must_use]
+    pub fn partition(&self, topic: &str, index: u32) -> Option<&Entry> {
+        let index = i32::try_from(index).ok()?;
+        self.partitions.get(&PartitionId { topic: self.topic(topic)?, index })
+    }
+
+    /// The active controller.
+    #[must_use]
+    pub fn controller(&self) -> Option<BrokerId> {
+        self.controller
+    }
+
+    /// Partitions of a topic.
+    pub fn partitions_of(&self, topic: TopicId) -> impl Iterator<Item = (PartitionId, &Entry)> {
+        self.partitions
+            .iter()
+            .filter(move |(partition, _)| partition.topic == topic)
+            .map(|(partition, entry)| (*partition, entry))
+    }
+
+    /// What is missing until this topic has all its partitions, each with a leader and a full ISR.
+    #[must_use]
+    pub fn missing(&self, topic: &str, partitions: u32) -> Vec<String> {
+        let Some(id) = self.topic(topic) else { return vec![format!("topic {topic} does not exist")] };
+        let found = self.partitions_of(id).count();
+        let mut missing = Vec::new();
+        if found < partitions as usize {
+            missing.push(format!("topic {topic} has {found} of {partitions} partitions"));
+        }
+        for (partition, entry) in self.partitions_of(id).filter(|(_, entry)| !entry.is_whole()) {
+            let (leader, isr) = (entry.state.leader, &entry.state.isr);
+            missing.push(format!("{topic}-{}: leader {leader:?}, ISR {isr:?} of {:?}", partition.index, entry.replicas));
+        }
+        missing
+    }
+}

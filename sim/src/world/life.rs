@@ -1,0 +1,195 @@
+//! The lives of processes and kernels: started, stopped in order, killed, frozen, without power.
+//!
+//! ```text
+//!            start                    crash, stop
+//!   (dark) ─────────▶ process runs ◀──────────────▶ kernel alone     the page cache and the sent bytes survive
+//!      ▲                  │ pause ⇄ resume                │
+//!      └────── power loss ┴───────────────────────────────┘          unsynced sectors survive or not, each on its own
+//! ```
+//!
+//! madsim's part is the task: `kill` always comes before `restart`, and whatever a killed task still does on its way out finds a stale
+//! disk and an abandoned desk.
+
+use brokerlab::operation::{Command, Operation, OperationId};
+use brokerlab::types::Duration;
+use brokerlab_reports::event::{AuditMoment, EventId, WorldFact};
+
+use super::cast::Birth;
+use super::chance::Tag;
+use super::clock::NodeClock;
+use super::handover::{Desk, live, watched};
+use super::process::{Pending, Process, Source};
+use super::state::{Due, Ending, World, host};
+
+/// A node that was told to stop and has not after this is killed.
+const GRACE: Duration = Duration::secs(30);
+
+impl World {
+    /// Starts a process; boots the kernel first if there is none. `reason` is the key of the fault that made this necessary, or 0.
+    pub fn start(&mut self, node: u16, reason: u64, cause: EventId) {
+        assert!(self.node(node).process.is_none(), "a node has one process");
+        self.boot(node);
+        let state = self.node(node);
+        state.life += 1;
+        let life = state.life;
+        let id = self.note_world(Some(node), cause, WorldFact::NodeStarted { life });
+        self.audit(node, AuditMoment::BeforeRecovery, id);
+        let seed = self.chance.about(Tag::Birth, [u64::from(node), reason, 0, 0]).roll();
+        let actor = match watched(|| self.cast.actor(usize::from(node), Birth { seed, life })) {
+            Ok(actor) => actor,
+            Err(message) => {
+                self.note_world(Some(node), id, WorldFact::Panicked { message });
+                self.ending = Some(Ending::Panicked);
+                return;
+            }
+        };
+        let desk = Desk::default();
+        let state = &mut self.nodes[usize::from(node)];
+        self.engine.kill(state.engine);
+        self.engine.restart(state.engine);
+        let engine = self.engine.get_node(state.engine).expect("it was created with the world");
+        engine.spawn(live(actor, desk.clone(), state.disk.process(life)));
+        state.process = Some(Process::new(desk));
+        self.starting.push_back((node, id));
+    }
+
+    fn boot(&mut self, node: u16) {
+        if self.fabric.is_powered(host(node)) {
+            return;
+        }
+        let (chance, drift, now) = (self.chance, self.plan.cluster.drift_ppm_max, self.now);
+        let state = self.node(node);
+        state.boots += 1;
+        state.clock = NodeClock::boot(chance, node, state.boots, drift, now);
+        self.fabric.power_on(host(node), now);
+    }
+
+    /// kill -9.
+    pub fn crash(&mut self, node: u16, cause: EventId) {
+        self.audit(node, AuditMoment::Crash, cause);
+        self.end_process(node, cause);
+        self.note_world(Some(node), cause, WorldFact::ProcessCrashed);
+    }
+
+    /// The kernel dies too.
+    pub fn lose_power(&mut self, node: u16, fault: &str, cause: EventId) {
+        self.audit(node, AuditMoment::Crash, cause);
+        let loss = self.node(node).disk.power_loss(fault);
+        if self.node(node).process.is_some() {
+            self.drop_process(node);
+        }
+        self.fabric.power_off(host(node), cause.0, self.now);
+        // Whatever was under way belongs to the dead kernel.
+        self.node(node).boots += 1;
+        let (sectors_lost, sectors_kept) = (loss.sectors_lost, loss.sectors_kept);
+        self.note_world(Some(node), cause, WorldFact::PowerLost { sectors_lost, sectors_kept });
+    }
+
+    /// If power was lost inside a step: does what follows from it, and says so.
+    pub fn notice_strike(&mut self, node: u16) -> bool {
+        let state = self.node(node);
+        let Some(fault) = state.armed.filter(|_| state.disk.was_struck()) else { return false };
+        state.armed = None;
+        self.strike(node, fault);
+        true
+    }
+
+    /// Tells a process to stop in order.
+    pub fn stop(&mut self, node: u16, cause: EventId) {
+        self.command(node, Operation::Shutdown, cause);
+        let life = self.node(node).life;
+        self.heap.push(self.now.plus(GRACE), Due::Grace { node, life });
+    }
+
+    /// The process says that it has stopped.
+    pub fn on_stopped(&mut self, node: u16, cause: EventId) {
+        self.audit(node, AuditMoment::Crash, cause);
+        let fault = self.node(node).stopping;
+        self.end_process(node, cause);
+        self.note_world(Some(node), cause, WorldFact::NodeStopped);
+        self.schedule_return(fault);
+    }
+
+    /// It was told to stop and has had long enough.
+    pub fn on_grace(&mut self, node: u16, life: u32) {
+        let state = self.node(node);
+        if state.life != life || state.process.is_none() {
+            return;
+        }
+        if let Some(fault) = state.stopping {
+            let cause = self.faults[fault].began;
+            self.crash(node, cause);
+            self.schedule_return(Some(fault));
+        }
+    }
+
+    /// Freezes the process.
+    pub fn pause(&mut self, node: u16, cause: EventId) {
+        self.node(node).pauses += 1;
+        if self.node(node).pauses == 1 {
+            self.note_world(Some(node), cause, WorldFact::Paused);
+        }
+    }
+
+    /// Takes back one pause.
+    pub fn resume(&mut self, node: u16, cause: EventId) {
+        let state = &mut self.nodes[usize::from(node)];
+        assert!(state.pauses > 0, "a process is resumed no more often than paused");
+        state.pauses -= 1;
+        if state.pauses > 0 {
+            return;
+        }
+        if state.process.is_some() && !state.is_ready {
+            state.is_ready = true;
+            self.ready.push_back(node);
+        }
+        self.note_world(Some(node), cause, WorldFact::Resumed);
+    }
+
+    /// Gives a command to the process.
+    pub fn command(&mut self, node: u16, operation: Operation, cause: EventId) {
+        let state = self.node(node);
+        state.operations += 1;
+        let id = OperationId(state.operations);
+        self.tell(node, Pending::Command(Command { id, operation }, Source::of(cause)));
+    }
+
+    /// Ends the world: every task is dropped before the engine is.
+    pub async fn dismiss(&mut self) {
+        let mut desks = Vec::new();
+        for node in &mut self.nodes {
+            self.engine.kill(node.engine);
+            desks.extend(node.process.take().map(|process| process.desk));
+        }
+        // Each yield lets the engine drop at least one killed task.
+        for _ in 0..10 * desks.len() {
+            if desks.iter().all(Desk::is_abandoned) {
+                return;
+            }
+            madsim::task::yield_now().await;
+        }
+    }
+
+    /// The process ends; its kernel cleans up behind it.
+    fn end_process(&mut self, node: u16, cause: EventId) {
+        self.drop_process(node);
+        self.node(node).disk.end_process();
+        self.fabric.kill(host(node), cause.0, self.now);
+    }
+
+    fn drop_process(&mut self, node: u16) {
+        let state = &mut self.nodes[usize::from(node)];
+        let process = state.process.take().expect("there is a process to end");
+        self.engine.kill(state.engine);
+        state.pauses = 0;
+        state.stopping = None;
+        let disarmed = state.armed.take();
+        for socket in process.into_sockets() {
+            self.forget(socket);
+        }
+        self.drivers[usize::from(node)].on_death();
+        if let Some(fault) = disarmed {
+            self.call_off(fault);
+        }
+    }
+}

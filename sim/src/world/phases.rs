@@ -1,0 +1,220 @@
+//! The course of a run.
+//!
+//! ```text
+//!   boot            until every topic has its leaders and full ISRs        limit: BOOT_LIMIT
+//!   fault phase     writers and readers work, faults strike                exactly `duration`
+//!   settle          faults end, nodes restart, writers stop; once all is quiet the laboratory reads everything;
+//!                   over when every obligation is met                      limit: Kafka's own time-outs + 30 s
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use brokerlab::operation::{Completion, Operation, Outcome};
+use brokerlab::types::{Duration, Time, TopicPartition};
+use brokerlab_reports::event::{AuditMoment, EventId, What, WorldFact};
+
+use super::state::{Due, Ending, World, number};
+use crate::workload::{Driver, Wish};
+
+/// The topics must be ready by then.
+const BOOT_LIMIT: Duration = Duration::secs(60);
+/// Added to the time-outs that must mature in the settle phase.
+const SETTLE_MARGIN: Duration = Duration::secs(30);
+/// Time between two looks at whether a phase is over.
+const LOOK_EVERY: Duration = Duration::millis(20);
+
+/// Where in the run we are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// The topics are not ready.
+    Boot,
+    /// Faults strike.
+    Faults {
+        /// When the phase ends.
+        until: Time,
+    },
+    /// Healing.
+    Settle {
+        /// When patience ends.
+        until: Time,
+    },
+}
+
+impl World {
+    /// Starts everybody.
+    pub fn begin(&mut self) {
+        for node in 0..number(self.nodes.len()) {
+            self.start(node, 0, EventId::NONE);
+        }
+        self.look_again();
+    }
+
+    /// Looks whether the phase is over.
+    pub fn look(&mut self) {
+        match self.phase {
+            Phase::Boot => self.look_at_boot(),
+            Phase::Faults { until } if self.now >= until => self.settle(),
+            Phase::Faults { .. } => {}
+            Phase::Settle { until } => self.look_at_rest(until),
+        }
+    }
+
+    fn look_again(&mut self) {
+        self.heap.push(self.now.plus(LOOK_EVERY), Due::Look);
+    }
+
+    fn look_at_boot(&mut self) {
+        let topics = self.plan.topics.iter();
+        let missing: Vec<String> = topics.flat_map(|topic| self.directory.missing(&topic.name, topic.partitions)).collect();
+        if missing.is_empty() {
+            self.begin_faults();
+        } else if self.now >= Time::ZERO.plus(BOOT_LIMIT) {
+            self.give_up(missing.into_iter().map(|reason| format!("boot: {reason}")).collect());
+        } else {
+            self.look_again();
+        }
+    }
+
+    fn begin_faults(&mut self) {
+        let until = self.now.plus(self.plan.duration);
+        self.phase = Phase::Faults { until };
+        for (fault, planned) in self.plan.faults.iter().enumerate() {
+            self.heap.push(self.now.plus(planned.at), Due::FaultBegins(fault));
+        }
+        self.heap.push(until, Due::Look);
+        for node in 0..number(self.nodes.len()) {
+            let now = self.now;
+            let wish = match &mut self.drivers[usize::from(node)] {
+                Driver::Writer(writer) => writer.begin(now),
+                Driver::Reader(reader) => reader.begin(),
+                Driver::Nobody | Driver::TopicCreator(_) | Driver::Laboratory(_) => Wish::nothing(),
+            };
+            self.act(node, wish);
+        }
+    }
+
+    fn settle(&mut self) {
+        self.note_world(None, EventId::NONE, WorldFact::SettleBegan);
+        self.phase = Phase::Settle { until: self.now.plus(settle_limit(self)) };
+        for driver in &mut self.drivers {
+            match driver {
+                Driver::Writer(writer) => writer.stop(),
+                Driver::Nobody | Driver::Reader(_) | Driver::TopicCreator(_) | Driver::Laboratory(_) => {}
+            }
+        }
+        self.end_all_faults();
+        self.look_again();
+    }
+
+    fn look_at_rest(&mut self, until: Time) {
+        let judge = self.journal.judge();
+        let is_whole = self.nodes.iter().all(|node| node.process.is_some() && node.stopping.is_none());
+        if is_whole && self.has_read() && judge.is_settled() {
+            self.audit_all();
+            self.note_world(None, EventId::NONE, WorldFact::Settled);
+            self.ending = Some(Ending::Phases);
+        } else if self.now >= until {
+            let mut reasons = judge.obligations();
+            reasons.extend(self.unread());
+            self.give_up(reasons);
+        } else {
+            if is_whole && judge.is_quiet() {
+                self.let_laboratory_read();
+            }
+            self.look_again();
+        }
+    }
+
+    fn give_up(&mut self, reasons: Vec<String>) {
+        self.audit_all();
+        self.note_world(None, EventId::NONE, WorldFact::SettleFailed { reasons });
+        self.ending = Some(Ending::Phases);
+    }
+
+    fn audit_all(&mut self) {
+        for node in 0..number(self.nodes.len()) {
+            self.audit(node, AuditMoment::End, EventId::NONE);
+        }
+    }
+
+    fn has_read(&self) -> bool {
+        self.drivers.iter().all(|driver| match driver {
+            Driver::Laboratory(laboratory) => laboratory.is_done(),
+            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::TopicCreator(_) => true,
+        })
+    }
+
+    fn unread(&self) -> Vec<String> {
+        let laboratories = self.drivers.iter().filter_map(|driver| match driver {
+            Driver::Laboratory(laboratory) => Some(laboratory.missing()),
+            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::TopicCreator(_) => None,
+        });
+        laboratories.flatten().collect()
+    }
+
+    fn let_laboratory_read(&mut self) {
+        let all = self.plan.topics.iter().flat_map(|topic| {
+            let name: Arc<str> = Arc::from(topic.name.as_str());
+            let count = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
+            (0..count).map(move |index| TopicPartition { topic: name.clone(), index })
+        });
+        let all: Vec<TopicPartition> = all.collect();
+        for node in 0..number(self.nodes.len()) {
+            if let Driver::Laboratory(laboratory) = &mut self.drivers[usize::from(node)]
+                && !laboratory.has_begun()
+            {
+                let wish = laboratory.begin(all.clone());
+                self.act(node, wish);
+            }
+        }
+    }
+
+    // ---- drivers --------------------------------------------------------------------------------------------------------------
+
+    /// A driver wanted to be asked now.
+    pub fn drive(&mut self, node: u16) {
+        let wish = self.drivers[usize::from(node)].on_time(self.now);
+        self.act(node, wish);
+    }
+
+    /// Does what a driver wants.
+    pub fn act(&mut self, node: u16, wish: Wish) {
+        if let Some(again) = wish.again {
+            self.heap.push(again, Due::Drive { node });
+        }
+        let Some(operation) = wish.operation else { return };
+        let state = self.node(node);
+        let is_able = state.process.is_some() && state.pauses == 0;
+        match (&mut self.drivers[usize::from(node)], &operation) {
+            // An application that is frozen or dead writes nothing.
+            (Driver::Writer(writer), Operation::Produce { .. }) if !is_able => writer.take_back(),
+            (_, _) => self.command(node, operation, EventId::NONE),
+        }
+    }
+
+    /// An actor says how a command ended.
+    pub fn complete(&mut self, node: u16, completion: Completion, cause: EventId) {
+        let is_stopped = completion.outcome == Outcome::Stopped;
+        let wish = self.drivers[usize::from(node)].on_outcome(&completion.outcome, self.now);
+        let id = self.note(Some(node), cause, EventId::NONE, What::Completed(completion));
+        if is_stopped && self.node(node).stopping.is_some() {
+            self.on_stopped(node, id);
+        } else {
+            self.act(node, wish);
+        }
+    }
+}
+
+/// How long the settle phase may take: until the slowest time-out of the configuration has matured, and a margin.
+fn settle_limit(world: &World) -> Duration {
+    let plan = &world.plan;
+    let delivery = plan.producers.iter().map(|producer| millis(&producer.config, "delivery.timeout.ms", 120_000)).max();
+    let lag = millis(&plan.cluster.config, "replica.lag.time.max.ms", 30_000).times(2);
+    let session = millis(&plan.cluster.config, "broker.session.timeout.ms", 9_000);
+    Duration(delivery.unwrap_or(Duration::ZERO).max(lag).max(session).0 + SETTLE_MARGIN.0)
+}
+
+fn millis(config: &BTreeMap<String, String>, key: &str, otherwise: i64) -> Duration {
+    Duration::from_millis_field(config.get(key).and_then(|value| value.trim().parse().ok()).unwrap_or(otherwise))
+}
