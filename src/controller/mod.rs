@@ -34,6 +34,8 @@
 //! ELR (KIP-966), no reassignment, no change of configurations, no preferred-leader balancing.
 
 pub mod actor;
+#[cfg(test)]
+mod actor_scripts;
 mod alter_partition;
 pub mod change;
 pub mod delta;
@@ -42,6 +44,9 @@ pub mod election;
 pub mod facts;
 pub mod image;
 pub mod liveness;
+#[cfg(test)]
+#[path = "../log/tests/memory_disk.rs"]
+mod memory_disk;
 pub mod metadata_log;
 pub mod observers;
 pub mod partition;
