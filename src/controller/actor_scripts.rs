@@ -182,6 +182,9 @@ impl Script {
     }
 
     fn request(&mut self, connection: ConnectionId, version: i16, request: &Request) -> Output {
+        if !self.connections.values().any(|open| *open == connection) {
+            return Ok(String::new());
+        }
         let api = request.api_key();
         let frame = join(&encode_request(&RequestHeader::new(api, version, 7), request)?);
         self.requests.insert(connection, (api, version));
