@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::disk::{Disk, DiskError, FileId};
 
 /// Files and directories by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MemoryDisk {
     contents: Vec<Vec<u8>>,
     names: BTreeMap<String, usize>,

@@ -21,14 +21,14 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 
-use super::memory_disk::MemoryDisk;
 use super::metadata_log::METADATA_TOPIC;
 use super::{ControllerActor, ControllerConfig};
 use crate::actor::{Action, Actor, CloseReason, Event, Now, Outbox};
 use crate::digest::Digest;
-use crate::disk::DiskError;
+use crate::disk::{Disk, DiskError};
 use crate::fact::Fact;
 use crate::operation::{Command as Order, Operation, OperationId};
+use crate::testing::MemoryDisk;
 use crate::types::{Address, BrokerId, ConnectionId, Duration, Ticket, Time, Timestamp, Uuid};
 use crate::wire::broker_registration_request::Listener;
 use crate::wire::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
@@ -49,7 +49,10 @@ struct Script {
     out: Outbox,
     now: Time,
     is_slow: bool,
-    asked: Vec<Action>,
+    /// What the disk was asked for, and what was on it then.
+    asked: Vec<(Action, MemoryDisk)>,
+    /// What a power loss leaves.
+    durable: MemoryDisk,
     connections: BTreeMap<String, ConnectionId>,
     requests: BTreeMap<ConnectionId, (ApiKey, i16)>,
     epochs: BTreeMap<BrokerId, i64>,
@@ -65,6 +68,7 @@ impl Script {
             now: Time::ZERO,
             is_slow: false,
             asked: Vec::new(),
+            durable: MemoryDisk::new(),
             connections: BTreeMap::new(),
             requests: BTreeMap::new(),
             epochs: BTreeMap::new(),
@@ -88,18 +92,19 @@ impl Script {
     }
 
     fn sync(&mut self, result: Result<(), DiskError>) {
-        for action in std::mem::take(&mut self.asked) {
+        let mut asked = std::mem::take(&mut self.asked);
+        while !asked.is_empty() {
+            let (action, then) = asked.remove(0);
             #[allow(clippy::wildcard_enum_match_arm)]
             let ticket: Ticket = match action {
-                Action::Sync { ticket, targets } => {
-                    if result.is_ok() {
-                        self.disk.sync(&targets);
-                    }
+                Action::Sync { ticket, .. } => {
+                    self.durable = if result.is_ok() { then } else { self.durable.clone() };
                     ticket
                 }
                 Action::Replace { ticket, path, content } => {
-                    if result.is_ok() {
-                        self.disk.replace(&path, &content);
+                    let later = asked.iter_mut().map(|(_, then)| then);
+                    for disk in later.chain([&mut self.disk, &mut self.durable]).filter(|_| result.is_ok()) {
+                        disk.replace(&path, &content);
                     }
                     ticket
                 }
@@ -109,6 +114,13 @@ impl Script {
         }
     }
 
+    /// Rot in the first batch of the log.
+    fn rot(&mut self) -> Result<(), DiskError> {
+        let file = self.disk.open("__cluster_metadata-0/00000000000000000000.log")?;
+        let byte = self.disk.read(file, 70, 1)?;
+        self.disk.write(file, 70, &[&[!byte[0]]])
+    }
+
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::Sync { .. } | Action::Replace { .. } => {
@@ -116,7 +128,7 @@ impl Script {
                     let what = if let Action::Replace { path, .. } = &action { path.as_str() } else { "sync" };
                     self.tell(format!("asks for {what}"));
                 }
-                self.asked.push(action);
+                self.asked.push((action, self.disk.clone()));
             }
             Action::Fact(fact) => self.tell(format!("fact {}", tell(&fact))),
             Action::Send { connection, chunks, after: None } => self.answered(connection, &join(&chunks)),
@@ -330,16 +342,12 @@ impl Runner for Script {
             "fast" => self.is_slow = false,
             "sync" if args.next_pos().is_some() => self.sync(Err(DiskError::Io)),
             "sync" => self.sync(Ok(())),
-            "crash" => {
-                self.disk.kill();
-                self.end_process();
-            }
+            "crash" => self.end_process(),
             "power" => {
-                self.disk.lose_unsynced();
+                self.disk = self.durable.clone();
                 self.end_process();
             }
-            "tick" => self.disk.operations_left = args.next_pos().map(str::parse).transpose()?,
-            "rot" => self.disk.rot("__cluster_metadata-0/00000000000000000000.log", 70),
+            "rot" => self.rot()?,
             "register" => self.register(&mut args).map(drop)?,
             "beat" => self.beat(&mut args).map(drop)?,
             "create" => self.create(&mut args).map(drop)?,

@@ -44,9 +44,6 @@ pub mod election;
 pub mod facts;
 pub mod image;
 pub mod liveness;
-#[cfg(test)]
-#[path = "../log/tests/memory_disk.rs"]
-mod memory_disk;
 pub mod metadata_log;
 pub mod observers;
 pub mod partition;
