@@ -171,10 +171,9 @@ impl Ghost {
 
     fn began(&mut self, at: Place, epoch: LeaderEpoch, leads: bool, newest: bool) -> Change<'static> {
         let shadow = &mut self.partitions[at.partition].shadows[at.node];
-        let (before_in_life, before_ever) = (shadow.epoch_in_life, shadow.epoch_ever);
-        shadow.epoch_in_life = before_in_life.max(epoch);
-        shadow.epoch_ever = before_ever.max(epoch);
-        Change::Began { at, epoch, leads, before_in_life, before_ever, newest }
+        let before = shadow.epoch_ever;
+        shadow.epoch_ever = before.max(epoch);
+        Change::Began { at, epoch, leads, before, newest }
     }
 
     fn advance<'e>(&mut self, node: usize, fact: &'e Fact) -> Option<Change<'e>> {

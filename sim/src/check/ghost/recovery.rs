@@ -152,7 +152,6 @@ impl Ghost {
 impl Shadow {
     fn fall(&mut self, ending: Ending, disk_struck: bool) {
         self.role = Role::Idle;
-        self.epoch_in_life = brokerlab::types::LeaderEpoch::NONE;
         if !self.present {
             return;
         }
