@@ -154,12 +154,7 @@ impl BrokerActor {
         Self::haul_from(&mut self.partitions, waiting, look, step)
     }
 
-    fn haul_from(
-        partitions: &mut Partitions,
-        waiting: &WaitingFetch,
-        look: Look,
-        step: &mut Step<'_>,
-    ) -> Haul {
+    fn haul_from(partitions: &mut Partitions, waiting: &WaitingFetch, look: Look, step: &mut Step<'_>) -> Haul {
         let mut haul = Haul { partitions: Vec::with_capacity(waiting.topics.len()), bytes: 0, urgent: false };
         for wanted in waiting.wanted() {
             let left = waiting.bytes_max.saturating_sub(haul.bytes);
@@ -250,7 +245,8 @@ fn from(partition: &FetchPartition) -> FetchFrom {
 }
 
 fn partition_data(index: i32, fetched: Fetched) -> PartitionData {
-    let diverging = |(epoch, end): (LeaderEpoch, Offset)| EpochEndOffset { epoch: epoch.0, end_offset: end.0, ..Default::default() };
+    let diverging =
+        |(epoch, end): (LeaderEpoch, Offset)| EpochEndOffset { epoch: epoch.0, end_offset: end.0, ..Default::default() };
     PartitionData {
         partition_index: index,
         error_code: fetched.error.code(),

@@ -273,6 +273,8 @@ fn complete(id: OperationId, outcome: Outcome, step: &mut Step<'_>) {
 fn disk_error(error: &LogError) -> DiskError {
     match error {
         LogError::Disk { error, .. } | LogError::Stopped(error) => *error,
-        LogError::OutOfRange { .. } | LogError::Corrupt { .. } | LogError::File(_) | LogError::NeverFlushed { .. } => DiskError::Io,
+        LogError::OutOfRange { .. } | LogError::Corrupt { .. } | LogError::File(_) | LogError::NeverFlushed { .. } => {
+            DiskError::Io
+        }
     }
 }

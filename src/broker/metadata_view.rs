@@ -111,11 +111,8 @@ impl MetadataView {
     }
 
     fn request(&self, broker: BrokerId) -> FetchRequest {
-        let partition = FetchPartition {
-            fetch_offset: self.image.end().0,
-            partition_max_bytes: BYTES_MAX,
-            ..FetchPartition::default()
-        };
+        let partition =
+            FetchPartition { fetch_offset: self.image.end().0, partition_max_bytes: BYTES_MAX, ..FetchPartition::default() };
         let topic = FetchTopic { topic_id: METADATA_TOPIC, partitions: vec![partition], ..FetchTopic::default() };
         FetchRequest {
             replica_state: ReplicaState { replica_id: broker.0, ..ReplicaState::default() },

@@ -186,7 +186,8 @@ impl BrokerActor {
     /// Who asked the wrong broker is told the right one (KIP-951), and need not ask for metadata first.
     fn hint_at_leaders(&self, version: i16, response: &mut ProduceResponse) {
         for topic in &mut response.responses {
-            let misled = |answer: &&mut PartitionProduceResponse| ErrorCode(answer.error_code) == ErrorCode::NOT_LEADER_OR_FOLLOWER;
+            let misled =
+                |answer: &&mut PartitionProduceResponse| ErrorCode(answer.error_code) == ErrorCode::NOT_LEADER_OR_FOLLOWER;
             for answer in topic.partition_responses.iter_mut().filter(misled) {
                 let Ok(id) = self.topic_named(version, &topic.name, topic.topic_id) else { continue };
                 let Some((leader, epoch)) = self.view.leader_of(PartitionId { topic: id, index: answer.index }) else { continue };

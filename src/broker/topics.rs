@@ -30,7 +30,9 @@ impl BrokerActor {
         // Version 0 has no null: there, no topic means all topics.
         let all = request.topics.as_ref().is_none_or(|topics| caller.version == 0 && topics.is_empty());
         let topics = match request.topics.filter(|_| !all) {
-            Some(wanted) => wanted.into_iter().map(|topic| self.describe_wanted(caller.version, topic, may_create, step)).collect(),
+            Some(wanted) => {
+                wanted.into_iter().map(|topic| self.describe_wanted(caller.version, topic, may_create, step)).collect()
+            }
             None => self.view.image().topics().map(|topic| self.describe(topic)).collect(),
         };
         let response = MetadataResponse {
