@@ -223,8 +223,9 @@ impl BrokerActor {
     fn begin_flushing(&mut self, operation: OperationId, step: &mut Step<'_>) {
         self.phase = Phase::Flushing { operation };
         self.fall_silent(step);
-        let (replicas, _) = self.partitions.touch_all();
-        let result = replicas.map(|replica| replica.log_mut().prepare_shutdown(step.disk)).collect();
+        let (mut replicas, _) = self.partitions.touch_all();
+        let result = replicas.try_for_each(|replica| replica.log_mut().prepare_shutdown(step.disk));
+        drop(replicas);
         self.expect_disk(result, step);
     }
 

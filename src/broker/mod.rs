@@ -30,6 +30,7 @@
 //! | `session` | registration and heartbeats |
 //! | `metadata_view`, `partitions`, `topic_settings` | the cluster as known, and what of it is ours |
 //! | `produce`, `fetch`, `purgatory` | the two requests that wait |
+//! | `settle` | the end of each step |
 //! | `fetchers`, `isr` | following, and carrying ISR proposals |
 //! | `topics`, `offsets`, `producer_ids`, `forwarding` | everything else clients ask |
 //!
@@ -51,6 +52,7 @@ mod purgatory;
 mod recovery;
 mod reply;
 mod session;
+mod settle;
 #[cfg(test)]
 mod testing;
 mod topic_settings;
@@ -66,7 +68,7 @@ use crate::channel::ChannelConfig;
 use crate::controller::Delta;
 use crate::digest::Digest;
 use crate::disk::Disk;
-use crate::types::{BrokerId, ConnectionId, PartitionId, Ticket, Time};
+use crate::types::{BrokerId, ConnectionId, Ticket, Time};
 use crate::wire::{
     ApiKey, ApiVersionsResponse, DecodeError, Listener, Request, api_versions, decode_request, unsupported_api_versions,
 };
@@ -81,9 +83,9 @@ use lifecycle::Phase;
 use metadata_view::MetadataView;
 use partitions::Partitions;
 use producer_ids::ProducerIds;
-use purgatory::{Parked, Purgatory, Waiting};
+use purgatory::Purgatory;
 use reply::{Caller, Step};
-use session::{Session, Wish, Word};
+use session::{Session, Word};
 
 /// A broker.
 #[derive(Debug)]
@@ -325,95 +327,6 @@ impl BrokerActor {
             self.fetchers.on_broker_changed(*broker, self.view.image(), &self.channels, step);
         }
     }
-
-    // ---- time -------------------------------------------------------------------------------------------------
-
-    fn on_time(&mut self, step: &mut Step<'_>) {
-        let now = step.now.mono;
-        while let Some(Parked { caller, request, .. }) = self.parked.expire(now) {
-            match request {
-                Waiting::Produce(waiting) => self.answer_produce(caller, waiting, step),
-                Waiting::Fetch(waiting) => self.expire_fetch(caller, waiting, step),
-            }
-        }
-        if self.view.is_published() && self.isr_scan_due <= now {
-            self.isr_scan_due = now.plus(self.config.replica_lag_time_max.divided(2));
-            let (replicas, members) = self.partitions.touch_all();
-            replicas.for_each(|replica| replica.on_tick(step.now, members, step.out));
-        }
-    }
-
-    // ---- the end of a step ------------------------------------------------------------------------------------
-
-    /// Keeps every line busy with what it is for.
-    fn pump(&mut self, step: &mut Step<'_>) {
-        let now = step.now.mono;
-        let wish = Wish {
-            applied: self.view.applied(),
-            want_fence: !self.view.is_published(),
-            want_shut_down: matches!(self.phase, Phase::HandingOver { .. }),
-        };
-        let epoch = self.session.epoch_or_none();
-        self.session.pump(now, &self.config, wish, step.out);
-        self.view.pump(now, &self.config, step.out);
-        self.isr_changes.pump(&self.config, epoch, &mut self.partitions, step);
-        self.fetchers.pump(&self.config, epoch, &self.partitions, step);
-        self.checkpoints.pump(now, &self.config, &self.partitions, step.out);
-        let answered = self.forwarding.pump(now, &self.config, epoch, step.out);
-        self.on_answered(answered, step);
-    }
-
-    /// Looks at every replica that this step has touched: wakes who waits for it, and notes whom it follows and what it proposes.
-    fn look_at_touched(&mut self, seen: &mut BTreeSet<PartitionId>, step: &mut Step<'_>) {
-        while let Some(partition) = self.partitions.next_touched() {
-            seen.insert(partition);
-            let Some((replica, _)) = self.partitions.touch_quietly(partition) else {
-                self.fetchers.assign(partition, None, self.view.image(), &self.channels);
-                self.wake(partition, step);
-                continue;
-            };
-            let changes = replica.take_changes();
-            if replica.proposal().is_some() {
-                self.isr_changes.note(partition);
-            }
-            if changes.role {
-                let leader = replica.leader().filter(|leader| *leader != self.config.id);
-                self.fetchers.assign(partition, leader, self.view.image(), &self.channels);
-            }
-            if changes.role || changes.log_end || changes.high_watermark {
-                self.wake(partition, step);
-            }
-            if let Some(error) = self.partitions.failure(partition) {
-                self.fail(error, step);
-            }
-        }
-    }
-
-    fn wake(&mut self, partition: PartitionId, step: &mut Step<'_>) {
-        let watchers: Vec<ConnectionId> = self.parked.watchers(partition).collect();
-        for connection in watchers {
-            match self.parked.parked(connection).map(|parked| &parked.request) {
-                Some(Waiting::Produce(_)) => self.look_again_at_produce(connection, step),
-                Some(Waiting::Fetch(_)) => self.look_again_at_fetch(connection, step),
-                None => {}
-            }
-        }
-    }
-
-    fn settle(&mut self, step: &mut Step<'_>) {
-        let mut seen = BTreeSet::new();
-        self.look_at_touched(&mut seen, step);
-        if self.is_participating() {
-            self.pump(step);
-        }
-        self.pump_shutdown(step);
-        self.look_at_touched(&mut seen, step);
-        for partition in seen {
-            if let Some((replica, _)) = self.partitions.touch_quietly(partition) {
-                replica.sync(step.out);
-            }
-        }
-    }
 }
 
 fn on_api_versions(caller: Caller, step: &mut Step<'_>) {
@@ -435,27 +348,10 @@ impl Actor for BrokerActor {
     }
 
     fn deadline(&self) -> Option<Time> {
-        let lines = || {
-            let scan = self.view.is_published().then_some(self.isr_scan_due);
-            let give_up = match self.phase {
-                Phase::HandingOver { give_up_at, .. } => Some(give_up_at),
-                _ => None,
-            };
-            metadata_view::earliest([
-                self.session.deadline(),
-                self.view.deadline(),
-                self.fetchers.deadline(),
-                self.isr_changes.deadline(),
-                self.forwarding.deadline(),
-                self.parked.deadline(),
-                Some(self.checkpoints.deadline()),
-                scan,
-                give_up,
-            ])
-        };
         match self.phase {
             Phase::Unborn => Some(Time::ZERO),
-            Phase::Alive | Phase::HandingOver { .. } => lines(),
+            Phase::Alive => self.next_wish(),
+            Phase::HandingOver { give_up_at, .. } => self.next_wish().into_iter().chain([give_up_at]).min(),
             Phase::ErasingMark { .. }
             | Phase::Flushing { .. }
             | Phase::Checkpointing { .. }

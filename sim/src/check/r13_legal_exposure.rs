@@ -36,9 +36,7 @@ impl Check for LegalExposure {
             } else {
                 continue;
             };
-            // An answer given before a loss may leave after it.
-            let weight = scene.ghost.excuse(at.partition, link.base, Some(link.epoch)).unwrap_or(Weight::VIOLATION);
-            page.found(scene.event, Some(at.partition), weight, || {
+            page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
                 format!(
                     "{} shows [{}, {}) of {} to {}, {why} (committed up to {})",
                     scene.node(at.node),

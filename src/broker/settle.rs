@@ -1,0 +1,125 @@
+//! The end of a step: who must hear of what has changed?
+//!
+//! ```text
+//!   event ──▶ replicas touched ──▶ for each: a proposal? another leader to follow? parked requests to wake?
+//!                  ▲                    │
+//!                  └── answers, reads ──┘        until nobody is touched any more
+//!             lines: heartbeat, metadata fetch, AlterPartition, follower fetches, forwarded requests
+//!             each touched replica, once: begin the syncs that are due
+//! ```
+//!
+//! Only what was touched is looked at, so a step costs what it did, not what the broker holds.
+
+use std::collections::BTreeSet;
+
+use crate::types::{ConnectionId, PartitionId, Time};
+
+use super::BrokerActor;
+use super::lifecycle::Phase;
+use super::metadata_view::earliest;
+use super::purgatory::{Parked, Waiting};
+use super::reply::Step;
+use super::session::Wish;
+
+impl BrokerActor {
+    /// Does what time brings: answers parked requests whose deadline has come, looks for followers that lag.
+    pub(super) fn on_time(&mut self, step: &mut Step<'_>) {
+        let now = step.now.mono;
+        while let Some(Parked { caller, request, .. }) = self.parked.expire(now) {
+            match request {
+                Waiting::Produce(waiting) => self.answer_produce(caller, waiting, step),
+                Waiting::Fetch(waiting) => self.expire_fetch(caller, waiting, step),
+            }
+        }
+        if self.view.is_published() && self.isr_scan_due <= now {
+            self.isr_scan_due = now.plus(self.config.replica_lag_time_max.divided(2));
+            let (replicas, members) = self.partitions.touch_all();
+            replicas.for_each(|replica| replica.on_tick(step.now, members, step.out));
+        }
+    }
+
+    /// Keeps every line busy with what it is for.
+    fn pump(&mut self, step: &mut Step<'_>) {
+        let now = step.now.mono;
+        let wish = Wish {
+            applied: self.view.applied(),
+            want_fence: !self.view.is_published(),
+            want_shut_down: matches!(self.phase, Phase::HandingOver { .. }),
+        };
+        let epoch = self.session.epoch_or_none();
+        self.session.pump(now, &self.config, wish, step.out);
+        self.view.pump(now, &self.config, step.out);
+        self.isr_changes.pump(&self.config, epoch, &mut self.partitions, step);
+        self.fetchers.pump(&self.config, epoch, &self.partitions, step);
+        self.checkpoints.pump(now, &self.config, &self.partitions, step.out);
+        let answered = self.forwarding.pump(now, &self.config, epoch, step.out);
+        self.on_answered(answered, step);
+    }
+
+    /// Looks at every replica that this step has touched: wakes who waits for it, and notes whom it follows and what it proposes.
+    fn look_at_touched(&mut self, seen: &mut BTreeSet<PartitionId>, step: &mut Step<'_>) {
+        while let Some(partition) = self.partitions.next_touched() {
+            seen.insert(partition);
+            let Some((replica, _)) = self.partitions.touch_quietly(partition) else {
+                self.fetchers.assign(partition, None, self.view.image(), &self.channels);
+                self.wake(partition, step);
+                continue;
+            };
+            let changes = replica.take_changes();
+            if replica.proposal().is_some() {
+                self.isr_changes.note(partition);
+            }
+            if changes.role {
+                let leader = replica.leader().filter(|leader| *leader != self.config.id);
+                self.fetchers.assign(partition, leader, self.view.image(), &self.channels);
+            }
+            if changes.role || changes.log_end || changes.high_watermark {
+                self.wake(partition, step);
+            }
+            if let Some(error) = self.partitions.failure(partition) {
+                self.fail(error, step);
+            }
+        }
+    }
+
+    fn wake(&mut self, partition: PartitionId, step: &mut Step<'_>) {
+        let watchers: Vec<ConnectionId> = self.parked.watchers(partition).collect();
+        for connection in watchers {
+            match self.parked.parked(connection).map(|parked| &parked.request) {
+                Some(Waiting::Produce(_)) => self.look_again_at_produce(connection, step),
+                Some(Waiting::Fetch(_)) => self.look_again_at_fetch(connection, step),
+                None => {}
+            }
+        }
+    }
+
+    /// Ends a step: everything that it has touched is looked at, and every line is kept busy.
+    pub(super) fn settle(&mut self, step: &mut Step<'_>) {
+        let mut seen = BTreeSet::new();
+        self.look_at_touched(&mut seen, step);
+        if self.is_participating() {
+            self.pump(step);
+        }
+        self.pump_shutdown(step);
+        self.look_at_touched(&mut seen, step);
+        for partition in seen {
+            if let Some((replica, _)) = self.partitions.touch_quietly(partition) {
+                replica.sync(step.out);
+            }
+        }
+    }
+
+    /// When a part wants to be woken.
+    pub(super) fn next_wish(&self) -> Option<Time> {
+        earliest([
+            self.session.deadline(),
+            self.view.deadline(),
+            self.fetchers.deadline(),
+            self.isr_changes.deadline(),
+            self.forwarding.deadline(),
+            self.parked.deadline(),
+            Some(self.checkpoints.deadline()),
+            self.view.is_published().then_some(self.isr_scan_due),
+        ])
+    }
+}
