@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("channel", &["types", "actor", "wire"]),
     ("log", &["types", "disk", "wire"]),
     ("replica", &["types", "actor", "disk", "fact", "mutant", "wire", "log"]),
-    ("controller", &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "log"]),
+    ("controller", &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "log", "testing"]),
     (
         "broker",
         &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "channel", "log", "replica", "controller"],

@@ -43,6 +43,8 @@ pub mod dispatch;
 pub mod election;
 pub mod facts;
 pub mod image;
+#[cfg(test)]
+mod image_tests;
 pub mod liveness;
 pub mod metadata_log;
 pub mod observers;

@@ -102,8 +102,11 @@ impl Observers {
 
     /// Takes out the fetches that can be answered: with records, or because their time is up.
     pub fn ready(&mut self, committed: Offset, now: Time) -> Vec<(ConnectionId, Parked)> {
-        let is_ready = |_: &ConnectionId, parked: &mut Parked| parked.wanted.offset < committed || parked.deadline <= now;
-        self.parked.extract_if(.., is_ready).collect()
+        let is_ready = |parked: &Parked| parked.wanted.offset < committed || parked.deadline <= now;
+        let (ready, parked) = std::mem::take(&mut self.parked).into_iter().partition(|(_, parked)| is_ready(parked));
+        self.parked = parked;
+        let ready: BTreeMap<ConnectionId, Parked> = ready;
+        ready.into_iter().collect()
     }
 }
 

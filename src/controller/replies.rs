@@ -34,7 +34,8 @@ impl<T> Deferred<T> {
 
     /// The next thing that waits for nothing any more.
     pub fn pop(&mut self, committed: Offset) -> Option<T> {
-        self.queue.pop_front_if(|(end, _)| *end <= committed).map(|(_, thing)| thing)
+        let is_due = self.queue.front().is_some_and(|(end, _)| *end <= committed);
+        is_due.then(|| self.queue.pop_front()).flatten().map(|(_, thing)| thing)
     }
 
     /// Forgets what is not wanted any more.

@@ -2,7 +2,7 @@
 //!
 //! If the high watermark stays below the log end, some replica that counts does not fetch, or its fetches are not counted.
 
-use super::ghost::{Ghost, Shadow};
+use super::ghost::{Ghost, Role, Shadow};
 
 /// The id.
 pub const ID: &str = "L3";
@@ -34,8 +34,9 @@ pub fn waits(ghost: &Ghost, partition: usize) -> String {
     format!("{name} is committed up to {mark} of {end}: it waits for {} to fetch the rest", behind.join(", "))
 }
 
+/// The elected leader, if it acts.
 fn leader(ghost: &Ghost, partition: usize) -> Option<&Shadow> {
     let p = &ghost.partitions[partition];
     let node = ghost.node_of(p.state.leader?)?;
-    p.shadows.get(node)
+    p.shadows.get(node).filter(|shadow| matches!(shadow.role, Role::Leader(_)))
 }

@@ -4,7 +4,8 @@
 //! elected: R9 fails at the wrong step itself, R8 only if an election makes it matter, B1 only if somebody reads afterwards.
 //!
 //! A member that is down, or has not registered in its new life, is not counted on; it is looked at when it registers. A replica that was
-//! robbed by a fault while it was the last member of the ISR stays in it (KIP-966): R8 judges that loss if it comes to lead.
+//! robbed by a fault while it was the last member of the ISR stays in it (KIP-966), and an unclean leader that the topic allows lacks records
+//! by definition: R8 judges those losses when they begin to lead.
 
 use super::ghost::{Change, Role};
 use super::page::{Page, Weight};
@@ -37,6 +38,9 @@ impl Check for CandidateCompleteness {
 fn members(scene: &Scene<'_>, partition: usize, page: &mut Page) {
     let p = &scene.ghost.partitions[partition];
     let committed = p.true_high_watermark();
+    if scene.ghost.awaits_unclean_leader(partition) {
+        return;
+    }
     for (node, shadow) in p.shadows.iter().enumerate() {
         let life = &scene.ghost.nodes[node];
         if !life.up || !life.registered || !shadow.known || !p.in_isr(life.broker) {
@@ -44,7 +48,7 @@ fn members(scene: &Scene<'_>, partition: usize, page: &mut Page) {
         }
         page.looked(committed > Offset::ZERO && !matches!(shadow.role, Role::Leader(_)));
         let last_of_all = p.state.isr.len() == 1 && shadow.was_robbed_of(shadow.agreed);
-        if shadow.agreed < committed && !last_of_all && !p.is_exempt(p.state.leader_epoch) {
+        if shadow.agreed < committed && !last_of_all {
             page.found(scene.event, Some(partition), Weight::VIOLATION, || {
                 format!(
                     "{} is in the ISR of {}, which is committed up to {committed}, but it agrees only up to {}",

@@ -25,12 +25,15 @@ use brokerlab::types::Time;
 use brokerlab_reports::event::Event;
 use brokerlab_reports::recording::{FORMAT, RunHash, RunHeader};
 use brokerlab_reports::verdict::Judgement;
+use thiserror::Error;
 
 pub mod audit;
 pub mod batches;
 pub mod cast;
 pub mod chance;
 pub mod clock;
+#[cfg(test)]
+mod cluster_tests;
 pub mod devices;
 pub mod directory;
 pub mod fault;
@@ -47,7 +50,7 @@ pub mod tap;
 #[cfg(test)]
 mod tests;
 
-use cast::{Cast, Role};
+use cast::{Cast, CastError, Ensemble, Role};
 use journal::{Closed, Journal, Observer};
 use state::World;
 
@@ -70,8 +73,6 @@ pub struct RunOptions {
     pub observer: Option<Observer>,
     /// Names the build in the recording.
     pub build: String,
-    /// The plan as a scenario file, for the recording.
-    pub plan_text: String,
 }
 
 impl Default for RunOptions {
@@ -84,7 +85,6 @@ impl Default for RunOptions {
             timeline: false,
             observer: None,
             build: env!("CARGO_PKG_VERSION").to_string(),
-            plan_text: String::new(),
         }
     }
 }
@@ -112,6 +112,26 @@ pub struct RunReport {
     pub timeline: Vec<Event>,
 }
 
+/// Why a plan was not run, or not recorded.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The plan asks for what no actor offers.
+    #[error(transparent)]
+    Cast(#[from] CastError),
+    /// The recording could not be written.
+    #[error("the recording could not be written: {0}")]
+    Recording(#[from] io::Error),
+}
+
+/// Runs a plan.
+///
+/// # Errors
+/// When it cannot be cast, or the recording cannot be written.
+pub fn run(plan: &Scenario, options: RunOptions) -> Result<RunReport, RunError> {
+    let cast = Ensemble::new(plan)?;
+    Ok(run_cast(plan, Box::new(cast), options)?)
+}
+
 /// Runs a cast through a plan.
 ///
 /// # Errors
@@ -134,7 +154,7 @@ fn run_here(plan: Scenario, cast: Box<dyn Cast>, options: RunOptions) -> io::Res
         build: options.build,
         scenario: plan.name.clone(),
         seed: plan.seed,
-        plan: options.plan_text,
+        plan: crate::scenario::to_toml(&plan),
         nodes: nodes.clone(),
     };
     let sink: Option<Box<dyn Write + Send>> = match options.record {

@@ -86,35 +86,27 @@ impl Ghost {
     }
 
     fn apply_log(&mut self, node: usize, fact: &Fact) -> Option<Change<'static>> {
-        match fact {
-            Fact::BatchAppended { partition, base_offset, last_offset, leader_epoch, crc, producer, .. } => {
-                let at = self.place(node, *partition);
-                let link = Link::new(*base_offset, *last_offset, *leader_epoch, *crc, *producer);
-                Some(self.partitions[at.partition].append(at, link))
-            }
-            Fact::LogOpened { partition, log_start, log_end, high_watermark, .. } => {
-                let at = self.place(node, *partition);
-                self.partitions[at.partition].shadows[node].open(*log_start, *log_end, *high_watermark);
-                None
-            }
-            Fact::LogTruncated { partition, to, reason, .. } => {
-                let at = self.place(node, *partition);
-                self.tally.truncations += 1;
-                Some(self.truncate(at, *to, *reason))
-            }
-            Fact::LogFlushed { partition, durable_end } => {
-                let at = self.place(node, *partition);
-                let shadow = &mut self.partitions[at.partition].shadows[node];
-                shadow.durable = (*durable_end).min(shadow.log.end()).max(shadow.durable);
-                Some(Change::Flushed { at })
-            }
-            Fact::LogRemoved { partition } => {
-                let at = self.place(node, *partition);
-                self.partitions[at.partition].shadows[node] = super::Shadow::default();
-                None
-            }
-            other => unreachable!("{} is not about a log", other.name()),
+        let at = self.place(node, fact.partition()?);
+        if let Fact::BatchAppended { base_offset, last_offset, leader_epoch, crc, producer, .. } = fact {
+            let link = Link::new(*base_offset, *last_offset, *leader_epoch, *crc, *producer);
+            return Some(self.partitions[at.partition].append(at, link));
         }
+        if let Fact::LogTruncated { to, reason, .. } = fact {
+            self.tally.truncations += 1;
+            return Some(self.truncate(at, *to, *reason));
+        }
+        let shadow = &mut self.partitions[at.partition].shadows[node];
+        if let Fact::LogFlushed { durable_end, .. } = fact {
+            shadow.durable = (*durable_end).min(shadow.log.end()).max(shadow.durable);
+            return Some(Change::Flushed { at });
+        }
+        if let Fact::LogOpened { log_start, log_end, high_watermark, .. } = fact {
+            shadow.open(*log_start, *log_end, *high_watermark);
+        }
+        if let Fact::LogRemoved { .. } = fact {
+            *shadow = super::Shadow::default();
+        }
+        None
     }
 
     fn place(&mut self, node: usize, partition: PartitionId) -> Place {
@@ -171,10 +163,9 @@ impl Ghost {
 
     fn began(&mut self, at: Place, epoch: LeaderEpoch, leads: bool, newest: bool) -> Change<'static> {
         let shadow = &mut self.partitions[at.partition].shadows[at.node];
-        let (before_in_life, before_ever) = (shadow.epoch_in_life, shadow.epoch_ever);
-        shadow.epoch_in_life = before_in_life.max(epoch);
-        shadow.epoch_ever = before_ever.max(epoch);
-        Change::Began { at, epoch, leads, before_in_life, before_ever, newest }
+        let before = shadow.epoch_ever;
+        shadow.epoch_ever = before.max(epoch);
+        Change::Began { at, epoch, leads, before, newest }
     }
 
     fn advance<'e>(&mut self, node: usize, fact: &'e Fact) -> Option<Change<'e>> {
@@ -202,42 +193,30 @@ impl Ghost {
     }
 
     fn apply_decision(&mut self, fact: &Fact) -> Option<Change<'static>> {
-        match fact {
-            Fact::TopicCreated { topic, name, min_isr, unclean_election, flush_each_batch } => {
-                self.topics.push(Topic {
-                    id: *topic,
-                    name: name.clone(),
-                    min_isr: *min_isr,
-                    unclean_election: *unclean_election,
-                    flush_each_batch: *flush_each_batch,
-                    deleted: false,
-                });
-                None
-            }
-            Fact::TopicDeleted { topic } => {
-                self.topics.iter_mut().filter(|known| known.id == *topic).for_each(|known| known.deleted = true);
-                None
-            }
-            Fact::PartitionCreated { partition, replicas, state } => {
-                let topic = self.topics.iter().position(|topic| topic.id == partition.topic);
-                let index = self.intern(*partition);
-                let p = &mut self.partitions[index];
-                (p.topic, p.replicas) = (topic, replicas.clone());
-                Some(self.decide(index, state, Decision::Created, false))
-            }
-            Fact::LeaderElected { partition, state, unclean } => {
-                let index = self.intern(*partition);
-                self.tally.elections += u64::from(state.leader.is_some());
-                self.tally.unclean_elections += u64::from(*unclean);
-                Some(self.decide(index, state, Decision::Elected, *unclean))
-            }
-            Fact::IsrShrunk { partition, state } | Fact::IsrExpanded { partition, state } => {
-                let index = self.intern(*partition);
-                self.tally.isr_changes += 1;
-                Some(self.decide(index, state, Decision::IsrChanged, false))
-            }
-            other => unreachable!("{} is not a decision", other.name()),
+        if let Fact::TopicCreated { topic, name, min_isr, unclean_election, flush_each_batch } = fact {
+            let (id, name, deleted) = (*topic, name.clone(), false);
+            let (min_isr, unclean_election, flush_each_batch) = (*min_isr, *unclean_election, *flush_each_batch);
+            self.topics.push(Topic { id, name, min_isr, unclean_election, flush_each_batch, deleted });
         }
+        if let Fact::TopicDeleted { topic } = fact {
+            self.topics.iter_mut().filter(|known| known.id == *topic).for_each(|known| known.deleted = true);
+        }
+        let partition = self.intern(fact.partition()?);
+        if let Fact::PartitionCreated { partition: id, replicas, state } = fact {
+            self.partitions[partition].topic = self.topics.iter().position(|topic| topic.id == id.topic);
+            self.partitions[partition].replicas.clone_from(replicas);
+            return Some(self.decide(partition, state, Decision::Created, false));
+        }
+        if let Fact::LeaderElected { state, unclean, .. } = fact {
+            self.tally.elections += u64::from(state.leader.is_some());
+            self.tally.unclean_elections += u64::from(*unclean);
+            return Some(self.decide(partition, state, Decision::Elected, *unclean));
+        }
+        if let Fact::IsrShrunk { state, .. } | Fact::IsrExpanded { state, .. } = fact {
+            self.tally.isr_changes += 1;
+            return Some(self.decide(partition, state, Decision::IsrChanged, false));
+        }
+        None
     }
 
     fn decide(&mut self, partition: usize, state: &PartitionState, decision: Decision, unclean: bool) -> Change<'static> {

@@ -65,10 +65,8 @@ pub enum Change<'e> {
         epoch: LeaderEpoch,
         /// Whether it leads.
         leads: bool,
-        /// Highest epoch of this life before.
-        before_in_life: LeaderEpoch,
-        /// Highest epoch of all lives before.
-        before_ever: LeaderEpoch,
+        /// Highest epoch before, over all lives.
+        before: LeaderEpoch,
         /// It is the first to act in the newest epoch, so leader completeness is due.
         newest: bool,
     },

@@ -250,6 +250,14 @@ impl Ghost {
         configured.min(p.replicas.len()).max(1)
     }
 
+    /// Whether an unclean election, which the topic allows, has been decided, but its leader has not begun to act.
+    #[must_use]
+    pub fn awaits_unclean_leader(&self, partition: usize) -> bool {
+        let p = &self.partitions[partition];
+        let allowed = p.topic.is_some_and(|topic| self.topics[topic].unclean_election);
+        allowed && p.elections.iter().any(|election| election.unclean && election.epoch > p.acting)
+    }
+
     /// What an anomaly at `offset` counts as, for evidence from before `epoch`: the weight of the loss that explains it, if one does.
     #[must_use]
     pub fn excuse(&self, partition: usize, offset: Offset, epoch: Option<LeaderEpoch>) -> Option<super::page::Weight> {

@@ -141,8 +141,10 @@ impl Ghost {
                 let (log, _) = p.chain_of(image);
                 let stated = &p.shadows[node].log;
                 let agreed = stated.agrees_up_to(&log, Offset::ZERO);
-                let differs = (agreed < stated.end().max(log.end())).then_some(agreed);
+                let is_believed = p.shadows[node].known && self.nodes[node].up;
+                let differs = (is_believed && agreed < stated.end().max(log.end())).then_some(agreed);
                 p.replace(node, log);
+                p.shadows[node].known = true;
                 Some(Change::Imaged { at, differs })
             }
         }
@@ -152,7 +154,6 @@ impl Ghost {
 impl Shadow {
     fn fall(&mut self, ending: Ending, disk_struck: bool) {
         self.role = Role::Idle;
-        self.epoch_in_life = brokerlab::types::LeaderEpoch::NONE;
         if !self.present {
             return;
         }
@@ -180,11 +181,15 @@ impl Shadow {
             self.log = Chain::starting_at(start);
         }
         (self.present, self.known, self.high_watermark) = (true, true, high_watermark);
-        if let Some(downfall) = &mut self.downfall {
-            downfall.claimed_end = Some(end);
-        }
         self.log.cut_to(end);
         self.agreed = self.agreed.min(self.log.end());
+        if let Some(downfall) = &mut self.downfall {
+            downfall.claimed_end = Some(end);
+            // Nothing was there to be audited: the directory itself did not survive.
+            if downfall.survived.is_none() && downfall.ending == Ending::Power && self.agreed < downfall.agreed {
+                self.destroyed.push((self.agreed, downfall.agreed));
+            }
+        }
         self.durable = self.durable.min(self.log.end());
     }
 }

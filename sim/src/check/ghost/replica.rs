@@ -25,8 +25,6 @@ pub struct Shadow {
     pub role: Role,
     /// Highest leader epoch in which it ever operated, over all lives.
     pub epoch_ever: LeaderEpoch,
-    /// Highest leader epoch in this life.
-    pub epoch_in_life: LeaderEpoch,
     /// Its tail belongs to a log that was lost; it need not agree before it has truncated.
     pub exempt: bool,
     /// Committed offsets that a fault took from it.
@@ -89,7 +87,6 @@ impl Default for Shadow {
             agreed: Offset::ZERO,
             role: Role::Idle,
             epoch_ever: LeaderEpoch::NONE,
-            epoch_in_life: LeaderEpoch::NONE,
             exempt: false,
             destroyed: Vec::new(),
             given_up: Vec::new(),

@@ -1,0 +1,535 @@
+//! A checker is trusted only after a doctored history made it cry, and a healthy one left it silent though it had something to see.
+//!
+//! Each history reads as an explanation of what the property means. The doctored ones contain one wrong step; the check in question must be
+//! the first to cry.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "check_doctored/history.rs"]
+mod history;
+
+use brokerlab::fact::{Fact, TruncationReason};
+use brokerlab::operation::Certainty;
+use brokerlab::types::*;
+use brokerlab_reports::event::{AuditMoment, WorldFact};
+use brokerlab_reports::verdict::Verdict;
+use brokerlab_sim::check::CATALOGUE;
+use history::{History, ORDERS, Record, TERMS, Terms, count, report, told};
+
+const FREE: Terms = Terms { idempotent: false, ..TERMS };
+
+/// A healthy life with a crash, an election, a truncation, a restart and a retry.
+fn eventful() -> History {
+    let mut h = History::new();
+    h.commit("a").commit("b").expose("b1", 0).read("reader", 0, &["a", "b"]);
+    h.follow_mark("b2", 1).follow_mark("b3", 2);
+    h.write("c").append("b1", "c").crash("b1");
+    h.isr(&["b2", "b3"]).elect("b2").fetch("b3");
+    h.append("b2", "c").replicate().advance("b2").answer("b2", "c", 2).ack("b2", "c");
+    h.commit("d").read("reader", 2, &["c", "d"]);
+    h.boot("b1").recover("b1").register("b1").follow("b1", "b2");
+    h.truncate("b1", 2, TruncationReason::Diverged).copy("b1").fetch("b1").isr(&["b1", "b2", "b3"]).commit("e");
+    h
+}
+
+#[test]
+fn healthy_life_passes_every_check() {
+    let mut h = eventful();
+    h.settle();
+    for (name, moment) in [("b1", AuditMoment::End), ("b2", AuditMoment::End), ("b3", AuditMoment::End)] {
+        h.audit(name, moment);
+    }
+    let unseen_in_life = ["L1", "L2", "L3", "L4"];
+    for (check, _) in CATALOGUE.iter().filter(|(check, _)| !unseen_in_life.contains(check) && *check != "B4") {
+        h.satisfies(check);
+    }
+    let judgement = h.judgement();
+    assert_eq!((count(&judgement, "acknowledged"), count(&judgement, "lost"), count(&judgement, "elections")), (5, 0, 1));
+}
+
+// ---- R: replication -------------------------------------------------------------------------------------------
+
+#[test]
+fn r1_a_replica_goes_back_to_an_older_epoch() {
+    let mut h = History::new();
+    h.commit("a").elect("b2");
+    let (leader_epoch, leader) = (LeaderEpoch(0), Some(BrokerId(1)));
+    let (log_end, high_watermark) = (Offset(1), Offset(1));
+    h.fact("b3", Fact::BecameFollower { partition: ORDERS, leader_epoch, leader, log_end, high_watermark });
+    h.cries("R1");
+}
+
+#[test]
+fn r2_somebody_leads_who_was_not_elected() {
+    let mut h = History::new();
+    h.commit("a").decide("b2", false).act("b2", &[]).act("b3", &[]);
+    h.cries("R2");
+}
+
+#[test]
+fn r2_the_controller_gives_one_epoch_twice() {
+    let mut h = History::new();
+    h.commit("a").decide("b2", false);
+    let isr = vec![BrokerId(1), BrokerId(2), BrokerId(3)];
+    let (leader, leader_epoch, partition_epoch) = (Some(BrokerId(3)), LeaderEpoch(1), PartitionEpoch(2));
+    let state = brokerlab::fact::PartitionState { leader, leader_epoch, partition_epoch, isr };
+    h.fact("c1", Fact::LeaderElected { partition: ORDERS, state, unclean: false });
+    h.cries("R2");
+}
+
+#[test]
+fn r5a_a_leader_commits_something_else_in_the_same_place() {
+    let mut h = History::new();
+    h.commit("a").elect("b2").fetch("b1").fetch("b3").write("c").append("b2", "c").replicate();
+    // b1, deposed, learns nothing, and commits its own record in the place of b2's.
+    h.advance("b2");
+    h.rewrite_disk("b2", |log| log[1].value = "x").audit("b2", AuditMoment::Crash).write("d").append("b2", "d").replicate();
+    h.advance("b2").also_cries("R5a");
+}
+
+#[test]
+fn r6_a_follower_calls_its_own_tail_committed() {
+    let mut h = History::on(FREE);
+    h.commit("a").write("b").append("b1", "b").crash("b1").isr(&["b2", "b3"]).elect("b2").fetch("b3").write("c");
+    h.append("b2", "c").replicate().advance("b2");
+    h.restart("b1").follow("b1", "b2").follow_mark("b1", 2);
+    h.cries("R6");
+}
+
+#[test]
+fn r7_two_logs_share_an_epoch_but_not_the_past() {
+    let mut h = History::new();
+    h.commit("a").write("b").append("b1", "b").append_record("b2", Record { value: "x", epoch: 0, sequence: 1 });
+    h.cries("R7");
+}
+
+#[test]
+fn r8_a_replica_without_committed_records_is_elected() {
+    let mut h = History::new();
+    // b3 is out of the ISR, and stays behind; the election is called clean nevertheless.
+    h.isr(&["b1", "b2"]).commit("a").crash("b1").decide("b3", false).act("b3", &["b2"]);
+    h.cries("R8");
+}
+
+#[test]
+fn r9_a_lagging_replica_joins_the_isr() {
+    let mut h = History::new();
+    h.isr(&["b1", "b2"]).commit("a").isr(&["b1", "b2", "b3"]);
+    h.cries("R9");
+}
+
+#[test]
+fn r9_shrinks_before_the_controller_agrees() {
+    // IS-01: the leader counts only itself and b2, while b3 is still a member by the controller's word.
+    let mut h = History::new();
+    h.write("a").append("b1", "a").copy("b2").fetch("b2").advance_over("b1", &["b1", "b2"]);
+    h.cries("R9");
+}
+
+#[test]
+fn r11_a_member_has_not_fetched() {
+    let mut h = History::new();
+    h.write("a").append("b1", "a").copy("b2").fetch("b2").copy("b3").advance("b1");
+    h.cries("R11");
+}
+
+#[test]
+fn r11_a_fetch_of_a_former_epoch_does_not_count() {
+    let mut h = History::new();
+    h.commit("a").elect("b2").fetch("b1").fetch("b3").elect("b1").write("b").append("b1", "b");
+    h.copy("b2").copy("b3").fetch("b2").fetch_from("b3", "b1", 1).advance("b1");
+    h.cries("R11");
+}
+
+#[test]
+fn r11_too_few_are_in_sync() {
+    let mut h = History::new();
+    h.isr(&["b1"]).write("a").append("b1", "a").advance("b1");
+    h.cries("R11");
+}
+
+#[test]
+fn r12_acknowledged_before_it_is_committed() {
+    let mut h = History::new();
+    h.write("a").append("b1", "a").ack("b1", "a");
+    h.cries("R12");
+}
+
+#[test]
+fn r12_acknowledged_at_another_offset() {
+    let mut h = History::new();
+    h.commit("a").commit("b").answer("b1", "b", 0);
+    h.cries("R12");
+}
+
+#[test]
+fn r12_accepted_with_too_few_in_sync() {
+    let mut h = History::new();
+    h.isr(&["b1"]).write("a").append("b1", "a").isr(&["b1", "b2"]).copy("b2").fetch("b2").advance("b1").ack("b1", "a");
+    h.cries("R12");
+}
+
+#[test]
+fn r12_promised_durable_but_only_in_memory() {
+    let mut h = History::on(Terms { flush: true, ..TERMS });
+    h.write("a").append("b1", "a").replicate().flush("b1").flush("b2").advance("b1").ack("b1", "a");
+    h.cries("R12");
+    let mut well = History::on(Terms { flush: true, ..TERMS });
+    well.write("a").append("b1", "a").replicate().flush("b1").flush("b2").flush("b3").advance("b1").ack("b1", "a").settle();
+    well.satisfies("R12");
+}
+
+#[test]
+fn r13_a_consumer_sees_what_is_not_committed() {
+    let mut h = History::new();
+    h.commit("a").commit("b").write("c").append("b1", "c").expose("b1", 0);
+    h.cries("R13");
+}
+
+#[test]
+fn r14_a_follower_cuts_what_its_leader_has() {
+    let mut h = History::new();
+    h.commit("a").isr(&["b1", "b2"]).elect("b2").truncate("b3", 0, TruncationReason::Diverged);
+    h.cries("R14");
+}
+
+#[test]
+fn r14_and_r9_a_follower_cuts_at_its_high_watermark() {
+    // TR-01: what b3 was counted for goes, because it has not yet heard that it is committed.
+    let mut h = History::new();
+    h.commit("a").elect("b2").truncate("b3", 0, TruncationReason::ToHighWatermark);
+    h.also_cries("R14").cries("R9");
+}
+
+#[test]
+fn r14_a_leader_truncates() {
+    let mut h = History::new();
+    h.write("a").append("b1", "a").truncate("b1", 0, TruncationReason::Diverged);
+    h.cries("R14");
+}
+
+#[test]
+fn r18_a_batch_leaves_a_gap() {
+    let mut h = History::new();
+    h.commit("a").state_append("b1", 2, Record { value: "b", epoch: 0, sequence: 1 });
+    h.cries("R18");
+}
+
+#[test]
+fn r19_a_retry_is_appended_again() {
+    let mut h = History::new();
+    h.commit("a").append("b1", "a").replicate().advance("b1");
+    h.cries("R19");
+}
+
+#[test]
+fn r20_a_replica_stays_behind_for_good() {
+    let mut h = History::new();
+    h.commit("a").isr(&["b1", "b2"]).commit("b");
+    h.isr(&["b1", "b2", "b3"]).settle();
+    h.also_cries("R20");
+}
+
+#[test]
+fn r20_the_disk_holds_something_else() {
+    let mut h = History::new();
+    h.commit("a").settle().rewrite_disk("b2", |log| log[0].value = "x").audit("b2", AuditMoment::End);
+    h.cries("R20");
+}
+
+// ---- D: disks -------------------------------------------------------------------------------------------------------
+
+#[test]
+fn d8_recovery_drops_what_a_dead_process_had_written() {
+    let mut h = History::new();
+    h.write("a").append("b1", "a").replicate().crash("b3").boot("b3");
+    h.rewrite_disk("b3", |log| log.clear()).recover("b3");
+    h.cries("D8");
+}
+
+#[test]
+fn d8_what_was_durable_is_gone() {
+    let mut h = History::new();
+    h.write("a").append("b1", "a").copy("b3").flush("b3").lose_power("b3", 0).restart("b3");
+    h.cries("D8");
+    let mut well = History::new();
+    well.commit("a").isr(&["b1", "b2"]).lose_power("b3", 0).restart("b3").follow("b3", "b1");
+    well.copy("b3").fetch("b3").isr(&["b1", "b2", "b3"]).settle();
+    well.satisfies("D8");
+}
+
+#[test]
+fn d8_the_broker_claims_another_end_than_its_disk_has() {
+    let mut h = History::new();
+    h.write("a").append("b1", "a").crash("b1").boot("b1").recover("b1");
+    h.crash("b1").boot("b1").rewrite_disk("b1", |log| log.push(Record { value: "y", epoch: 0, sequence: 5 })).recover("b1");
+    h.cries("D8");
+}
+
+// ---- B: what clients saw --------------------------------------------------------------------------------------------
+
+#[test]
+fn b1_an_acknowledged_record_is_gone_and_no_fact_says_why() {
+    let mut h = History::new();
+    h.commit("a").commit("b").elect("b2").fetch("b1").fetch("b3").advance("b2");
+    h.settle_reading(&["a", "z"]);
+    let judgement = h.judgement();
+    assert!(report(&judgement, "B1").violated == 1 && report(&judgement, "B1").exercised == 2);
+    assert_eq!((count(&judgement, "lost"), count(&judgement, "unexplained")), (1, 2), "{}", told(&judgement));
+}
+
+#[test]
+fn b1_follows_from_an_early_acknowledgement() {
+    // BA-01: R12 sees the lie when it is told, B1 when it comes out.
+    let mut h = History::new();
+    h.write("a").append("b1", "a").ack("b1", "a").crash("b1").isr(&["b2", "b3"]).elect("b2").fetch("b3").commit("b");
+    h.restart("b1").follow("b1", "b2").truncate("b1", 0, TruncationReason::Diverged).copy("b1").fetch("b1");
+    h.isr(&["b1", "b2", "b3"]).settle();
+    h.cries("R12");
+    h.also_cries("B1");
+    assert_eq!(count(&h.judgement(), "unexplained"), 0);
+}
+
+#[test]
+fn b2_a_record_stands_twice_though_idempotent() {
+    let mut h = History::new();
+    h.commit("a").commit("b").settle_reading(&["a", "a"]);
+    h.also_cries("B2");
+}
+
+#[test]
+fn b3_an_offset_shows_two_values() {
+    let mut h = History::new();
+    h.commit("a").read("reader", 0, &["x"]).write("x").settle();
+    h.failed("x", Certainty::Indefinite).cries("B3");
+}
+
+#[test]
+fn b3_a_record_that_was_read_vanishes() {
+    let mut h = History::new();
+    h.commit("a").read("reader", 0, &["a", "b"]).settle().cries("B3");
+}
+
+#[test]
+fn b4_a_record_is_there_though_its_write_failed() {
+    let mut h = History::new();
+    h.commit("a").write("b").append("b1", "b").replicate().advance("b1").failed("b", Certainty::Definite).settle();
+    h.cries("B4");
+    let mut in_doubt = History::new();
+    in_doubt.commit("a").write("b").append("b1", "b").replicate().advance("b1").failed("b", Certainty::Indefinite).settle();
+    in_doubt.satisfies("B4");
+}
+
+// ---- verdicts -------------------------------------------------------------------------------------------------------
+
+/// b1 alone has "b" committed, dies, and b2 without it must lead.
+fn loss(terms: Terms) -> History {
+    let mut h = History::on(terms);
+    h.commit("a").isr(&["b1"]).commit("b").crash("b1");
+    h
+}
+
+fn go_on_after_loss(h: &mut History) {
+    h.copy("b3").fetch("b3").isr(&["b2", "b3"]).commit("c");
+    h.restart("b1").follow("b1", "b2").truncate("b1", 1, TruncationReason::Diverged).copy("b1").fetch("b1");
+    h.isr(&["b1", "b2", "b3"]).commit("d").settle();
+}
+
+#[test]
+fn unclean_election_sanctions_the_loss_where_it_is_allowed() {
+    let mut h = loss(Terms { min_isr: 1, unclean: true, ..FREE });
+    h.elect_unclean("b2");
+    go_on_after_loss(&mut h);
+    h.is_judged(Verdict::Sanctioned, "unclean-election");
+    assert_eq!(count(&h.judgement(), "lost"), 1);
+
+    let mut h = loss(Terms { min_isr: 1, ..FREE });
+    h.elect_unclean("b2");
+    go_on_after_loss(&mut h);
+    h.also_cries("R8").also_cries("B1").cries("R9");
+}
+
+#[test]
+fn the_zombie_of_an_unclean_election_is_sanctioned_too() {
+    let mut h = History::on(Terms { min_isr: 1, unclean: true, ..FREE });
+    h.commit("a").isr(&["b1"]).commit("b");
+    // b2 leads from now on, but b1 has not heard of it: it commits, promises and shows what is lost already.
+    h.isr_by_decree(&["b2"]).decide("b2", true).act("b2", &["b3"]).copy("b3").fetch("b3");
+    h.write("c").append("b1", "c").advance_over("b1", &["b1"]).ack("b1", "c").expose("b1", 0).read("reader", 0, &["a", "b", "c"]);
+    h.follow("b1", "b2").truncate("b1", 1, TruncationReason::Diverged).fetch("b1").isr(&["b1", "b2", "b3"]).commit("d").settle();
+    h.is_judged(Verdict::Sanctioned, "unclean-election");
+    assert_eq!(count(&h.judgement(), "lost"), 2);
+}
+
+#[test]
+fn every_copy_destroyed_is_beyond_tolerance() {
+    let mut h = History::on(FREE);
+    h.commit("a").flush("b1").flush("b2").flush("b3").commit("b");
+    h.lose_power("b1", 1).lose_power("b2", 1).lose_power("b3", 1);
+    // The controller takes a broker out of the ISR when it registers anew, but never the last one.
+    h.boot("b1").recover("b1").isr(&["b2", "b3"]).register("b1").boot("b2").recover("b2").isr(&["b3"]).register("b2");
+    h.restart("b3").elect("b3");
+    h.copy("b1").fetch("b1").copy("b2").fetch("b2").isr(&["b1", "b2", "b3"]).commit("c").settle();
+    h.is_judged(Verdict::BeyondTolerance, "beyond-tolerance");
+    assert_eq!(count(&h.judgement(), "lost"), 1);
+}
+
+#[test]
+fn last_replica_standing_is_sanctioned_only_if_it_stood_alone() {
+    let mut h = History::on(FREE);
+    h.commit("a").flush("b1").commit("b").isr(&["b1", "b2"]).crash("b3").isr(&["b1"]).crash("b2");
+    h.lose_power("b1", 1).restart("b1").elect("b1").restart("b2").restart("b3").follow("b2", "b1").follow("b3", "b1");
+    for name in ["b2", "b3"] {
+        h.truncate(name, 1, TruncationReason::Diverged).copy(name).fetch(name);
+    }
+    h.isr(&["b1", "b2", "b3"]).commit("c").settle();
+    h.is_judged(Verdict::Sanctioned, "last-replica-standing");
+
+    let mut h = History::on(FREE);
+    h.commit("a").flush("b1").commit("b").lose_power("b1", 1).restart("b1");
+    h.cries("R9");
+    h.elect("b1").also_cries("R8");
+}
+
+#[test]
+fn a_copy_that_turns_up_later_decides_between_beyond_and_violation() {
+    let lost = |survivor: usize| {
+        let mut h = History::new();
+        h.commit("a").flush("b1").flush("b2").flush("b3").commit("b");
+        h.lose_power("b1", 1)
+            .lose_power("b2", survivor)
+            .lose_power("b3", 1)
+            .isr(&["b2", "b3"])
+            .boot("b1")
+            .recover("b1")
+            .register("b1");
+        h.isr(&["b2", "b3"]).elect("b1").isr(&["b1"]).restart("b2").judgement()
+    };
+    assert_eq!(report(&lost(1), "R8").violated, 0);
+    assert_eq!(report(&lost(2), "R8").violated, 1);
+}
+
+#[test]
+fn acks_one_may_lose_what_its_leader_took_along() {
+    let mut h = History::on(Terms { acks: 1, ..FREE });
+    h.commit("a").write("b").append("b1", "b").ack("b1", "b").crash("b1").isr(&["b2", "b3"]).elect("b2").fetch("b3").commit("c");
+    h.restart("b1").follow("b1", "b2").truncate("b1", 1, TruncationReason::Diverged).copy("b1").fetch("b1");
+    h.isr(&["b1", "b2", "b3"]).settle();
+    h.is_judged(Verdict::Sanctioned, "acks-1");
+    let mut same_leader = History::on(Terms { acks: 1, ..FREE });
+    same_leader.commit("a").commit("b").settle_reading(&["a", "x"]).also_cries("B1");
+}
+
+#[test]
+fn acks_zero_promises_nothing() {
+    let mut h = History::on(Terms { acks: 0, ..FREE });
+    h.commit("a").write("b").acknowledged("b", None).settle();
+    h.is_judged(Verdict::Sanctioned, "acks-0");
+}
+
+#[test]
+fn a_duplicate_without_idempotence_is_sanctioned() {
+    let mut h = History::on(FREE);
+    h.write("a").append("b1", "a").append("b1", "a").replicate().advance("b1").ack("b1", "a").settle();
+    h.is_judged(Verdict::Sanctioned, "retries-without-idempotence");
+    assert_eq!(count(&h.judgement(), "duplicated"), 1);
+}
+
+#[test]
+fn what_proves_nothing_is_unknown() {
+    let mut h = History::new();
+    h.must_exercise("R11").must_exercise("B1").commit("a").settle();
+    h.is_judged(Verdict::Unknown, "B1");
+    let mut h = eventful();
+    h.must_exercise("R11").must_exercise("B1").settle();
+    assert_eq!(h.judgement().verdict, Verdict::Pass);
+}
+
+#[test]
+fn the_gravest_verdict_counts_and_its_first_finding_names_it() {
+    let mut h = History::new();
+    h.must_exercise("B1").commit("a").settle();
+    h.world("b1", WorldFact::Panicked { message: "assertion".to_string() });
+    h.is_judged(Verdict::Crash, "panic");
+    h.write("b").append("b1", "b").ack("b1", "b");
+    let judgement = h.judgement();
+    assert_eq!((judgement.verdict, judgement.verdict.exit_code()), (Verdict::Violation, 1));
+    assert!(judgement.sentence.starts_with("R12 failed: b1 acknowledges [1, 2) of orders-0"), "{}", judgement.sentence);
+}
+
+#[test]
+fn each_verdict_has_its_exit_code() {
+    let codes: Vec<(&str, u8)> = Verdict::ALL.iter().map(|verdict| (verdict.name(), verdict.exit_code())).collect();
+    let graver_last =
+        [("PASS", 0), ("SANCTIONED", 0), ("BEYOND_TOLERANCE", 0), ("UNKNOWN", 4), ("HANG", 3), ("CRASH", 2), ("VIOLATION", 1)];
+    assert_eq!(codes, graver_last);
+}
+
+// ---- liveness -----------------------------------------------------------------------------------------------------
+
+#[test]
+fn obligations_say_what_waits_for_what() {
+    let mut h = History::new();
+    h.commit("a").crash("b1").isr(&["b2", "b3"]).decide("b2", false).write("b");
+    h.begin_to_settle();
+    assert_eq!(
+        h.judge().obligations(),
+        [
+            "L2: p1 waits for the end of 1 writes",
+            "L1: orders-0 waits for b2 to hear that b2 leads it in epoch 1",
+            "L3: orders-0 waits for a leader before anything is committed",
+            "L4: orders-0 waits for its full ISR: missing b1 (down)",
+            "B1: orders-0 waits for the laboratory's consumer, which has read up to 0 of 1",
+        ]
+    );
+    assert_eq!(h.judgement().verdict, Verdict::Hang);
+    assert_eq!(h.judgement().property.as_deref(), Some("L1"));
+}
+
+#[test]
+fn obligations_end_when_all_is_read() {
+    let mut h = eventful();
+    assert!(h.judge().is_quiet() && !h.judge().is_settled());
+    h.begin_to_settle();
+    assert!(h.judge().is_quiet() && !h.judge().is_settled());
+    h.read("lab", 0, &["a", "b", "c"]);
+    assert_eq!(h.judge().obligations(), ["B1: orders-0 waits for the laboratory's consumer, which has read up to 3 of 5"]);
+    h.read("lab", 3, &["d", "e"]);
+    assert!(h.judge().is_settled() && h.judge().obligations().is_empty());
+}
+
+#[test]
+fn each_missed_obligation_hangs_under_its_own_name() {
+    let mut l3 = History::new();
+    l3.commit("a").write("b").append("b1", "b").failed("b", Certainty::Indefinite).begin_to_settle();
+    l3.is_judged(Verdict::Hang, "L3");
+    let mut l4 = History::new();
+    l4.commit("a").isr(&["b1", "b2"]).begin_to_settle();
+    l4.is_judged(Verdict::Hang, "L4");
+    let mut l2 = History::new();
+    l2.commit("a").write("b").begin_to_settle();
+    l2.is_judged(Verdict::Hang, "L2");
+    let mut reader = History::new();
+    reader.commit("a").begin_to_settle();
+    reader.is_judged(Verdict::Hang, "settle");
+}
+
+#[test]
+fn liveness_is_exercised_where_something_had_to_heal() {
+    let mut h = History::new();
+    h.commit("a").crash("b1").isr(&["b2", "b3"]).decide("b2", false).write("b").begin_to_settle();
+    h.everybody_hears("b2").fetch("b3").append("b2", "b").replicate().advance("b2").ack("b2", "b");
+    h.restart("b1").follow("b1", "b2").copy("b1").fetch("b1").isr(&["b1", "b2", "b3"]);
+    h.read("lab", 0, &["a", "b"]).world("c1", WorldFact::Settled);
+    for check in ["L1", "L2", "L4"] {
+        h.satisfies(check);
+    }
+}
+
+#[test]
+fn what_nobody_watches_still_ends() {
+    let mut h = eventful();
+    h.unwatched().begin_to_settle().read("lab", 0, &["a", "b", "c", "d", "e"]);
+    assert!(h.judge().is_settled());
+    assert_eq!(h.judgement().verdict, Verdict::Pass);
+}
