@@ -275,16 +275,33 @@ impl Active {
             Handled::NotServed => out.close(connection),
             Handled::AtOnce(response) => send(connection, &header, response, out),
             Handled::Fetch(request) => self.on_fetch(now.mono, connection, &header, &request, disk, out)?,
+            Handled::AboutBroker(id, response) => {
+                self.write(now, disk, out)?;
+                self.reply(self.controller.told_of(id), connection, &header, response, out);
+            }
             Handled::Deferred(response) => {
                 self.write(now, disk, out)?;
-                match encode(&header, response) {
-                    Some(chunks) => self.replies.push(self.log.end(), (connection, chunks)),
-                    None => out.close(connection),
-                }
-                self.release(now.mono, disk, out)?;
+                self.reply(self.log.end(), connection, &header, response, out);
             }
         }
         Ok(())
+    }
+
+    /// Answers now if what the answer rests on is committed, else when everything of this moment is.
+    fn reply(
+        &mut self,
+        rests_on: Offset,
+        connection: ConnectionId,
+        header: &RequestHeader,
+        response: Response,
+        out: &mut Outbox,
+    ) {
+        assert!(rests_on <= self.log.end(), "an answer rests on what is in the log");
+        match encode(header, response) {
+            None => out.close(connection),
+            Some(chunks) if rests_on <= self.log.committed() => out.send(connection, chunks),
+            Some(chunks) => self.replies.push(self.log.end(), (connection, chunks)),
+        }
     }
 
     fn on_fetch(

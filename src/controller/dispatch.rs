@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::state::Controller;
-use crate::types::Time;
+use crate::types::{BrokerId, Time};
 use crate::wire::api_versions_response::ApiVersionsResponse;
 use crate::wire::envelope_response::EnvelopeResponse;
 use crate::wire::fetch_request::FetchRequest;
@@ -18,6 +18,8 @@ use crate::wire::{DecodeError, ErrorCode, Listener, Request, Response, api_versi
 pub enum Handled {
     /// An answer that rests on the state: it leaves when that is committed.
     Deferred(Response),
+    /// An answer that rests on the records about one broker: it leaves when these are committed.
+    AboutBroker(BrokerId, Response),
     /// An answer that rests on nothing.
     AtOnce(Response),
     /// A broker reads the metadata log.
@@ -35,7 +37,10 @@ pub fn handle(controller: &mut Controller, now: Time, request: Request) -> Handl
         }
         Request::Fetch(request) => return Handled::Fetch(request),
         Request::BrokerRegistration(request) => controller.on_register(now, &request).into(),
-        Request::BrokerHeartbeat(request) => controller.on_heartbeat(now, &request).into(),
+        Request::BrokerHeartbeat(request) => {
+            let response = controller.on_heartbeat(now, &request);
+            return Handled::AboutBroker(BrokerId(request.broker_id), response.into());
+        }
         Request::AlterPartition(request) => controller.on_alter_partition(&request).into(),
         Request::AllocateProducerIds(request) => controller.on_allocate_producer_ids(&request).into(),
         Request::CreateTopics(request) => controller.on_create_topics(&request).into(),

@@ -6,8 +6,8 @@
 //!                                            └─────┴─────┴─────┴─────┘
 //! ```
 //!
-//! Every answer waits for the log end of the moment in which it was made, whether or not its own request wrote anything: a refusal
-//! may rest on a record that could still be lost (KIP-631's deferred events). So the numbers only rise, and the queue is a queue.
+//! An answer waits for the log end of the moment in which it was made, whether or not its own request wrote anything: a refusal may
+//! rest on a record that could still be lost (KIP-631's deferred events). So the numbers only rise, and the queue is a queue.
 
 use std::collections::VecDeque;
 

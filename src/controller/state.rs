@@ -11,14 +11,18 @@
 //!
 //! That is safe because whoever drives the controller appends what was written ([`Controller::take_written`]) in order, keeps each
 //! response back until the end of that moment is committed, and stops the process if it cannot be: then what was decided here dies
-//! with it. Even a refusal waits, because it too may rest on a record that could still be lost.
+//! with it. Even a refusal waits, because it too may rest on a record that could still be lost. Only a heartbeat, which asks about one
+//! broker, waits for no more than the last record about that broker ([`Controller::told_of`]): else a slow disk would keep brokers
+//! from being heard, and then get all of them fenced.
 //!
 //! Time comes in as an argument and is never written: sessions of brokers are soft state, and a new controller gives everyone a
 //! fresh one.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use super::change::{Wish, change};
+use super::delta::Change;
 use super::election::Unclean;
 use super::facts;
 use super::image::MetadataImage;
@@ -89,6 +93,9 @@ pub struct Controller {
     pub(super) config: ControllerConfig,
     pub(super) image: MetadataImage,
     pub(super) sessions: Sessions,
+    /// Where the last record about each broker ends; those of before this activation end with its first record.
+    told_of: BTreeMap<BrokerId, Offset>,
+    activated: Offset,
     written: Written,
 }
 
@@ -99,7 +106,8 @@ impl Controller {
     pub fn activate(config: ControllerConfig, image: MetadataImage, now: Time) -> Controller {
         let is_new = image.end() == Offset::ZERO;
         let sessions = Sessions::afresh(config.session_timeout, &image, now);
-        let mut controller = Controller { config, image, sessions, written: Written::default() };
+        let (told_of, activated) = (BTreeMap::new(), image.end().next());
+        let mut controller = Controller { config, image, sessions, told_of, activated, written: Written::default() };
         match is_new {
             true => controller.write(FeatureLevelRecord {
                 name: "metadata.version".to_owned(),
@@ -128,6 +136,12 @@ impl Controller {
         self.sessions.deadline(&self.image)
     }
 
+    /// The end of the records that an answer about this broker alone rests on.
+    #[must_use]
+    pub fn told_of(&self, broker: BrokerId) -> Offset {
+        self.told_of.get(&broker).copied().unwrap_or(self.activated)
+    }
+
     /// Gives a broker a block of producer ids.
     pub fn on_allocate_producer_ids(&mut self, request: &AllocateProducerIdsRequest) -> AllocateProducerIdsResponse {
         let refused = |error: ErrorCode| AllocateProducerIdsResponse { error_code: error.code(), ..Default::default() };
@@ -154,6 +168,9 @@ impl Controller {
             Ok(change) => change,
             Err(error) => panic!("the controller wrote a record that cannot be true: {error}: {record:?}"),
         };
+        if let Change::BrokerRegistered(id) | Change::BrokerChanged(id) = change {
+            self.told_of.insert(id, self.image.end());
+        }
         facts::note(&mut self.written.facts, &record, change, &self.image);
         self.written.records.push(record);
     }
@@ -216,10 +233,10 @@ impl Controller {
     }
 }
 
-/// Between two steps nothing is written that was not taken out, so image and sessions are the whole state.
+/// Between two steps nothing is written that was not taken out, so this is the whole state.
 impl Hash for Controller {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (&self.config, &self.image, &self.sessions).hash(hasher);
+        (&self.config, &self.image, &self.sessions, &self.told_of, self.activated).hash(hasher);
     }
 }
 
