@@ -1,8 +1,11 @@
 //! The laboratory.
 pub mod check;
+pub mod cli;
 pub mod disk;
 pub mod fault;
 pub mod network;
 pub mod scenario;
+pub mod selftest;
+pub mod sweep;
 pub mod workload;
 pub mod world;

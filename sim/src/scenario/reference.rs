@@ -352,11 +352,30 @@ pub const WORLD_FACTS: &[&str] = &[
     "FaultBegan",
     "FaultEnded",
     "FaultSkipped",
+    "SettleBegan",
     "Settled",
+    "SettleFailed",
+    "Panicked",
 ];
 
 /// Counts of the judgement.
-pub const COUNTS: &[&str] = &["acknowledged", "lost", "duplicated", "reordered", "elections", "unclean_elections"];
+pub const COUNTS: &[&str] = &[
+    "written",
+    "acknowledged",
+    "indefinite",
+    "failed",
+    "unresolved",
+    "read",
+    "lost",
+    "duplicated",
+    "elections",
+    "unclean_elections",
+    "isr_changes",
+    "truncations",
+    "crashes",
+    "power_losses",
+    "near_misses",
+];
 
 /// The whole reference, for people.
 #[must_use]
