@@ -81,7 +81,11 @@ mod simulated {
 
     fn entropy() -> Result<(), String> {
         let orders: Vec<_> = (1..=4).map(order_of_a_hash_table).collect();
-        if orders.iter().all(|order| *order == orders[0]) { Err("it does not depend on the engine's seed".into()) } else { Ok(()) }
+        if orders.iter().all(|order| *order == orders[0]) {
+            Err("it does not depend on the engine's seed".into())
+        } else {
+            Ok(())
+        }
     }
 
     fn no_threads() -> Result<(), String> {
@@ -121,7 +125,8 @@ mod simulated {
         let told = |error: std::io::Error| error.to_string();
         let path = std::env::temp_dir().join(format!("brokerlab-selftest-{}.toml", std::process::id()));
         std::fs::write(&path, crate::scenario::to_toml(&plan())).map_err(told)?;
-        let output = Command::new(std::env::current_exe().map_err(told)?).arg("run").arg(&path).arg("--json").output().map_err(told);
+        let output =
+            Command::new(std::env::current_exe().map_err(told)?).arg("run").arg(&path).arg("--json").output().map_err(told);
         let _ = std::fs::remove_file(&path);
         let text = String::from_utf8_lossy(&output?.stdout).into_owned();
         let hash = hash(&Asked::default())?;

@@ -54,11 +54,8 @@ pub fn sweep<T: Send, E: Send>(
     failed: impl Fn(&T) -> bool + Sync,
     mut watch: impl FnMut(&Progress<'_, T>),
 ) -> Result<BTreeMap<u64, T>, E> {
-    let shared = Shared {
-        next: AtomicU64::new(order.seeds.start),
-        limit: AtomicU64::new(u64::MAX),
-        running: Mutex::new(BTreeMap::new()),
-    };
+    let shared =
+        Shared { next: AtomicU64::new(order.seeds.start), limit: AtomicU64::new(u64::MAX), running: Mutex::new(BTreeMap::new()) };
     let mut results: BTreeMap<u64, Result<T, E>> = BTreeMap::new();
     std::thread::scope(|scope| {
         let (sender, receiver) = channel();

@@ -29,7 +29,8 @@ impl Show {
     pub(super) fn carry_out(&self) -> miette::Result<Exit> {
         let path = self.recording.display();
         let file = File::open(&self.recording).into_diagnostic().wrap_err_with(|| format!("cannot read {path}"))?;
-        let mut recording = Recording::open(BufReader::new(file)).into_diagnostic().wrap_err_with(|| format!("cannot show {path}"))?;
+        let mut recording =
+            Recording::open(BufReader::new(file)).into_diagnostic().wrap_err_with(|| format!("cannot show {path}"))?;
         let mut notable = Vec::new();
         while let Some(event) = recording.next_event().into_diagnostic().wrap_err_with(|| format!("cannot show {path}"))? {
             if self.events {
@@ -68,12 +69,8 @@ fn tell(header: &RunHeader, footer: &Footer, notable: &[Event]) {
 
 fn json(header: &RunHeader, footer: &Footer) -> serde_json::Value {
     let judgement = &footer.judgement;
-    let finding = |one: &brokerlab_reports::verdict::Finding| {
-        json!({"check": one.check, "event": one.event.0, "verdict": one.verdict.name(), "text": one.text})
-    };
-    let check = |one: &brokerlab_reports::verdict::CheckReport| {
-        json!({"id": one.id, "claim": one.claim, "evaluated": one.evaluated, "exercised": one.exercised, "violated": one.violated})
-    };
+    let finding = |one: &brokerlab_reports::verdict::Finding| json!({"check": one.check, "event": one.event.0, "verdict": one.verdict.name(), "text": one.text});
+    let check = |one: &brokerlab_reports::verdict::CheckReport| json!({"id": one.id, "claim": one.claim, "evaluated": one.evaluated, "exercised": one.exercised, "violated": one.violated});
     json!({
         "scenario": header.scenario,
         "seed": header.seed.to_string(),

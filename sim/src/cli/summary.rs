@@ -141,7 +141,11 @@ mod tests {
         assert_eq!(code(&lossy, Verdict::Pass, 0), 6);
         let taught = expecting(&["VIOLATION"], &[("lost", 4)]);
         assert_eq!(code(&taught, Verdict::Violation, 0), 6, "the violation came, the fact did not");
-        assert_eq!(exit(&plain, &outcome(Verdict::Sanctioned, 0), false), Exit::GOOD, "another bug was planted: facts do not count");
+        assert_eq!(
+            exit(&plain, &outcome(Verdict::Sanctioned, 0), false),
+            Exit::GOOD,
+            "another bug was planted: facts do not count"
+        );
     }
 
     #[test]

@@ -170,7 +170,13 @@ impl Sweep {
     }
 
     fn tell(&self, found: &Found) {
-        println!("{}   (scenario {}, {} seeds from {})", found.scenario.title, found.scenario.name, found.runs.len(), self.first_seed);
+        println!(
+            "{}   (scenario {}, {} seeds from {})",
+            found.scenario.title,
+            found.scenario.name,
+            found.runs.len(),
+            self.first_seed
+        );
         for (verdict, count) in found.verdicts().into_iter().filter(|(_, count)| *count > 0) {
             println!("  {:<17} {count:>7}  {:>5.1} %", verdict.name(), count as f64 * 100.0 / found.runs.len() as f64);
         }
@@ -239,7 +245,8 @@ impl Found {
         }
         let share = |verdicts: &[Verdict]| self.runs.values().filter(|one| verdicts.contains(&one.verdict)).count() * 100;
         let runs = self.runs.len();
-        let proves_little = share(&[Verdict::Unknown]) >= runs || share(&[Verdict::Sanctioned, Verdict::BeyondTolerance]) >= 10 * runs;
+        let proves_little =
+            share(&[Verdict::Unknown]) >= runs || share(&[Verdict::Sanctioned, Verdict::BeyondTolerance]) >= 10 * runs;
         if self.scenario.chaos.is_some() && runs > 0 && proves_little { Exit(Verdict::Unknown.exit_code()) } else { Exit::GOOD }
     }
 

@@ -48,7 +48,11 @@ fn shortened(mut lines: Vec<(u8, String)>) -> Vec<String> {
         } else {
             // The last of this weight are told least: beginnings explain more than repetitions.
             let mut room = LINES_MAX - heavier;
-            lines.retain(|line| line.0 > weight || std::mem::replace(&mut room, room.saturating_sub(1)) > 0);
+            lines.retain(|line| {
+                let kept = line.0 > weight || room > 0;
+                room -= usize::from(line.0 <= weight && kept);
+                kept
+            });
         }
     }
     lines.truncate(LINES_MAX * 4);
@@ -122,7 +126,9 @@ impl Words<'_> {
                 let how = if *unclean { " UNCLEANLY, from outside the ISR," } else { "" };
                 format!("{}: {}{how} {}", self.partition(*partition), leader(state), epoch_and_isr(state))
             }
-            Fact::IsrShrunk { partition, state } => format!("{}: the ISR shrinks to {}", self.partition(*partition), brokers(&state.isr)),
+            Fact::IsrShrunk { partition, state } => {
+                format!("{}: the ISR shrinks to {}", self.partition(*partition), brokers(&state.isr))
+            }
             Fact::IsrExpanded { partition, state } => {
                 format!("{}: the ISR grows to {}", self.partition(*partition), brokers(&state.isr))
             }
