@@ -80,7 +80,9 @@ fn a_plan_is_the_same_every_time_and_expands_to_itself() {
 
 #[test]
 fn lists_are_json_on_the_last_line() {
-    for (arguments, key) in [(["scenarios", "--json"].as_slice(), "scenarios"), (["mutants", "list", "--json"].as_slice(), "mutants")] {
+    for (arguments, key) in
+        [(["scenarios", "--json"].as_slice(), "scenarios"), (["mutants", "list", "--json"].as_slice(), "mutants")]
+    {
         let output = brokerlab(arguments);
         assert_eq!(output.status.code(), Some(0), "{}", err(&output));
         let json: serde_json::Value = serde_json::from_str(out(&output).lines().last().unwrap()).unwrap();
@@ -91,7 +93,9 @@ fn lists_are_json_on_the_last_line() {
 #[test]
 fn the_reference_explains_every_kind_of_fault() {
     let text = out(&brokerlab(&["scenarios", "--reference"]));
-    for expected in ["power-loss-at-operation", "a follower in the isr of orders-0", "min.insync.replicas", "a whole number and a unit"] {
+    for expected in
+        ["power-loss-at-operation", "a follower in the isr of orders-0", "min.insync.replicas", "a whole number and a unit"]
+    {
         assert!(text.contains(expected), "{expected}");
     }
 }
