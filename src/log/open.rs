@@ -79,7 +79,10 @@ impl Log {
         }
         log.epoch_file = EpochFile::found(epochs.unwrap_or_default());
         log.derive(disk, if recovery.trusted { log.log_end } else { recovery_point })?;
-        recovery.high_watermark = checkpoint.high_watermark.clamp(log.log_start, log.log_end);
+        // After a restart from nothing the checkpointed high watermark may be that of the former log.
+        let restarted = listing.segments.first().is_some_and(|first| listing.truncation_marks.contains(first));
+        let high_watermark = if restarted { log.log_start } else { checkpoint.high_watermark };
+        recovery.high_watermark = high_watermark.clamp(log.log_start, log.log_end);
         Ok((log, recovery))
     }
 

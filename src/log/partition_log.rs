@@ -42,12 +42,30 @@ impl Log {
     /// # Errors
     /// `Disk` with `Exists`, if the directory is there; other disk errors.
     pub fn create(disk: &mut dyn Disk, dir: &str, topic: TopicId, config: LogConfig) -> Result<Log, LogError> {
+        let mut log = Log::create_dir(disk, dir, topic, config)?;
+        log.start_segment(disk, Offset::ZERO)?;
+        log.durability.press();
+        Ok(log)
+    }
+
+    /// Creates the log of a partition whose name was in use before: by a topic of the same name that was deleted. The checkpoints on the
+    /// disk may still tell of that one, so the new log begins with the mark of a cut at 0, and recovery will believe none of them.
+    ///
+    /// # Errors
+    /// As [`Log::create`].
+    pub fn create_over(disk: &mut dyn Disk, dir: &str, topic: TopicId, config: LogConfig) -> Result<Log, LogError> {
+        let mut log = Log::create_dir(disk, dir, topic, config)?;
+        log.leave_truncation_mark(disk, Offset::ZERO)?;
+        log.start_segment(disk, Offset::ZERO)?;
+        log.durability.press();
+        Ok(log)
+    }
+
+    fn create_dir(disk: &mut dyn Disk, dir: &str, topic: TopicId, config: LogConfig) -> Result<Log, LogError> {
         disk.create_dir(dir)?;
         let mut log = Log::empty(dir, topic, config);
         log.durability.change_parent();
         log.write_side_file(disk, &format!("{dir}/{METADATA_FILE}"), &checkpoint::encode_metadata(topic))?;
-        log.start_segment(disk, Offset::ZERO)?;
-        log.durability.press();
         Ok(log)
     }
 

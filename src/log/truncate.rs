@@ -123,7 +123,7 @@ impl Log {
         }
     }
 
-    fn leave_truncation_mark(&mut self, disk: &mut dyn Disk, end: Offset) -> Result<(), LogError> {
+    pub(super) fn leave_truncation_mark(&mut self, disk: &mut dyn Disk, end: Offset) -> Result<(), LogError> {
         if self.truncation_marks.contains(&end) {
             return Ok(());
         }
