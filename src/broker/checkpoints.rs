@@ -59,7 +59,6 @@ impl Checkpoints {
     /// Writes all three files, once and for all.
     pub fn write_all(&mut self, partitions: &Partitions, out: &mut Outbox) {
         self.last_high_watermarks = Bytes::new();
-        self.write_high_watermarks(partitions, out);
         self.write_recovery_points(partitions, out);
     }
 
@@ -81,12 +80,14 @@ impl Checkpoints {
         if self.writing.values().any(|written| !matches!(written, Written::HighWatermarks)) {
             return;
         }
+        // The recovery points come last: when they are on the disk, nothing on it tells of a former log of the same name any more.
+        self.write_high_watermarks(partitions, out);
+        let ticket = out.replace(LOG_START_FILE, content(partitions, Replica::log_start));
+        self.writing.insert(ticket, Written::LogStarts);
         let point = |replica: &Replica| replica.log().recovery_point();
         let points = partitions.replicas().map(|replica| (replica.partition(), point(replica))).collect();
         let ticket = out.replace(RECOVERY_POINT_FILE, content(partitions, point));
         self.writing.insert(ticket, Written::RecoveryPoints(points));
-        let ticket = out.replace(LOG_START_FILE, content(partitions, Replica::log_start));
-        self.writing.insert(ticket, Written::LogStarts);
     }
 
     /// A replacement has ended. `None` if it was not ours.

@@ -153,10 +153,11 @@ impl Fetcher {
     ) {
         self.channel.on_deadline(now, out);
         self.channel.open(now, out);
+        // Also while nothing can be asked: a pause that is over must not wake us over and over again.
+        self.partitions.values_mut().for_each(|pause| *pause = pause.filter(|until| *until > now));
         if !self.channel.is_open() || self.channel.in_flight() > 0 {
             return;
         }
-        self.partitions.values_mut().for_each(|pause| *pause = pause.filter(|until| *until > now));
         let asked = self.gather(leader, partitions);
         if !asked.is_empty() {
             let request = Request::from(request(config, broker_epoch, &asked));

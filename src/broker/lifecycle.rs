@@ -233,7 +233,7 @@ impl BrokerActor {
     pub(super) fn pump_shutdown(&mut self, step: &mut Step<'_>) {
         match self.phase.clone() {
             Phase::HandingOver { operation, give_up_at } if give_up_at <= step.now.mono => self.begin_flushing(operation, step),
-            Phase::Flushing { operation } if self.is_flushed(step) => {
+            Phase::Flushing { operation } if self.is_flushed(step) && self.checkpoints.is_settled() => {
                 self.phase = Phase::Checkpointing { operation };
                 self.checkpoints.write_all(&self.partitions, step.out);
             }

@@ -23,7 +23,7 @@ use crate::replica::{Members, Registration, Replica};
 use crate::types::{BrokerId, Offset, PartitionId, Ticket, TopicPartition};
 
 use super::config::BrokerConfig;
-use super::recovery::{self, Loaded};
+use super::recovery::{self, Found, Loaded};
 use super::reply::Step;
 use super::topic_settings::{log_config, replica_settings};
 
@@ -34,6 +34,8 @@ pub(super) struct Partitions {
     replicas: BTreeMap<PartitionId, Replica>,
     /// By directory.
     unclaimed: BTreeMap<String, Loaded>,
+    /// Directories of which the checkpoints on the disk may tell although there is another log in them, or none.
+    used: BTreeSet<String>,
     members: Members,
     touched: BTreeSet<PartitionId>,
 }
@@ -42,12 +44,13 @@ impl Partitions {
     /// No replica yet.
     pub fn new(broker: BrokerId) -> Partitions {
         let (replicas, unclaimed) = (BTreeMap::new(), BTreeMap::new());
-        Partitions { broker, replicas, unclaimed, members: Members::new(), touched: BTreeSet::new() }
+        Partitions { broker, replicas, unclaimed, used: BTreeSet::new(), members: Members::new(), touched: BTreeSet::new() }
     }
 
     /// The logs that were found on the disk.
-    pub fn found(&mut self, logs: Vec<Loaded>) {
-        self.unclaimed = logs.into_iter().map(|loaded| (loaded.log.dir().to_owned(), loaded)).collect();
+    pub fn found(&mut self, found: Found) {
+        self.used = found.used;
+        self.unclaimed = found.logs.into_iter().map(|loaded| (loaded.log.dir().to_owned(), loaded)).collect();
     }
 
     /// A replica, to look at.
@@ -160,7 +163,8 @@ impl Partitions {
                 if let Some(stale) = stale {
                     discard(stale.log, partition.index, step)?;
                 }
-                let log = Log::create(step.disk, &dir, partition.topic, log_config(config, &topic.config))?;
+                let create = if self.used.contains(&dir) { Log::create_over } else { Log::create };
+                let log = create(step.disk, &dir, partition.topic, log_config(config, &topic.config))?;
                 step.out.fact(recovery::opened(&log, partition, Offset::ZERO, 0));
                 (log, Offset::ZERO)
             }
@@ -172,6 +176,7 @@ impl Partitions {
         match self.replicas.remove(&partition) {
             Some(replica) => {
                 self.touched.insert(partition);
+                self.used.insert(replica.log().dir().to_owned());
                 discard(replica.into_log(), partition.index, step)
             }
             None => Ok(()),
@@ -183,7 +188,8 @@ impl Partitions {
     /// # Errors
     /// When the disk fails.
     pub fn remove_unclaimed(&mut self, step: &mut Step<'_>) -> Result<(), LogError> {
-        for (_, stray) in std::mem::take(&mut self.unclaimed) {
+        for (dir, stray) in std::mem::take(&mut self.unclaimed) {
+            self.used.insert(dir);
             discard(stray.log, stray.index, step)?;
         }
         Ok(())

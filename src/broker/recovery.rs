@@ -15,7 +15,7 @@
 //!
 //! A checkpoint that is missing or cannot be read is as good as zeros: recovery then looks at everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::disk::{Disk, DiskError, read_file};
@@ -41,6 +41,15 @@ pub(super) struct Loaded {
     pub index: i32,
     /// The high watermark to begin with.
     pub high_watermark: Offset,
+}
+
+/// Everything found.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The logs.
+    pub logs: Vec<Loaded>,
+    /// Directories of which the checkpoints tell, still there or not.
+    pub used: BTreeSet<String>,
 }
 
 /// The directory id in `meta.properties`; `None` if the directory is new.
@@ -93,15 +102,12 @@ pub(super) fn erase_clean_mark(disk: &mut dyn Disk) -> Result<Option<BrokerEpoch
 ///
 /// # Errors
 /// Disk errors, and logs that are corrupt where they were durable.
-pub(super) fn load_logs(
-    disk: &mut dyn Disk,
-    config: &LogConfig,
-    clean: bool,
-    facts: &mut Vec<Fact>,
-) -> Result<Vec<Loaded>, LogError> {
+pub(super) fn load_logs(disk: &mut dyn Disk, config: &LogConfig, clean: bool, facts: &mut Vec<Fact>) -> Result<Found, LogError> {
     let [high_watermarks, recovery_points, log_starts] =
         [HIGH_WATERMARK_FILE, RECOVERY_POINT_FILE, LOG_START_FILE].map(|file| offsets(disk, file));
     let (high_watermarks, recovery_points, log_starts) = (high_watermarks?, recovery_points?, log_starts?);
+    let checkpoints = [&high_watermarks, &recovery_points, &log_starts];
+    let used = checkpoints.into_iter().flat_map(BTreeMap::keys).map(directory).collect();
     let mut logs = Vec::new();
     for dir in disk.list("")? {
         let Some(name) = parse_directory(&dir) else { continue };
@@ -120,7 +126,7 @@ pub(super) fn load_logs(
             }
         }
     }
-    Ok(logs)
+    Ok(Found { logs, used })
 }
 
 fn loaded(log: Log, index: i32, recovery: &Recovery, facts: &mut Vec<Fact>) -> Loaded {

@@ -304,5 +304,7 @@ scripts! {
     disk_failure
     isr_changes
     recreated_topic
+    recreated_topic_after_crash
+    leader_down
     fetch_budget
 }
