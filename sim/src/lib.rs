@@ -3,9 +3,12 @@ pub mod check;
 pub mod cli;
 pub mod disk;
 pub mod fault;
+#[cfg(madsim)]
 pub mod network;
 pub mod scenario;
 pub mod selftest;
 pub mod sweep;
+#[cfg(madsim)]
 pub mod workload;
+#[cfg(madsim)]
 pub mod world;

@@ -27,7 +27,7 @@ impl World {
         for (directory, files) in visible {
             let Some(partition) = self.partition_of(node, &directory, &files) else { continue };
             let (batches, trailing_bytes) = contents(&files);
-            let durable_end = durable.get(&directory).map_or(Offset::ZERO, |files| end_of(files));
+            let durable_end = durable.get(&directory).map_or(Offset::ZERO, end_of);
             let image = LogImage { partition, moment, batches, durable_end, trailing_bytes };
             self.note(Some(node), cause, EventId::NONE, What::Audit(image));
         }

@@ -288,11 +288,14 @@ fn every_fault_strikes_once_and_ends() {
     let mut ended = BTreeSet::new();
     let mut skipped = BTreeSet::new();
     for event in &events {
-        match &event.what {
-            What::World(WorldFact::FaultBegan { fault, .. }) => assert!(began.insert(fault.to_string())),
-            What::World(WorldFact::FaultEnded { fault }) => assert!(ended.insert(fault.to_string())),
-            What::World(WorldFact::FaultSkipped { fault, .. }) => assert!(skipped.insert(fault.to_string())),
-            _ => {}
+        if let What::World(WorldFact::FaultBegan { fault, .. }) = &event.what {
+            assert!(began.insert(fault.to_string()));
+        }
+        if let What::World(WorldFact::FaultEnded { fault }) = &event.what {
+            assert!(ended.insert(fault.to_string()));
+        }
+        if let What::World(WorldFact::FaultSkipped { fault, .. }) = &event.what {
+            assert!(skipped.insert(fault.to_string()));
         }
     }
     assert_eq!(began, ended);
