@@ -359,7 +359,7 @@ fn what_was_answered_after_its_sync_survives_power_loss() {
             Driver::Nobody
         }
     }
-    for seed in 0..20 {
+    for seed in 0..8 {
         let faults = vec![fault("f1", 2_000, 500, FaultKind::PowerLoss { target: node("b1") })];
         let toys = Toys::new(1);
         let (seen, found) = (toys.seen.clone(), Arc::new(Mutex::new(Vec::new())));
@@ -392,8 +392,9 @@ fn running_in_circles_is_a_hang() {
 #[test]
 fn frames_larger_than_the_window_get_through() {
     let toys = Toys { body: 3 * crate::network::WINDOW, ..Toys::new(1) };
-    let (_, seen) = run_toys(&plan(1, vec![]), toys, RunOptions::default());
-    assert!(seen.answered.len() > 100, "{}", seen.answered.len());
+    let plan = Scenario { duration: Duration::millis(500), ..plan(1, vec![]) };
+    let (_, seen) = run_toys(&plan, toys, RunOptions::default());
+    assert!(seen.answered.len() > 20, "{}", seen.answered.len());
     assert!(seen.closed.is_empty());
 }
 
