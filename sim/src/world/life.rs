@@ -73,7 +73,10 @@ impl World {
 
     /// The kernel dies too.
     pub fn lose_power(&mut self, node: u16, fault: &str, cause: EventId) {
-        self.audit(node, AuditMoment::Crash, cause);
+        // A strike in the middle of a step leaves no moment before it to look at: what there was is known from earlier facts.
+        if !self.node(node).disk.was_struck() {
+            self.audit(node, AuditMoment::Crash, cause);
+        }
         let loss = self.node(node).disk.power_loss(fault);
         if self.node(node).process.is_some() {
             self.drop_process(node);
