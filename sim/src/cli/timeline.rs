@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
-use brokerlab::types::{BrokerId, PartitionId, TopicId};
+use brokerlab::types::{BrokerId, PartitionId, Time, TopicId};
 use brokerlab_reports::event::{Event, What, WorldFact};
 
 /// Lines in a story.
-const LINES_MAX: usize = 24;
+const LINES_MAX: usize = 26;
 
 /// Whether an event can be part of a story.
 #[must_use]
@@ -22,17 +22,42 @@ pub fn is_notable(what: &What) -> bool {
     }
 }
 
+/// One line of a story before it is written out.
+struct Line {
+    weight: u8,
+    at: Time,
+    node: String,
+    text: String,
+    /// Equal things that happened at the same moment in other partitions.
+    more: usize,
+    /// What makes two lines equal in that sense.
+    alike: &'static str,
+}
+
+impl Line {
+    fn text(&self) -> String {
+        let more = if self.more > 0 { format!(" (and {} more partitions)", self.more) } else { String::new() };
+        format!("{:>9.3} s  {:<3} {}{more}", self.at.0 as f64 / 1e9, self.node, self.text)
+    }
+}
+
 /// The story of these events.
 #[must_use]
 pub fn timeline(events: &[Event], nodes: &[String]) -> Vec<String> {
     let mut words = Words { nodes, topics: BTreeMap::new() };
-    let mut lines: Vec<(u8, String)> = Vec::new();
-    for event in events {
+    let mut lines: Vec<Line> = Vec::new();
+    let created = events.iter().position(|event| matches!(event.what, What::Fact(Fact::TopicCreated { .. })));
+    for event in &events[created.unwrap_or(0)..] {
         let Some((weight, text)) = words.tell(event) else { continue };
         let node = event.node.map_or(String::new(), |node| words.node(node.0));
-        lines.push((weight, format!("{:>9.3} s  {node:<3} {text}", event.at.0 as f64 / 1e9)));
+        let alike = if let What::Fact(fact) = &event.what { fact.name() } else { "" };
+        match lines.last_mut().filter(|last| !alike.is_empty() && last.alike == alike && last.at == event.at && last.node == node)
+        {
+            Some(last) => last.more += 1,
+            None => lines.push(Line { weight, at: event.at, node, text, more: 0, alike }),
+        }
     }
-    shortened(lines)
+    shortened(lines.iter().map(|line| (line.weight, line.text())).collect())
 }
 
 /// Keeps the heaviest lines, in order.
@@ -99,7 +124,7 @@ impl Words<'_> {
         Some(match fact {
             WorldFact::NodeStarted { life: 1 } => return None,
             WorldFact::NodeStarted { life } => (6, format!("is started again (life {life})")),
-            WorldFact::ProcessCrashed => (8, "its process dies (kill -9)".into()),
+            WorldFact::ProcessCrashed => (7, "its process dies (kill -9)".into()),
             WorldFact::PowerLost { sectors_lost, sectors_kept } => {
                 (9, format!("loses power: {sectors_lost} unsynced sectors are gone, {sectors_kept} survived"))
             }
@@ -108,7 +133,7 @@ impl Words<'_> {
             WorldFact::Resumed => (5, "goes on".into()),
             WorldFact::FaultBegan { fault, kind, nodes } => {
                 let nodes: Vec<String> = nodes.iter().map(|node| self.node(node.0)).collect();
-                (8, format!("fault {fault}: {kind} {}", nodes.join(", ")))
+                (9, format!("fault {fault}: {kind} {}", nodes.join(", ")))
             }
             WorldFact::FaultEnded { fault } => (3, format!("fault {fault} is over")),
             WorldFact::FaultSkipped { fault, reason } => (4, format!("fault {fault} finds no target: {reason}")),
@@ -144,6 +169,7 @@ impl Words<'_> {
             Fact::BrokerStarted { clean, .. } => {
                 format!("has recovered its logs after {} shutdown", if *clean { "a clean" } else { "an unclean" })
             }
+            Fact::TopicCreated { name, .. } => format!("the cluster is up, topic {name} is created"),
             Fact::BrokerFenced { broker, .. } => format!("fences {broker:?}"),
             Fact::BrokerUnfenced { broker, .. } => format!("unfences {broker:?}"),
             Fact::LogOpened { partition, log_end, cut_bytes, .. } => {
@@ -171,7 +197,7 @@ fn weight_of_fact(fact: &Fact) -> u8 {
         Fact::BrokerFenced { .. } => 6,
         Fact::BrokerStarted { .. } | Fact::ControllerActivated { .. } => 4,
         Fact::BrokerUnfenced { .. } => 3,
-        Fact::TopicCreated { .. } => 2,
+        Fact::TopicCreated { .. } => 10,
         _ => 0,
     }
 }
@@ -206,7 +232,7 @@ mod tests {
         lines.insert(50, (9, "an election".into()));
         let told = shortened(lines);
         assert!(told.len() <= LINES_MAX + 1 && told.contains(&"an election".to_string()));
-        assert!(told.last().is_some_and(|line| line.contains("77 smaller events")), "{told:?}");
+        assert!(told.last().is_some_and(|line| line.contains("75 smaller events")), "{told:?}");
     }
 
     #[test]

@@ -255,6 +255,15 @@ fn carry_out(disk: &mut dyn Disk, steps: &[Step]) -> Vec<String> {
 
 proptest! {
     #[test]
+    fn without_faults_it_agrees_with_the_real_disk(steps in steps(), seed in any::<u64>()) {
+        let root = std::env::temp_dir().join(format!("brokerlab-disk-{}-{seed:x}", std::process::id()));
+        let real = carry_out(&mut brokerlab::node::fs::FsDisk::new(&root).unwrap(), &steps);
+        std::fs::remove_dir_all(&root).unwrap();
+        let simulated = carry_out(&mut disk(seed).process(1), &steps);
+        prop_assert_eq!(simulated, real);
+    }
+
+    #[test]
     fn no_sequence_of_operations_and_power_losses_breaks_the_disk(
         lives in prop::collection::vec((steps(), any::<bool>(), 1u64..30), 1..4),
         seed in any::<u64>(),

@@ -1,0 +1,56 @@
+//! Same scenario, seed and build: the same hash, whichever way it is asked for.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+fn json(arguments: &[&str]) -> Value {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let output = Command::new(env!("CARGO_BIN_EXE_brokerlab")).args(arguments).current_dir(root).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let last = text.lines().last().unwrap_or_else(|| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)));
+    serde_json::from_str(last).unwrap()
+}
+
+fn temporary(name: &str) -> String {
+    std::env::temp_dir().join(format!("brokerlab-{}-{name}", std::process::id())).to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_run_and_its_plan_and_its_recording_have_one_hash() {
+    let record = temporary("run.rec");
+    let run = json(&["run", "scenarios/basic-chaos.toml", "--seed", "3", "--json"]);
+    let recorded = json(&["run", "scenarios/basic-chaos.toml", "--seed", "3", "--json", "--record", &record]);
+    let shown = json(&["show", &record, "--json"]);
+    let plan = Command::new(env!("CARGO_BIN_EXE_brokerlab"))
+        .args(["plan", "scenarios/basic-chaos.toml", "--seed", "3"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    let path = temporary("plan.toml");
+    std::fs::write(&path, plan.stdout).unwrap();
+    let planned = json(&["run", &path, "--json"]);
+    for other in [&recorded, &shown, &planned] {
+        assert_eq!(other["hash"], run["hash"]);
+        assert_eq!((&other["scenario"], &other["seed"], &other["verdict"]), (&run["scenario"], &run["seed"], &run["verdict"]));
+    }
+}
+
+#[test]
+fn a_sweep_does_not_depend_on_the_number_of_workers() {
+    let sweep = |jobs: &str| {
+        json(&["sweep", "scenarios/basic-chaos.toml", "--seeds", "6", "--first-seed", "100", "--jobs", jobs, "--json"])
+    };
+    let (one, three) = (sweep("1"), sweep("3"));
+    for key in ["digest", "verdicts", "failures", "seeds", "frames", "frames_median"] {
+        assert_eq!(one[key], three[key], "{key}");
+    }
+    let alone = json(&["run", "scenarios/basic-chaos.toml", "--seed", "105", "--json"]);
+    assert!(one["frames"].as_u64() > alone["frames"].as_u64());
+}
+
+#[test]
+fn checks_change_nothing() {
+    let hash = |more: &[&str]| json(&[&["run", "scenarios/isolated-leader.toml", "--json"], more].concat())["hash"].clone();
+    assert_eq!(hash(&[]), hash(&["--no-checks"]));
+}
