@@ -36,7 +36,7 @@ struct Line {
 
 impl Line {
     fn text(&self) -> String {
-        let more = if self.more > 0 { format!(" (and {} more partitions)", self.more) } else { String::new() };
+        let more = if self.more > 0 { format!(" (likewise {} more)", self.more) } else { String::new() };
         format!("{:>9.3} s  {:<3} {}{more}", self.at.0 as f64 / 1e9, self.node, self.text)
     }
 }
