@@ -111,11 +111,16 @@ impl<C> Cluster<C> {
         self.metadata.learn_leader(topic, index, leader, epoch);
     }
 
+    /// Something is missing in what is known: ask, unless an answer is on its way.
+    pub fn miss(&mut self) {
+        self.refresh.due |= !self.refresh.asked;
+    }
+
     /// The leader of a partition, if it is known. If not, metadata are asked for.
     pub fn leader(&mut self, topic: &str, index: i32) -> Option<Leader> {
         let leader = self.metadata.leader(topic, index);
         if leader.is_none() {
-            self.refresh.due = true;
+            self.miss();
         }
         leader
     }
@@ -213,7 +218,7 @@ impl<C> Cluster<C> {
         self.refresh.not_before = now.plus(self.refresh.backoff.after(self.refresh.failures));
     }
 
-    /// Asks for metadata if it is time to. To be called at the end of each step.
+    /// Asks for metadata if it is time to. To be called in each step.
     pub fn drive(&mut self, now: Time, out: &mut Outbox) {
         if !self.refresh.is_wanted(now) || now < self.refresh.not_before {
             return;

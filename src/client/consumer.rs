@@ -44,8 +44,8 @@ const TOPIC_IDS_SINCE: i16 = 13;
 pub struct ConsumerActor {
     config: ConsumerConfig,
     cluster: Cluster<Errand>,
-    /// Numbers the assignments, so that answers meant for a former one are recognised.
-    assignment: u64,
+    /// Numbers the requests about places, so that answers nobody waits for any more are recognised.
+    questions: u64,
     places: Vec<Place>,
     /// The place whose records are polled next.
     turn: usize,
@@ -68,15 +68,22 @@ struct PendingPoll {
 #[derive(Hash, Debug)]
 enum Errand {
     Lookup(OperationId),
-    Locate { assignment: u64, place: usize, leader_epoch: LeaderEpoch },
-    Validate { assignment: u64, place: usize, leader_epoch: LeaderEpoch },
-    Fetch { assignment: u64, broker: BrokerId, seats: Vec<Seat> },
+    Locate { question: Question, leader_epoch: LeaderEpoch },
+    Validate { question: Question, leader_epoch: LeaderEpoch },
+    Fetch { broker: BrokerId, seats: Vec<Seat> },
+}
+
+/// A request about a place.
+#[derive(Clone, Copy, Hash, Debug)]
+struct Question {
+    place: usize,
+    number: u64,
 }
 
 /// A partition within a fetch.
 #[derive(Hash, Debug)]
 struct Seat {
-    place: usize,
+    question: Question,
     topic: TopicId,
     offset: Offset,
 }
@@ -88,7 +95,7 @@ impl ConsumerActor {
         ConsumerActor {
             cluster: Cluster::new(&config.common),
             config,
-            assignment: 0,
+            questions: 0,
             places: Vec::new(),
             turn: 0,
             polls: VecDeque::new(),
@@ -123,7 +130,6 @@ impl ConsumerActor {
     }
 
     fn assign(&mut self, partitions: Vec<(TopicPartition, Position)>) {
-        self.assignment += 1;
         self.turn = 0;
         self.complaint = None;
         self.places.clear();
@@ -147,25 +153,26 @@ impl ConsumerActor {
     fn on_reply(&mut self, now: Time, reply: Reply<Errand>, out: &mut Outbox) {
         match reply.context {
             Errand::Lookup(operation) => self.on_lookup(now, operation, list_offsets(reply.response.as_ref()), out),
-            Errand::Locate { assignment, place, leader_epoch } if assignment == self.assignment => {
-                self.on_located(now, place, leader_epoch, list_offsets(reply.response.as_ref()));
+            Errand::Locate { question, leader_epoch } => {
+                self.on_located(now, question, leader_epoch, list_offsets(reply.response.as_ref()));
             }
-            Errand::Validate { assignment, place, leader_epoch } if assignment == self.assignment => {
+            Errand::Validate { question, leader_epoch } => {
                 let response = match &reply.response {
                     Some(Response::OffsetForLeaderEpoch(response)) => Some(response),
                     _ => None,
                 };
-                self.on_validated(now, place, leader_epoch, response);
+                self.on_validated(now, question, leader_epoch, response);
             }
-            Errand::Fetch { assignment, broker, seats } => {
+            Errand::Fetch { broker, seats } => {
                 self.fetching.remove(&broker);
-                if assignment == self.assignment {
-                    self.on_fetched(now, &seats, reply.response);
-                }
+                self.on_fetched(now, &seats, reply.response);
             }
-            // An answer for a former assignment.
-            Errand::Locate { .. } | Errand::Validate { .. } => {}
         }
+    }
+
+    /// The place that waits for this answer, if it still does.
+    fn asker(&mut self, question: Question) -> Option<&mut Place> {
+        self.places.get_mut(question.place).filter(|place| place.asked == Some(question.number))
     }
 
     fn on_lookup(&mut self, now: Time, operation: OperationId, response: Option<&ListOffsetsResponse>, out: &mut Outbox) {
@@ -188,26 +195,34 @@ impl ConsumerActor {
         }
     }
 
-    fn on_located(&mut self, now: Time, place: usize, leader_epoch: LeaderEpoch, response: Option<&ListOffsetsResponse>) {
-        let place = &mut self.places[place];
+    fn on_located(&mut self, now: Time, question: Question, leader_epoch: LeaderEpoch, response: Option<&ListOffsetsResponse>) {
+        let backoff = self.config.common.retry_backoff;
+        let Some(place) = self.asker(question) else { return };
         let answer = response.map(|response| lookup::answer(response, &place.partition));
         match answer {
             Some(Ok(found)) => place.on_located(Offset(found.offset), LeaderEpoch(found.leader_epoch), leader_epoch),
             Some(Err(_)) | None => {
-                place.fail(now, self.config.common.retry_backoff);
+                place.fail(now, backoff);
                 self.cluster.refresh();
             }
         }
     }
 
-    fn on_validated(&mut self, now: Time, at: usize, leader_epoch: LeaderEpoch, response: Option<&OffsetForLeaderEpochResponse>) {
-        let place = &mut self.places[at];
+    fn on_validated(
+        &mut self,
+        now: Time,
+        question: Question,
+        leader_epoch: LeaderEpoch,
+        response: Option<&OffsetForLeaderEpochResponse>,
+    ) {
+        let (reset, backoff) = (self.config.reset, self.config.common.retry_backoff);
+        let Some(place) = self.asker(question) else { return };
         let topics = response.iter().flat_map(|response| &response.topics).filter(|topic| *topic.topic == *place.partition.topic);
         let answer = topics.flat_map(|topic| &topic.partitions).find(|answer| answer.partition == place.partition.index);
         match answer {
-            Some(answer) if answer.error_code == 0 => place.on_validated(answer, leader_epoch, self.config.reset),
+            Some(answer) if answer.error_code == 0 => place.on_validated(answer, leader_epoch, reset),
             Some(_) | None => {
-                place.fail(now, self.config.common.retry_backoff);
+                place.fail(now, backoff);
                 self.cluster.refresh();
             }
         }
@@ -218,8 +233,9 @@ impl ConsumerActor {
             Some(Response::Fetch(response)) => response,
             _ => FetchResponse { error_code: ErrorCode::NETWORK_EXCEPTION.code(), ..FetchResponse::default() },
         };
+        let backoff = self.config.common.retry_backoff;
         for seat in seats {
-            let place = &self.places[seat.place];
+            let Some(place) = self.asker(seat.question) else { continue };
             let is_topic =
                 |name: &str, id: TopicId| if name.is_empty() { id == seat.topic } else { *name == *place.partition.topic };
             let topics = response.responses.iter().filter(|topic| is_topic(&topic.topic, topic.topic_id));
@@ -227,7 +243,7 @@ impl ConsumerActor {
             match answer.filter(|_| response.error_code == 0) {
                 Some(answer) => self.on_partition(now, seat, answer),
                 None => {
-                    self.places[seat.place].fail(now, self.config.common.retry_backoff);
+                    place.fail(now, backoff);
                     self.cluster.refresh();
                 }
             }
@@ -235,11 +251,8 @@ impl ConsumerActor {
     }
 
     fn on_partition(&mut self, now: Time, seat: &Seat, answer: &PartitionData) {
-        let place = &mut self.places[seat.place];
-        if place.stage != Stage::Reading || place.position.offset != seat.offset {
-            place.asked = false;
-            return;
-        }
+        let place = &mut self.places[seat.question.place];
+        assert!(place.stage == Stage::Reading && place.position.offset == seat.offset, "{place:?} waits for {seat:?}");
         match ErrorCode(answer.error_code) {
             ErrorCode::NONE => {
                 place.succeed();
@@ -338,19 +351,16 @@ impl ConsumerActor {
     /// Positions whose partition has a newer leader are compared with its log before anything else is read.
     fn notice_epochs(&mut self) {
         for place in &mut self.places {
-            let current = self.cluster.metadata().epoch(&place.partition.topic, place.partition.index);
-            if place.must_validate(current) {
-                place.begin_validation();
-            } else if place.stage == Stage::Reading {
-                place.leader_epoch = place.leader_epoch.max(current);
-            }
+            place.on_leader_epoch(self.cluster.metadata().epoch(&place.partition.topic, place.partition.index));
         }
     }
 
     fn ask_for_lookups(&mut self, now: Time, out: &mut Outbox) {
         let expired = |lookup: &Lookup| lookup.expires <= now;
         for lookup in self.lookups.iter().filter(|lookup| expired(lookup)) {
-            fail(lookup.operation, lookup.error, out);
+            let topic = self.cluster.metadata().topic(&lookup.partition.topic);
+            let unknown = topic.map_or(ErrorCode::NONE, |topic| ErrorCode(topic.error));
+            fail(lookup.operation, if lookup.error.is_none() { unknown } else { lookup.error }, out);
         }
         self.lookups.retain(|lookup| !expired(lookup));
         for lookup in self.lookups.iter_mut().filter(|lookup| !lookup.asked && lookup.retry_at <= now) {
@@ -366,23 +376,22 @@ impl ConsumerActor {
     }
 
     fn ask_for_positions(&mut self, now: Time, out: &mut Outbox) {
-        let assignment = self.assignment;
-        let due = |place: &Place| place.is_asking() && !place.asked && place.retry_at <= now;
+        let due = |place: &Place| place.is_asking() && place.asked.is_none() && place.retry_at <= now;
         for (at, place) in self.places.iter_mut().enumerate().filter(|(_, place)| due(place)) {
             let Some(leader) = self.cluster.leader(&place.partition.topic, place.partition.index) else { continue };
             let leader_epoch = leader.epoch;
+            self.questions += 1;
+            let question = Question { place: at, number: self.questions };
             let (request, errand) = match place.stage {
                 Stage::Locating(end) => (
                     lookup::request(&place.partition, end, leader_epoch, self.config.isolation),
-                    Errand::Locate { assignment, place: at, leader_epoch },
+                    Errand::Locate { question, leader_epoch },
                 ),
-                Stage::Validating => {
-                    (validate_request(place, leader_epoch), Errand::Validate { assignment, place: at, leader_epoch })
-                }
+                Stage::Validating => (validate_request(place, leader_epoch), Errand::Validate { question, leader_epoch }),
                 Stage::Reading | Stage::Stuck(_) => continue,
             };
             match send(&mut self.cluster, leader.broker, request, errand, now, out) {
-                Sent::OnItsWay => place.asked = true,
+                Sent::OnItsWay => place.asked = Some(question.number),
                 Sent::NotYet => {}
                 // A broker too old to compare epochs cannot be asked: the offset alone has to do.
                 Sent::Impossible if place.stage == Stage::Validating => {
@@ -411,17 +420,19 @@ impl ConsumerActor {
 
     fn fetch_from(&mut self, broker: BrokerId, places: &[usize], now: Time, out: &mut Outbox) {
         let Some(contact) = self.cluster.version(broker, ApiKey::Fetch, now, out) else { return };
+        self.questions += 1;
         let seats: Vec<Seat> = places.iter().map(|place| self.seat(*place)).collect();
         let names = seats.iter().any(|seat| seat.topic == Uuid::ZERO);
         let version = contact.version.map(|version| if names { version.min(TOPIC_IDS_SINCE - 1) } else { version });
         let request = self.fetch_request(&seats, version.is_some_and(|version| version < TOPIC_IDS_SINCE));
-        let errand = Errand::Fetch { assignment: self.assignment, broker, seats };
+        let errand = Errand::Fetch { broker, seats };
         let sent =
             version.is_some_and(|version| self.cluster.send(&contact.address, version, request, Some(errand), now, out).is_ok());
         for place in places {
+            let place = &mut self.places[*place];
             match sent {
-                true => self.places[*place].asked = true,
-                false => self.places[*place].fail(now, self.config.common.retry_backoff),
+                true => place.asked = Some(self.questions),
+                false => place.fail(now, self.config.common.retry_backoff),
             }
         }
         if sent {
@@ -432,13 +443,13 @@ impl ConsumerActor {
     fn seat(&self, place: usize) -> Seat {
         let Place { partition, position, .. } = &self.places[place];
         let topic = self.cluster.metadata().topic(&partition.topic).map_or(Uuid::ZERO, |topic| topic.id);
-        Seat { place, topic, offset: position.offset }
+        Seat { question: Question { place, number: self.questions }, topic, offset: position.offset }
     }
 
     fn fetch_request(&self, seats: &[Seat], names: bool) -> Request {
         let mut topics: Vec<FetchTopic> = Vec::new();
         for seat in seats {
-            let Place { partition, leader_epoch, .. } = &self.places[seat.place];
+            let Place { partition, leader_epoch, .. } = &self.places[seat.question.place];
             let asked = FetchPartition {
                 partition: partition.index,
                 current_leader_epoch: leader_epoch.0,
@@ -483,7 +494,7 @@ impl ConsumerActor {
 
     fn next_wake(&self, now: Time) -> Option<Time> {
         let polled = !self.polls.is_empty();
-        let wanted = |place: &&Place| (place.is_asking() && !place.asked) || (place.is_hungry() && polled);
+        let wanted = |place: &&Place| (place.is_asking() && place.asked.is_none()) || (place.is_hungry() && polled);
         let places = self.places.iter().filter(wanted).map(|place| place.retry_at);
         let lookups = self.lookups.iter().flat_map(|lookup| [lookup.expires, lookup.retry_at]);
         let polls = self.polls.iter().map(|poll| poll.expires);
@@ -507,6 +518,8 @@ impl Actor for ConsumerActor {
         }
         self.notice_epochs();
         let served = self.serve(now, out);
+        // Before the rest, so that the question does not queue behind a fetch that waits for records.
+        self.cluster.drive(now, out);
         self.ask_for_lookups(now, out);
         self.ask_for_positions(now, out);
         if served || !self.polls.is_empty() {

@@ -29,6 +29,8 @@ pub mod partitioner;
 pub mod positions;
 pub mod producer;
 mod properties;
+#[cfg(test)]
+mod scripts;
 pub mod sequences;
 
 pub use admin::AdminActor;

@@ -69,8 +69,8 @@ pub struct Place {
     pub leader_epoch: LeaderEpoch,
     /// What was fetched and not polled so far.
     pub fetched: Option<Fetched>,
-    /// A request about it is on its way.
-    pub asked: bool,
+    /// The request about it that is on its way; answers to others are of no interest any more.
+    pub asked: Option<u64>,
     /// Not to be asked about before.
     pub retry_at: Time,
     failures: u32,
@@ -96,7 +96,7 @@ impl Place {
             position: ReadPosition { offset, epoch: LeaderEpoch::NONE },
             leader_epoch: LeaderEpoch::NONE,
             fetched: None,
-            asked: false,
+            asked: None,
             retry_at: Time::ZERO,
             failures: 0,
         }
@@ -111,19 +111,22 @@ impl Place {
     /// Whether it waits for a fetch.
     #[must_use]
     pub fn is_hungry(&self) -> bool {
-        self.stage == Stage::Reading && !self.asked && self.fetched.is_none()
+        self.stage == Stage::Reading && self.asked.is_none() && self.fetched.is_none()
     }
 
-    /// The partition has this leader epoch now. Says whether the position must be compared with the new leader's log.
-    #[must_use]
-    pub fn must_validate(&self, current: LeaderEpoch) -> bool {
-        self.stage == Stage::Reading && current > self.leader_epoch && self.position.epoch != LeaderEpoch::NONE
-    }
-
-    /// What was fetched from a former leader is not to be trusted until the position is.
-    pub fn begin_validation(&mut self) {
-        self.stage = Stage::Validating;
-        self.fetched = None;
+    /// The partition has this leader epoch now. A former leader is not waited for; and unless nothing was read so far, the position
+    /// must be compared with the new leader's log, and what was fetched is not to be trusted until then.
+    pub fn on_leader_epoch(&mut self, current: LeaderEpoch) {
+        if self.stage != Stage::Reading || current <= self.leader_epoch {
+            return;
+        }
+        self.asked = None;
+        if self.position.epoch == LeaderEpoch::NONE {
+            self.leader_epoch = current;
+        } else {
+            self.stage = Stage::Validating;
+            self.fetched = None;
+        }
     }
 
     /// ListOffsets has answered.
@@ -163,14 +166,14 @@ impl Place {
 
     /// A request about it was answered well.
     pub fn succeed(&mut self) {
-        self.asked = false;
+        self.asked = None;
         self.failures = 0;
         self.retry_at = Time::ZERO;
     }
 
     /// A request about it failed, or was lost.
     pub fn fail(&mut self, now: Time, backoff: Backoff) {
-        self.asked = false;
+        self.asked = None;
         self.failures = self.failures.saturating_add(1);
         self.retry_at = now.plus(backoff.after(self.failures));
     }
@@ -185,17 +188,20 @@ mod tests {
     fn validated(reset: OffsetReset, leader_epoch: i32, end_offset: i64) -> Place {
         let mut place = Place::at(TopicPartition { topic: Arc::from("t"), index: 0 }, Offset(10));
         place.position.epoch = LeaderEpoch(3);
-        place.begin_validation();
+        place.on_leader_epoch(LeaderEpoch(4));
+        assert_eq!(place.stage, Stage::Validating);
         place.on_validated(&EpochEndOffset { leader_epoch, end_offset, ..EpochEndOffset::default() }, LeaderEpoch(4), reset);
         place
     }
 
     #[test]
     fn a_position_that_still_exists_is_read_on() {
-        let place = validated(OffsetReset::Latest, 3, 10);
+        let mut place = validated(OffsetReset::Latest, 3, 10);
         assert_eq!((place.stage, place.position.offset), (Stage::Reading, Offset(10)));
-        assert!(!place.must_validate(LeaderEpoch(4)));
-        assert!(place.must_validate(LeaderEpoch(5)));
+        place.on_leader_epoch(LeaderEpoch(4));
+        assert_eq!(place.stage, Stage::Reading);
+        place.on_leader_epoch(LeaderEpoch(5));
+        assert_eq!(place.stage, Stage::Validating);
     }
 
     #[test]

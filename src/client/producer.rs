@@ -120,7 +120,7 @@ impl ProducerActor {
             Ok(lane) if !queued => self.enter(now.mono, lane, unrouted.record),
             Err(Unroutable::Never(error)) => fail(unrouted.record.operation, error, Certainty::Definite, out),
             Ok(_) | Err(Unroutable::Unknown) => {
-                self.cluster.refresh();
+                self.cluster.miss();
                 self.unrouted.push_back(unrouted);
             }
         }
@@ -434,6 +434,8 @@ impl Actor for ProducerActor {
             self.route_unrouted(now.mono, out);
         }
         self.expire(now.mono, out);
+        // Before the rest, so that the question does not queue behind a request that waits for replicas.
+        self.cluster.drive(now.mono, out);
         self.ask_identity(now.mono, out);
         self.launch(now.mono, out);
         self.cluster.drive(now.mono, out);
