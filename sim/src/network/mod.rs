@@ -32,6 +32,8 @@ use brokerlab::actor::CloseReason;
 use brokerlab::types::Duration;
 
 pub mod fabric;
+mod kernel;
+mod outage;
 pub mod pipe;
 #[cfg(test)]
 mod tests;

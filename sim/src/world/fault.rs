@@ -101,10 +101,11 @@ impl World {
         self.end_fault(fault);
     }
 
-    /// The node that this fault keeps down comes back after the fault's time.
+    /// The node that this fault keeps down comes back after the fault's time; at once, if all faults are over.
     pub fn schedule_return(&mut self, fault: Option<usize>) {
         if let Some(fault) = fault {
-            let lasts = self.plan.faults[fault].lasts;
+            let is_over = matches!(self.phase, Phase::Settle { .. });
+            let lasts = if is_over { Duration::ZERO } else { self.plan.faults[fault].lasts };
             self.heap.push(self.now.plus(lasts), Due::FaultEnds(fault));
         }
     }
@@ -238,7 +239,7 @@ impl World {
                 if state.process.is_none() {
                     return Err(format!("{name} does not run"));
                 }
-                if state.stopping.is_some() {
+                if state.stopping.is_some() && matches!(kind, FaultKind::Restart { .. }) {
                     return Err(format!("{name} is stopping"));
                 }
                 if state.armed.is_some() && matches!(kind, FaultKind::PowerLossAtOperation { .. }) {

@@ -107,10 +107,8 @@ impl World {
     /// The process says that it has stopped.
     pub fn on_stopped(&mut self, node: u16, cause: EventId) {
         self.audit(node, AuditMoment::Crash, cause);
-        let fault = self.node(node).stopping;
         self.end_process(node, cause);
         self.note_world(Some(node), cause, WorldFact::NodeStopped);
-        self.schedule_return(fault);
     }
 
     /// It was told to stop and has had long enough.
@@ -122,7 +120,6 @@ impl World {
         if let Some(fault) = state.stopping {
             let cause = self.faults[fault].began;
             self.crash(node, cause);
-            self.schedule_return(Some(fault));
         }
     }
 
@@ -185,12 +182,14 @@ impl World {
         let process = state.process.take().expect("there is a process to end");
         self.engine.kill(state.engine);
         state.pauses = 0;
-        state.stopping = None;
+        let stopping = state.stopping.take();
         let disarmed = state.armed.take();
         for socket in process.into_sockets() {
             self.forget(socket);
         }
         self.drivers[usize::from(node)].on_death();
+        // It was to come back some time after it had stopped, however it ended.
+        self.schedule_return(stopping);
         if let Some(fault) = disarmed {
             self.call_off(fault);
         }

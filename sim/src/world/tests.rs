@@ -319,6 +319,19 @@ fn a_paused_process_gets_everything_in_order_when_it_goes_on() {
 }
 
 #[test]
+fn a_node_that_dies_while_it_stops_comes_back_nevertheless() {
+    let faults = vec![
+        fault("f1", 1_000, 0, FaultKind::Pause { target: node("b1") }),
+        fault("f2", 1_000, 300, FaultKind::Restart { target: node("b1") }),
+        fault("f3", 1_000, 600, FaultKind::Crash { target: node("b1") }),
+    ];
+    let (events, _) = events(&plan(1, faults), Toys::new(1));
+    let starts = events.iter().filter(|event| matches!(event.what, What::World(WorldFact::NodeStarted { life: 2 })));
+    let at: Vec<u64> = starts.map(|event| event.at.0 / 1_000_000).collect();
+    assert_eq!(at, [1_620], "when the longest of the faults is over");
+}
+
+#[test]
 fn an_answer_waits_for_its_ticket() {
     let faults = vec![fault("f1", 1_000, 1_000, FaultKind::StuckDisk { target: node("b1") })];
     let (_, seen) = run_toys(&plan(1, faults), durable(1), RunOptions::default());
