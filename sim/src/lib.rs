@@ -2,7 +2,6 @@
 pub mod check;
 pub mod cli;
 pub mod disk;
-pub mod fault;
 #[cfg(madsim)]
 pub mod network;
 pub mod scenario;
