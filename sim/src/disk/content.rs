@@ -245,10 +245,10 @@ impl Layer {
 }
 
 fn copy_sector(from: &[u8], to: &mut [u8], sector: u64) {
-    let start = index(sector * SECTOR);
+    let start = index(sector * SECTOR).min(to.len());
     let end = (start + SECTOR as usize).min(to.len());
-    for at in start..end {
-        to[at] = from.get(at).copied().unwrap_or(0);
+    for (at, byte) in to[start..end].iter_mut().enumerate() {
+        *byte = from.get(start + at).copied().unwrap_or(0);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a scenario, where, and what was allowed there.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
@@ -13,7 +14,7 @@ pub struct ScenarioError {
     pub message: String,
     /// The file.
     #[source_code]
-    pub source_code: NamedSource<String>,
+    pub source_code: Arc<NamedSource<String>>,
     /// Where.
     #[label("{label}")]
     pub at: SourceSpan,
@@ -73,7 +74,7 @@ impl Problem {
         let length = self.at.end.clamp(start, text.len()) - start;
         ScenarioError {
             message: self.message,
-            source_code: NamedSource::new(name, text.to_string()).with_language("TOML"),
+            source_code: Arc::new(NamedSource::new(name, text.to_string()).with_language("TOML")),
             at: SourceSpan::new(start.into(), length),
             label: self.label,
             help: self.help,

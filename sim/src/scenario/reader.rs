@@ -156,6 +156,7 @@ fn default_value<'f>(key: &Key, text: &'static str) -> Value<'f> {
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "the other shapes describe themselves")]
 fn wrong(key: &str, shape: Shape, at: Range<usize>) -> Problem {
     let help = match shape {
         Shape::Duration | Shape::Durations => DURATION_FORM.to_string(),
@@ -166,6 +167,7 @@ fn wrong(key: &str, shape: Shape, at: Range<usize>) -> Problem {
     Problem::new(at, format!("`{key}` cannot be that")).label(format!("must be {}", shape_in_short(shape))).help(help)
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "the other shapes are short")]
 fn shape_in_short(shape: Shape) -> String {
     match shape {
         Shape::OneOf(_) => "one of the words below".into(),
@@ -228,7 +230,7 @@ fn seed(value: &DeValue<'_>) -> Option<u64> {
 
 fn pair<T: PartialOrd>(value: &DeValue<'_>, read: impl Fn(&DeValue<'_>) -> Option<T>) -> Option<(T, T)> {
     let array = value.as_array()?;
-    let (Some(low), Some(high), 2) = (array.get(0), array.get(1), array.len()) else { return None };
+    let (Some(low), Some(high), 2) = (array.first(), array.get(1), array.len()) else { return None };
     let (low, high) = (read(low.get_ref())?, read(high.get_ref())?);
     (low <= high).then_some((low, high))
 }
