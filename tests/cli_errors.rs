@@ -1,4 +1,5 @@
 //! The program as a tool: wrong use ends with 64 and a remedy, right use with what was asked for on standard output.
+#![allow(clippy::unwrap_used)]
 
 use std::process::{Command, Output};
 

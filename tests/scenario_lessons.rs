@@ -1,4 +1,5 @@
 //! The lessons of `scenarios/` as files: every one is read, named as it should be, worth reading, and survives as a plan.
+#![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 
