@@ -144,7 +144,7 @@ fn judge(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpoch, allowed:
         uncertain.push(node);
     }
     let given_up = p.shadows.iter().any(|shadow| shadow.gave_up(link.base));
-    let robbed = p.shadows.iter().any(|shadow| shadow.was_robbed_of(link.base)) || !uncertain.is_empty();
+    let robbed = p.shadows.iter().any(|shadow| shadow.was_robbed_of(link)) || !uncertain.is_empty();
     let (weight, reason) = if given_up || !robbed { GIVEN_UP } else { BEYOND };
     LostBatch { link: *link, weight, reason, if_copied: Some(with_copy), uncertain }
 }
@@ -155,7 +155,7 @@ fn if_a_copy_is_left(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpo
     let alone = p.election(epoch).is_some_and(|election| election.alone);
     if allowed && unclean {
         UNCLEAN
-    } else if alone && p.shadows[leader].was_robbed_of(link.base) {
+    } else if alone && p.shadows[leader].was_robbed_of(link) {
         LAST_STANDING
     } else {
         CHOSEN_WRONG

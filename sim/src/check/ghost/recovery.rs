@@ -186,8 +186,10 @@ impl Shadow {
         if let Some(downfall) = &mut self.downfall {
             downfall.claimed_end = Some(end);
             // Nothing was there to be audited: the directory itself did not survive.
-            if downfall.survived.is_none() && downfall.ending == Ending::Power && self.agreed < downfall.agreed {
-                self.destroyed.push((self.agreed, downfall.agreed));
+            if downfall.survived.is_none() && downfall.ending == Ending::Power {
+                let former = downfall.log.clone();
+                let left = self.log.clone();
+                self.note_destroyed(&former, &left);
             }
         }
         self.durable = self.durable.min(self.log.end());
@@ -232,10 +234,11 @@ impl Partition {
         let shadow = &mut self.shadows[node];
         if let Some(downfall) = &mut shadow.downfall {
             let at_fault = downfall.ending == Ending::Power || disk_struck;
-            if at_fault && survived < downfall.agreed {
-                shadow.destroyed.push((survived, downfall.agreed));
-            }
             (downfall.survived, downfall.survived_end) = (Some(survived), Some(log.end()));
+            if at_fault {
+                let former = downfall.log.clone();
+                shadow.note_destroyed(&former, &log);
+            }
         }
         (shadow.present, shadow.known) = (true, true);
         (shadow.log, shadow.agreed) = (log, survived);
@@ -278,7 +281,10 @@ impl Shadow {
         let by_fault = struck || downfall.ending == Ending::Power;
         match downfall.survived {
             Some(survived) if self.agreed < survived => self.given_up.push((self.agreed, survived)),
-            None if self.agreed < downfall.agreed && by_fault => self.destroyed.push((self.agreed, downfall.agreed)),
+            None if by_fault => {
+                let left = self.log.clone();
+                self.note_destroyed(&downfall.log, &left);
+            }
             None if self.agreed < downfall.agreed => self.given_up.push((self.agreed, downfall.agreed)),
             Some(_) | None => {}
         }

@@ -4,7 +4,7 @@ use brokerlab::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset};
 use brokerlab_reports::event::EventId;
 
 use super::recovery::Downfall;
-use crate::check::chain::Chain;
+use crate::check::chain::{Chain, Link};
 
 /// A replica.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,8 +27,8 @@ pub struct Shadow {
     pub epoch_ever: LeaderEpoch,
     /// Its tail belongs to a log that was lost; it need not agree before it has truncated.
     pub exempt: bool,
-    /// Committed offsets that a fault took from it.
-    pub destroyed: Vec<(Offset, Offset)>,
+    /// Batches that a fault took from it.
+    pub destroyed: Vec<Link>,
     /// Committed offsets that it gave up itself.
     pub given_up: Vec<(Offset, Offset)>,
     /// How its last life ended, until its recovery was audited.
@@ -123,10 +123,17 @@ impl Shadow {
         }
     }
 
-    /// Whether a fault took the committed record at `offset` from it.
+    /// Whether a fault took this very batch from it.
     #[must_use]
-    pub fn was_robbed_of(&self, offset: Offset) -> bool {
-        covers(&self.destroyed, offset)
+    pub fn was_robbed_of(&self, batch: &Link) -> bool {
+        self.destroyed.iter().any(|destroyed| destroyed.is(batch))
+    }
+
+    /// A fault took from the former log what is not in `left`. Noted batch by batch, committed or not: a leader that has not heard of the
+    /// death may commit them only afterwards, counting on what this replica had told it.
+    pub(super) fn note_destroyed(&mut self, former: &Chain, left: &Chain) {
+        let kept = former.agrees_up_to(left, Offset::ZERO);
+        self.destroyed.extend_from_slice(former.between(kept, former.end()));
     }
 
     /// Whether it gave up the committed record at `offset` itself.
