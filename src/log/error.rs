@@ -82,6 +82,14 @@ pub enum Damage {
         /// Epoch found.
         to: LeaderEpoch,
     },
+    /// Its leader epoch, which is not under the checksum, is another one than was appended.
+    #[error("the batch was of leader epoch {known}, now it says {found}")]
+    Epoch {
+        /// As the epoch cache tells.
+        known: LeaderEpoch,
+        /// As the batch says.
+        found: LeaderEpoch,
+    },
     /// The file ends where a batch should be.
     #[error("the file ends here")]
     Missing,

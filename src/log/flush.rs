@@ -19,9 +19,11 @@
 //! `leader-epoch-checkpoint` does not tell yet. It is kept in a file of the whole data directory, written now and then; what is on
 //! the disk may therefore be *higher* than the log end after a truncation. New batches written there would be taken for durable, and
 //! their being torn for corruption. So a truncation below that point leaves a file `<offset>.truncated`, which recovery
-//! honours, and which goes when a recovery point at or below the true one has been written
-//! ([`Log::recovery_point_written`](super::Log::recovery_point_written)).
+//! honours, and which goes when the disk holds a recovery point that is true again
+//! ([`Log::recovery_point_written`](super::Log::recovery_point_written)). The same goes for the log start
+//! ([`Log::log_start_written`](super::Log::log_start_written)).
 
+use super::checkpoint::Checkpoint;
 use crate::disk::{FileId, SyncTarget};
 use crate::types::Offset;
 
@@ -62,12 +64,17 @@ pub(super) struct Durability {
     pub(super) durable_end: Offset,
     /// The highest recovery point that the checkpoint of the data directory may hold.
     pub(super) recovery_point_on_disk: Offset,
+    /// The log start that the checkpoint of the data directory holds.
+    pub(super) log_start_on_disk: Offset,
+    /// The log began anew below its former start, which may still be on the disk.
+    pub(super) start_lowered: bool,
 }
 
 impl Durability {
     /// Of a log that is being loaded.
-    pub(super) fn loading(recovery_point_on_disk: Offset) -> Durability {
-        Durability { recovery_point_on_disk, ..Durability::default() }
+    pub(super) fn loading(checkpoint: &Checkpoint) -> Durability {
+        let (recovery_point_on_disk, log_start_on_disk) = (checkpoint.recovery_point, checkpoint.log_start);
+        Durability { recovery_point_on_disk, log_start_on_disk, ..Durability::default() }
     }
 
     /// Loading has found how much is durable.

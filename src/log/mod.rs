@@ -53,6 +53,8 @@ mod scan;
 mod segment;
 mod snapshot;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod timestamps;
 mod truncate;
 

@@ -51,7 +51,7 @@ pub(super) struct Listing {
 
 impl Log {
     /// Loads the log in `dir`. `clean` says that the clean-shutdown mark was there (and is durably removed by now); `checkpoint` is what
-    /// the data directory's checkpoints say of this log. After anything was cut, [`truncation_pending_sync`] is true.
+    /// the data directory's checkpoints say of this log. Unless the log could be trusted, [`truncation_pending_sync`] is true.
     ///
     /// [`truncation_pending_sync`]: Log::truncation_pending_sync
     ///
@@ -69,7 +69,7 @@ impl Log {
         let topic = read_topic(disk, dir, clean)?;
         let mut log = Log::empty(dir, topic, config);
         let recovery_point = listing.truncation_marks.iter().copied().fold(checkpoint.recovery_point, Offset::min);
-        log.durability = Durability::loading(checkpoint.recovery_point);
+        log.durability = Durability::loading(checkpoint);
         log.adopt(disk, &listing, checkpoint.log_start)?;
         let epochs = read_epochs(disk, dir)?;
         let mut recovery = Recovery::default();
@@ -105,6 +105,7 @@ impl Log {
         // A log that began anew below its checkpointed start says so by a mark at its first segment.
         let restarted = self.truncation_marks.contains(&first);
         self.log_start = if restarted { first } else { log_start.max(first) };
+        self.durability.start_lowered = self.log_start < log_start;
         self.remove_segments_below_start(disk)
     }
 
@@ -126,11 +127,9 @@ impl Log {
     /// Loads a log that was closed in order. False if it does not look like one.
     fn load_trusted(&mut self, disk: &mut dyn Disk, epochs: &EpochCache, recovery_point: Offset) -> Result<bool, LogError> {
         let Some(last) = self.segments.len().checked_sub(1) else { return Ok(false) };
-        let (dir, interval) = (self.dir.clone(), self.config.index_interval_bytes);
-        let mut scan = match self.segments[last].index(disk, &dir, interval).map(|index| index.last()) {
-            Ok(_) => self.scan_from(disk, last, Offset(i64::MAX))?,
+        let mut scan = match self.scan_from(disk, last, Offset(i64::MAX)) {
             Err(LogError::Corrupt { .. }) => return Ok(false),
-            Err(error) => return Err(error),
+            scan => scan?,
         };
         loop {
             match scan.next(disk) {
@@ -165,6 +164,10 @@ impl Log {
     fn derive(&mut self, disk: &mut dyn Disk, trusted: Offset) -> Result<(), LogError> {
         self.epochs.truncate_from_end(self.log_end);
         self.epochs.truncate_from_start(self.log_start);
+        if self.is_empty() {
+            // No batch vouches for them: the file may tell of a log that was given up as a whole.
+            self.epochs.clear();
+        }
         self.remove_snapshots_above(disk, trusted.min(self.log_end))?;
         assert!(self.log_start <= self.log_end, "a log from {} to {}", self.log_start, self.log_end);
         self.reload_producers(disk, self.log_end)

@@ -55,6 +55,7 @@ impl Log {
     /// As [`Log::create`].
     pub fn create_over(disk: &mut dyn Disk, dir: &str, topic: TopicId, config: LogConfig) -> Result<Log, LogError> {
         let mut log = Log::create_dir(disk, dir, topic, config)?;
+        log.durability.start_lowered = true;
         log.leave_truncation_mark(disk, Offset::ZERO)?;
         log.start_segment(disk, Offset::ZERO)?;
         log.durability.press();
@@ -244,14 +245,32 @@ impl Log {
         limit.map_or(self.durable_end(), |limit| limit.min(self.durable_end()))
     }
 
-    /// `point` has been written there, durably. Call this in the order of the writes.
+    /// `point`, once told by [`recovery_point`](Log::recovery_point), has been written there, durably. Call this in the order of the
+    /// writes.
     ///
     /// # Errors
     /// Disk errors.
     pub fn recovery_point_written(&mut self, disk: &mut dyn Disk, point: Offset) -> Result<(), LogError> {
-        self.check_running()?;
         self.durability.recovery_point_on_disk = point;
-        if point > self.recovery_point() || self.truncation_marks.is_empty() {
+        self.checkpoint_written(disk)
+    }
+
+    /// `start`, once told by [`log_start`](Log::log_start), has been written to `log-start-offset-checkpoint`, durably. Call this in
+    /// the order of the writes.
+    ///
+    /// # Errors
+    /// Disk errors.
+    pub fn log_start_written(&mut self, disk: &mut dyn Disk, start: Offset) -> Result<(), LogError> {
+        self.durability.log_start_on_disk = start;
+        self.durability.start_lowered &= start > self.log_start;
+        self.checkpoint_written(disk)
+    }
+
+    fn checkpoint_written(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
+        self.check_running()?;
+        // What is there now was true when it was told, and need not be any more.
+        let holds = self.durability.recovery_point_on_disk <= self.recovery_point() && !self.durability.start_lowered;
+        if self.truncation_marks.is_empty() || !holds {
             return Ok(());
         }
         let result = self.remove_truncation_marks(disk);

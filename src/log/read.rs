@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A read that starts inside a batch gives the whole batch: the client skips what it has. The tail is served from memory. Whatever comes
-//! from the disk is verified every time, checksum and offset, so that rot and misdirected reads are reported, not served or
+//! from the disk is verified every time, checksum, offset and leader epoch, so that rot and misdirected reads are reported, not served or
 //! replicated (D9). Kafka leaves that to the clients, since it passes file pages on without looking at them.
 //!
 //! Left for later: cold reads by ticket. [`Outbox::read`](crate::actor::Outbox::read) takes path, position and length; they are what
@@ -14,6 +14,7 @@
 
 use bytes::Bytes;
 
+use super::epochs::EpochCache;
 use super::error::{Damage, LogError};
 use super::names;
 use super::partition_log::Log;
@@ -126,9 +127,9 @@ impl Log {
         if first.size() > stretch.bytes.len() - skip {
             let position = start.position + skip as u64;
             let bytes = disk.read(file, position, first.size().min((length - position) as usize))?;
-            return Ok(Stretch { position, bytes }.collect(0, at, wish));
+            return Ok(Stretch { position, bytes }.collect(0, at, wish, &self.epochs));
         }
-        Ok(stretch.collect(skip, at, wish))
+        Ok(stretch.collect(skip, at, wish, &self.epochs))
     }
 }
 
@@ -166,7 +167,7 @@ impl Stretch {
     }
 
     /// The batches wished for, from the one at `start` on, each verified.
-    fn collect(&self, start: usize, mut at: Offset, wish: &Wish) -> Result<Bytes, Bad> {
+    fn collect(&self, start: usize, mut at: Offset, wish: &Wish, epochs: &EpochCache) -> Result<Bytes, Bad> {
         let mut end = start;
         while end + HEADER_SIZE <= self.bytes.len() {
             let header = self.header(end, at)?;
@@ -176,11 +177,16 @@ impl Stretch {
             }
             let Some(batch) = whole else { break };
             verify_crc(batch).map_err(|fault| self.bad(end, at, fault))?;
+            let found = header.leader_epoch;
+            if let Some(known) = epochs.epoch_at(at).filter(|known| *known != found) {
+                return Err(self.bad(end, at, Damage::Epoch { known, found }));
+            }
             at = header.next_offset();
             end += header.size();
         }
         if end == start {
-            let (needed, found) = (HEADER_SIZE, self.bytes.len() - start);
+            let needed = self.header(start, at)?.size();
+            let found = self.bytes.len() - start;
             return Err(self.bad(start, at, BatchError::Truncated { needed, found }));
         }
         Ok(self.bytes.slice(start..end))

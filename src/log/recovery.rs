@@ -11,22 +11,33 @@
 //! A batch is good if its checksum matches, it starts where its predecessor ends, and its leader epoch is not lower than the one before.
 //! The last rule is ours: a power loss can leave batches of a new leader, and behind them old ones that were cut and came back.
 //!
-//! The segment that holds the recovery point is scanned from its start. The epochs below the scan come from
-//! `leader-epoch-checkpoint`, which tells all of them (see [`epochs`](super::epochs)); if that file is lost everything is scanned.
+//! The segment that holds the recovery point is scanned from its start, and so is an earlier one if a look at its end shows that it does not
+//! reach up to its successor. The epochs below the scan come from
+//! `leader-epoch-checkpoint`, which tells all of them (see [`epochs`](super::epochs)); if that file is lost everything is scanned. Below the
+//! recovery point the file also vouches for the epochs of the batches, which are not under their checksums. Above it a rotten
+//! epoch that is too high is believed.
 //!
-//! A log that simply ends, at a batch boundary, below its recovery point is not refused: power may have been lost in the middle of a
-//! truncation, which cuts a file and removes others in no order that survives. It is reported.
+//! A log that simply ends below its recovery point, be it inside a batch, is not refused: power may have been lost in the middle of a
+//! truncation, which cuts a file and removes others in no order that survives. It is cut there and reported. But a batch may only
+//! *seem* to reach beyond the end of the file because its length is rotten, which is not under the checksum either: then the bytes that
+//! the checksum was made of are all there, and one length makes it match.
 //!
 //! What was read may be in the page cache only: it counts as durable up to the recovery point, until a flush has covered it
-//! (KAFKA-10101). Whatever recovery cut must be durable before the next append, like any truncation.
+//! (KAFKA-10101). And nothing is appended before that flush: recovery may have cut, and so may the process that died, whose cut was perhaps
+//! not durable when it did.
 
+use super::checkpoint::METADATA_FILE;
 use super::epochs::EpochCache;
 use super::error::{Damage, LogError};
 use super::open::Recovery;
 use super::partition_log::Log;
 use super::scan::{Scan, ScanStop};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError, FileId};
 use crate::types::{LeaderEpoch, Offset};
+use crate::wire::record::{BatchError, BatchHeader, HEADER_SIZE};
+
+/// Where the bytes under a batch's checksum start.
+const CHECKED_FROM: usize = 21;
 
 /// How far a segment is good.
 struct Good {
@@ -45,10 +56,15 @@ impl Log {
         recovery_point: Offset,
         recovery: &mut Recovery,
     ) -> Result<(), LogError> {
-        let first = if epochs.is_some() { self.segment_of(recovery_point) } else { 0 };
+        let first = if epochs.is_some() { self.first_doubtful(disk, recovery_point)? } else { 0 };
         let start = self.segments.get(first).map_or(self.log_start, |segment| segment.base);
+        let voucher = epochs.clone();
         self.epochs = epochs.unwrap_or_default();
         self.epochs.truncate_from_end(start);
+        if start >= recovery_point && first == 0 {
+            // Nothing of this log is below the point: the file may tell of one that was given up as a whole.
+            self.epochs.clear();
+        }
         let mut end = start;
         let mut epoch = self.epochs.last().unwrap_or(LeaderEpoch::NONE);
         for number in first..self.segments.len() {
@@ -56,7 +72,8 @@ impl Log {
                 self.drop_segments(disk, number, end, recovery)?;
                 break;
             }
-            let good = self.scan_segment(disk, number, epoch, recovery)?;
+            let known = |at: Offset| voucher.as_ref().filter(|_| at < recovery_point).and_then(|file| file.epoch_at(at));
+            let good = self.scan_segment(disk, number, epoch, &known, recovery)?;
             (end, epoch) = (good.end, good.epoch);
             if let Some(fault) = good.damage {
                 self.cut_damage(disk, number, &good, fault, recovery_point, recovery)?;
@@ -66,11 +83,40 @@ impl Log {
         self.settle(disk, end, recovery_point, recovery)
     }
 
+    /// The segment from which on everything must be scanned: the one that holds the recovery point, or an earlier one that does not reach up
+    /// to its successor.
+    fn first_doubtful(&mut self, disk: &mut dyn Disk, recovery_point: Offset) -> Result<usize, LogError> {
+        let last = self.segment_of(recovery_point);
+        for number in 0..last {
+            if self.end_of_segment(disk, number)? != Some(self.segments[number + 1].base) {
+                return Ok(number);
+            }
+        }
+        Ok(last)
+    }
+
+    /// Where a segment ends, if its last batches are good.
+    fn end_of_segment(&mut self, disk: &mut dyn Disk, number: usize) -> Result<Option<Offset>, LogError> {
+        let mut scan = match self.scan_from(disk, number, Offset(i64::MAX)) {
+            Err(LogError::Corrupt { .. }) => return Ok(None),
+            scan => scan?,
+        };
+        loop {
+            match scan.next(disk) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(Some(scan.expected)),
+                Err(ScanStop::Damage(_)) => return Ok(None),
+                Err(ScanStop::Disk(error)) => return Err(error.into()),
+            }
+        }
+    }
+
     fn scan_segment(
         &mut self,
         disk: &mut dyn Disk,
         number: usize,
         epoch: LeaderEpoch,
+        known: &dyn Fn(Offset) -> Option<LeaderEpoch>,
         recovery: &mut Recovery,
     ) -> Result<Good, LogError> {
         let interval = self.config.index_interval_bytes;
@@ -81,8 +127,13 @@ impl Log {
         let mut scan = Scan::new(segment.file, length, 0, segment.base);
         scan.epoch = epoch;
         loop {
+            let (end, epoch) = (scan.expected, scan.epoch);
             let damage = match scan.next(disk) {
                 Ok(Some(batch)) => {
+                    let found = batch.header.leader_epoch;
+                    if let Some(known) = known(end).filter(|known| *known != found) {
+                        return Ok(Good { end, epoch, position: length, damage: Some(Damage::Epoch { known, found }) });
+                    }
                     segment.note(&batch.header, interval);
                     self.epochs.assign(batch.header.leader_epoch, batch.header.base_offset);
                     recovery.batches_read += 1;
@@ -107,7 +158,7 @@ impl Log {
     ) -> Result<(), LogError> {
         let segment = &mut self.segments[number];
         let position = segment.length;
-        if good.end < recovery_point {
+        if good.end < recovery_point && !is_cut_short(disk, segment.file, position, fault)? {
             let path = super::names::segment(&self.dir, segment.base);
             return Err(LogError::Corrupt { path, position, at: good.end, fault, below_recovery_point: true });
         }
@@ -145,14 +196,36 @@ impl Log {
         self.log_end = end;
         if self.segments.is_empty() || end < self.log_start {
             self.remove_segments_from(disk, 0)?;
+            self.remove_snapshots_above(disk, Offset(-1))?;
             self.start_segment(disk, self.log_start)?;
+            self.epochs.clear();
             self.log_end = self.log_start;
         }
-        self.durability.settle(recovery_point.min(self.log_end));
-        match recovery.cut_from.is_some() || recovery.missing_below_recovery_point.is_some() {
-            true => self.durability.truncate(self.log_end),
-            false => self.durability.press(),
+        if self.log_end < recovery_point {
+            self.leave_truncation_mark(disk, self.log_end)?;
         }
+        self.durability.settle(recovery_point.min(self.log_end));
+        // Whether the former process had cut the log without a flush cannot be seen. The flush covers what it may have left undone.
+        let metadata = disk.open(&format!("{}/{METADATA_FILE}", self.dir))?;
+        self.durability.wrote(metadata);
+        self.durability.change_parent();
+        self.durability.truncate(self.log_end);
         Ok(())
     }
+}
+
+/// Whether the file ends inside the batch at `position`.
+fn is_cut_short(disk: &mut dyn Disk, file: FileId, position: u64, fault: Damage) -> Result<bool, DiskError> {
+    let Damage::Batch(BatchError::Truncated { .. }) = fault else { return Ok(false) };
+    let rest = disk.len(file)?.saturating_sub(position);
+    let bytes = disk.read(file, position, usize::try_from(rest).unwrap_or(usize::MAX))?;
+    let Ok(header) = BatchHeader::parse(&bytes) else { return Ok(true) };
+    let mut crc = crc32c::crc32c(&bytes[CHECKED_FROM..HEADER_SIZE]);
+    for byte in bytes[HEADER_SIZE..].chunks(1) {
+        if crc == header.crc {
+            return Ok(false);
+        }
+        crc = crc32c::crc32c_append(crc, byte);
+    }
+    Ok(crc != header.crc)
 }

@@ -56,14 +56,15 @@ impl Log {
         assert!(self.log_start <= self.log_end, "a log from {} to {}", self.log_start, self.log_end);
     }
 
-    /// Removes segments that hold nothing at or above `start_on_disk`: the log start that `log-start-offset-checkpoint` is known to hold.
-    /// Removed earlier, a power loss could bring back some of them, with a hole between.
+    /// Removes segments that hold nothing at or above the log start, once `log-start-offset-checkpoint` is known to hold that start
+    /// (see [`log_start_written`](Log::log_start_written)). Removed earlier, a power loss could bring back some of them, with
+    /// a hole between.
     ///
     /// # Errors
     /// Disk errors.
-    pub fn remove_old_segments(&mut self, disk: &mut dyn Disk, start_on_disk: Offset) -> Result<(), LogError> {
+    pub fn remove_old_segments(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         self.check_running()?;
-        if start_on_disk < self.log_start && self.segment_of(start_on_disk) != self.segment_of(self.log_start) {
+        if self.segment_of(self.durability.log_start_on_disk) < self.segment_of(self.log_start) {
             return Ok(());
         }
         let result = self.remove_segments_below_start(disk);

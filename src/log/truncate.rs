@@ -86,6 +86,7 @@ impl Log {
 
     pub(super) fn start_over(&mut self, disk: &mut dyn Disk, new_start: Offset) -> Result<(), LogError> {
         if new_start < self.log_start {
+            self.durability.start_lowered = true;
             self.leave_truncation_mark(disk, new_start)?;
         } else {
             self.mark_truncation(disk, new_start)?;
@@ -104,6 +105,7 @@ impl Log {
     /// The empty log begins at `base`, below its present start. Nothing is lost, so nothing needs to wait.
     pub(super) fn restart_empty_at(&mut self, disk: &mut dyn Disk, base: Offset) -> Result<(), LogError> {
         assert!(self.is_empty() && base < self.log_end, "only an empty log may begin lower");
+        self.durability.start_lowered = true;
         self.leave_truncation_mark(disk, base)?;
         self.remove_segments_from(disk, 0)?;
         self.remove_snapshots_above(disk, base)?;
@@ -123,6 +125,7 @@ impl Log {
         }
     }
 
+    /// Leaves a mark: recovery is not to believe a recovery point above `end`.
     pub(super) fn leave_truncation_mark(&mut self, disk: &mut dyn Disk, end: Offset) -> Result<(), LogError> {
         if self.truncation_marks.contains(&end) {
             return Ok(());
@@ -155,7 +158,7 @@ impl Log {
     pub(super) fn reload_producers(&mut self, disk: &mut dyn Disk, trusted: Offset) -> Result<(), LogError> {
         let (mut states, mut from) = (ProducerStates::default(), self.segments[0].base);
         let candidates: Vec<Offset> =
-            self.snapshots.iter().rev().copied().filter(|offset| *offset <= trusted && *offset > from).collect();
+            self.snapshots.iter().rev().copied().filter(|offset| *offset <= trusted && *offset >= from).collect();
         for offset in candidates {
             let content = disk::read_file(disk, &names::snapshot(&self.dir, offset))?;
             if let Some(found) = ProducerStates::decode(&content) {
