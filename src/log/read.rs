@@ -166,29 +166,36 @@ impl Stretch {
         }
     }
 
-    /// The batches wished for, from the one at `start` on, each verified.
+    /// The batches wished for, from the one at `start` on, each verified. What lies before a bad one is given; the next read meets it.
     fn collect(&self, start: usize, mut at: Offset, wish: &Wish, epochs: &EpochCache) -> Result<Bytes, Bad> {
         let mut end = start;
-        while end + HEADER_SIZE <= self.bytes.len() {
-            let header = self.header(end, at)?;
-            let whole = self.bytes.get(end..end + header.size());
-            if !wish.allows(header.last_offset(), end - start, header.size()) {
-                break;
+        loop {
+            let next = self.header(end, at).and_then(|header| {
+                let wished = wish.allows(header.last_offset(), end - start, header.size());
+                wished.then(|| self.verify(end, &header, epochs)).transpose().map(|verified| verified.map(|()| header))
+            });
+            match next {
+                Ok(Some(header)) => {
+                    at = header.next_offset();
+                    end += header.size();
+                }
+                Err(bad) if end == start => return Err(bad),
+                Ok(None) | Err(_) => return Ok(self.bytes.slice(start..end)),
             }
-            let Some(batch) = whole else { break };
-            verify_crc(batch).map_err(|fault| self.bad(end, at, fault))?;
-            let found = header.leader_epoch;
-            if let Some(known) = epochs.epoch_at(at).filter(|known| *known != found) {
-                return Err(self.bad(end, at, Damage::Epoch { known, found }));
-            }
-            at = header.next_offset();
-            end += header.size();
         }
-        if end == start {
-            let needed = self.header(start, at)?.size();
-            let found = self.bytes.len() - start;
+    }
+
+    /// Whether the batch at `start` is all there, as it was written.
+    fn verify(&self, start: usize, header: &BatchHeader, epochs: &EpochCache) -> Result<(), Bad> {
+        let (at, needed, found) = (header.base_offset, header.size(), self.bytes.len() - start);
+        let Some(batch) = self.bytes.get(start..start + needed) else {
             return Err(self.bad(start, at, BatchError::Truncated { needed, found }));
+        };
+        verify_crc(batch).map_err(|fault| self.bad(start, at, fault))?;
+        let found = header.leader_epoch;
+        match epochs.epoch_at(at).filter(|known| *known != found) {
+            Some(known) => Err(self.bad(start, at, Damage::Epoch { known, found })),
+            None => Ok(()),
         }
-        Ok(self.bytes.slice(start..end))
     }
 }
