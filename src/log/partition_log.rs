@@ -187,11 +187,11 @@ impl Log {
         self.epochs.entries()
     }
 
-    /// Path and content of `leader-epoch-checkpoint`, if it changed since last asked; to be put in place by
+    /// Path and content of `leader-epoch-checkpoint`, if it changed since last asked, and no truncation pends; to be put in place by
     /// [`Outbox::replace`](crate::actor::Outbox::replace). Confirm with [`epoch_checkpoint_done`](Log::epoch_checkpoint_done);
     /// until then the recovery point stays below the change.
     pub fn epoch_checkpoint(&mut self) -> Option<(String, Bytes)> {
-        if self.stopped.is_some() || !self.epoch_file.is_stale(&self.epochs) {
+        if self.stopped.is_some() || self.truncation_pending_sync() || !self.epoch_file.is_stale(&self.epochs) {
             return None;
         }
         self.epoch_file.begin(&self.epochs);
@@ -238,11 +238,16 @@ impl Log {
         self.durability.truncation_pends()
     }
 
-    /// What may be written to `recovery-point-offset-checkpoint`: recovery need not look below.
+    /// What may be written to `recovery-point-offset-checkpoint`: recovery need not look below. While a truncation is not durable the log
+    /// from before may come back, of which no more can be said than was.
     #[must_use]
     pub fn recovery_point(&self) -> Offset {
-        let limit = self.epoch_file.limit(&self.epochs, self.log_start);
-        limit.map_or(self.durable_end(), |limit| limit.min(self.durable_end()))
+        let start = self.log_start.min(self.durability.log_start_on_disk);
+        let known = self.epoch_file.limit(&self.epochs, start).map_or(self.durable_end(), |limit| limit.min(self.durable_end()));
+        match self.truncation_pending_sync() {
+            true => known.min(self.durability.recovery_point_on_disk),
+            false => known,
+        }
     }
 
     /// `point`, once told by [`recovery_point`](Log::recovery_point), has been written there, durably. Call this in the order of the

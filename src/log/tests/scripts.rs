@@ -222,8 +222,16 @@ impl Runner for Bench {
                 format!("log end {}", log.truncate_to(disk, Offset(next(&mut args)?))?)
             }
             "restart" => self.on_log(|disk, log| Ok(log.truncate_fully(disk, Offset(next(&mut args)?))?))?,
-            "begin-epoch" => self.on_log(|_, log| Ok(log.begin_epoch(LeaderEpoch(next(&mut args)?))))?,
-            "move-start" => self.on_log(|_, log| Ok(log.move_log_start(Offset(next(&mut args)?))))?,
+            "begin-epoch" => {
+                let epoch = LeaderEpoch(next(&mut args)?);
+                self.log()?.1.begin_epoch(epoch);
+                String::new()
+            }
+            "move-start" => {
+                let to = Offset(next(&mut args)?);
+                self.log()?.1.move_log_start(to);
+                String::new()
+            }
             "remove-old" => self.on_log(|disk, log| Ok(log.remove_old_segments(disk)?))?,
             name => return Err(format!("unknown command {name}").into()),
         };
