@@ -298,7 +298,9 @@ impl World {
 
     /// What the log says for the checkpoints.
     fn told(&self) -> Checkpoint {
-        let (recovery_point, log_start) = (self.log.recovery_point(), self.log.log_start());
+        // Of a log that begins anew and may yet come back nothing is told.
+        let log_start = if self.restarting { self.checkpoint.log_start } else { self.log.log_start() };
+        let recovery_point = self.log.recovery_point();
         Checkpoint { recovery_point, log_start, high_watermark: Offset::ZERO }
     }
 
