@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use brokerlab::client::ProducerConfig;
 use toml::de::DeTable;
 
 use super::model::{Chaos, Cluster, Consumer, DiskWeather, Expect, Fault, FaultKind, Network, Producer, Scenario, Target, Topic};
@@ -234,20 +235,9 @@ impl Reader {
     }
 }
 
-/// Combinations that Kafka's own producer refuses.
+/// What the producer itself says against its configuration: every property by itself was checked, but some contradict each other.
 pub(super) fn contradiction(config: &BTreeMap<String, String>) -> Option<String> {
-    let is = |name: &str, value: &str| config.get(name).is_some_and(|found| found == value);
-    if !is("enable.idempotence", "true") {
-        return None;
-    }
-    if is("acks", "0") || is("acks", "1") {
-        return Some("an idempotent producer needs acks=all".into());
-    }
-    if is("retries", "0") {
-        return Some("an idempotent producer needs retries".into());
-    }
-    let in_flight = config.get("max.in.flight.requests.per.connection").and_then(|value| value.parse::<u64>().ok());
-    in_flight.filter(|n| *n > 5).map(|_| "an idempotent producer may have at most 5 requests in flight".into())
+    ProducerConfig::from_properties(config).err().map(|error| error.to_string())
 }
 
 fn kind_of(table: &DeTable<'_>, at: &Range<usize>) -> Result<&'static Section, Problem> {

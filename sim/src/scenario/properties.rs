@@ -44,47 +44,33 @@ pub const TOPIC: &[Property] = &[
     number("min.insync.replicas", 1, 100, "acks=all needs at least so many replicas in the ISR"),
     flag("unclean.leader.election.enable", "a replica outside the ISR may lead when nothing else is left: loses records"),
     number("flush.messages", 1, ANY, "records between two flushes; 1: what is acknowledged is on the medium"),
-    number("flush.ms", 1, ANY, "longest time until a record is flushed"),
     number("segment.bytes", 1024, 1 << 30, "size at which a new segment is begun"),
-    number("segment.ms", 1, ANY, "age at which a new segment is begun"),
-    number("index.interval.bytes", 1, 1 << 30, "bytes between two entries of the offset index"),
-    number("retention.bytes", -1, ANY, "size beyond which old segments are deleted; -1: none"),
-    number("retention.ms", -1, ANY, "age beyond which old segments are deleted; -1: none"),
     number("max.message.bytes", 0, 1 << 30, "largest record batch"),
-    words("cleanup.policy", &["delete", "compact"], "what becomes of old segments"),
-    words("message.timestamp.type", &["CreateTime", "LogAppendTime"], "who stamps the time"),
-    words("compression.type", &["producer", "uncompressed"], "compression on the broker"),
 ];
 
 /// Of brokers and controllers.
 pub const CLUSTER: &[Property] = &[
-    number("replica.lag.time.max.ms", 1, DAY_MS, "a follower that has not caught up for so long leaves the ISR"),
-    number("replica.fetch.wait.max.ms", 0, DAY_MS, "longest wait of a follower's fetch"),
-    number("replica.fetch.min.bytes", 0, 1 << 30, "a follower's fetch waits for so much"),
-    number("replica.fetch.max.bytes", 1, 1 << 30, "most bytes per partition in a follower's fetch"),
-    number("replica.fetch.response.max.bytes", 1, 1 << 30, "most bytes in a follower's fetch"),
-    number("replica.fetch.backoff.ms", 0, DAY_MS, "pause after a failed fetch"),
-    number("replica.socket.timeout.ms", 1, DAY_MS, "a follower gives up on a silent leader after so long"),
-    number("replica.high.watermark.checkpoint.interval.ms", 1, DAY_MS, "time between two checkpoints of the high watermark"),
     number("broker.session.timeout.ms", 1, DAY_MS, "a broker silent for so long is fenced"),
     number("broker.heartbeat.interval.ms", 1, DAY_MS, "time between two heartbeats"),
-    number("controller.socket.timeout.ms", 1, DAY_MS, "a broker gives up on a silent controller after so long"),
+    number("replica.lag.time.max.ms", 1, DAY_MS, "a follower that has not caught up for so long leaves the ISR"),
+    number("replica.fetch.wait.max.ms", 1, DAY_MS, "longest wait of a follower's fetch"),
+    number("replica.fetch.min.bytes", 1, 1 << 30, "a follower's fetch waits for so much"),
+    number("replica.fetch.max.bytes", 1, 1 << 30, "most bytes per partition in a follower's fetch"),
+    number("replica.fetch.response.max.bytes", 1, 1 << 30, "most bytes in a follower's fetch"),
+    number("replica.fetch.backoff.ms", 1, DAY_MS, "pause after a failed fetch"),
+    number("replica.high.watermark.checkpoint.interval.ms", 1, DAY_MS, "time between two checkpoints of the high watermark"),
     number("log.flush.offset.checkpoint.interval.ms", 1, DAY_MS, "time between two checkpoints of the recovery point"),
-    number("log.flush.scheduler.interval.ms", 1, ANY, "time between two looks for logs to flush"),
-    number("log.retention.check.interval.ms", 1, DAY_MS, "time between two looks for segments to delete"),
+    number("log.flush.interval.messages", 1, ANY, "default of flush.messages"),
     number("log.segment.bytes", 1024, 1 << 30, "default of segment.bytes"),
+    number("message.max.bytes", 1, 1 << 30, "default of max.message.bytes"),
     number("min.insync.replicas", 1, 100, "default for topics"),
     flag("unclean.leader.election.enable", "default for topics"),
     number("default.replication.factor", 1, 100, "replicas of a topic that does not say"),
     number("num.partitions", 1, 64, "partitions of a topic that does not say"),
-    flag("auto.leader.rebalance.enable", "give partitions back to their preferred leader"),
     flag("auto.create.topics.enable", "create topics on first use"),
-    flag("eligible.leader.replicas.enable", "KIP-966"),
-    number("leader.imbalance.check.interval.seconds", 1, 86_400, "time between two looks for imbalance"),
+    number("fetch.max.bytes", 1, 1 << 30, "most bytes in any fetch"),
     number("request.timeout.ms", 1, DAY_MS, "longest wait of a request between brokers"),
-    number("controlled.shutdown.max.retries", 0, 100, "attempts to hand over the leaders"),
-    number("metadata.max.idle.interval.ms", 0, DAY_MS, "time between two no-op records"),
-    number("fetch.purgatory.purge.interval.requests", 1, ANY, "housekeeping"),
+    number("controlled.shutdown.timeout.ms", 1, DAY_MS, "a shutdown does not wait longer for its leaders to be moved"),
 ];
 
 /// Of a producer.
@@ -94,20 +80,14 @@ pub const PRODUCER: &[Property] = &[
     number("max.in.flight.requests.per.connection", 1, 100, "requests sent before the first is answered"),
     number("linger.ms", 0, DAY_MS, "wait for more records to send together"),
     number("batch.size", 0, 1 << 24, "largest batch in bytes"),
-    number("buffer.memory", 1, ANY, "bytes of records that wait to be sent"),
     number("delivery.timeout.ms", 1, DAY_MS, "a record is given up after so long"),
-    number("request.timeout.ms", 1, DAY_MS, "a request is given up after so long"),
     number("retries", 0, i32::MAX as i64, "attempts after the first"),
-    number("retry.backoff.ms", 0, DAY_MS, "pause before a retry"),
-    number("retry.backoff.max.ms", 0, DAY_MS, "longest pause before a retry"),
-    number("reconnect.backoff.ms", 0, DAY_MS, "pause before connecting again"),
-    number("reconnect.backoff.max.ms", 0, DAY_MS, "longest pause before connecting again"),
-    number("max.block.ms", 0, DAY_MS, "longest wait for metadata or room"),
-    number("max.request.size", 1, 1 << 30, "largest request"),
-    number("metadata.max.age.ms", 1, DAY_MS, "metadata is asked for again after so long"),
-    number("socket.connection.setup.timeout.ms", 1, DAY_MS, "a connection attempt is given up after so long"),
-    flag("partitioner.ignore.keys", "keys do not choose the partition"),
-    words("compression.type", &["none"], "compression of batches"),
+    REQUEST_TIMEOUT,
+    RETRY_BACKOFF,
+    RETRY_BACKOFF_MAX,
+    RECONNECT_BACKOFF,
+    RECONNECT_BACKOFF_MAX,
+    METADATA_AGE,
 ];
 
 /// Of a consumer.
@@ -116,19 +96,24 @@ pub const CONSUMER: &[Property] = &[
     words("isolation.level", &["read_uncommitted", "read_committed"], "whether records of open transactions are shown"),
     number("fetch.max.wait.ms", 0, DAY_MS, "longest wait of a fetch"),
     number("fetch.min.bytes", 0, 1 << 30, "a fetch waits for so much"),
-    number("fetch.max.bytes", 1, 1 << 30, "most bytes in a fetch"),
-    number("max.partition.fetch.bytes", 1, 1 << 30, "most bytes per partition in a fetch"),
+    number("fetch.max.bytes", 0, 1 << 30, "most bytes in a fetch"),
+    number("max.partition.fetch.bytes", 0, 1 << 30, "most bytes per partition in a fetch"),
     number("max.poll.records", 1, 1 << 20, "most records in a poll"),
-    number("request.timeout.ms", 1, DAY_MS, "a request is given up after so long"),
-    number("retry.backoff.ms", 0, DAY_MS, "pause before a retry"),
-    number("retry.backoff.max.ms", 0, DAY_MS, "longest pause before a retry"),
-    number("reconnect.backoff.ms", 0, DAY_MS, "pause before connecting again"),
-    number("reconnect.backoff.max.ms", 0, DAY_MS, "longest pause before connecting again"),
-    number("metadata.max.age.ms", 1, DAY_MS, "metadata is asked for again after so long"),
-    number("default.api.timeout.ms", 1, DAY_MS, "a call is given up after so long"),
-    number("socket.connection.setup.timeout.ms", 1, DAY_MS, "a connection attempt is given up after so long"),
-    flag("check.crcs", "verify checksums"),
+    number("default.api.timeout.ms", 0, DAY_MS, "a call is given up after so long"),
+    REQUEST_TIMEOUT,
+    RETRY_BACKOFF,
+    RETRY_BACKOFF_MAX,
+    RECONNECT_BACKOFF,
+    RECONNECT_BACKOFF_MAX,
+    METADATA_AGE,
 ];
+
+const REQUEST_TIMEOUT: Property = number("request.timeout.ms", 1, DAY_MS, "a request is given up after so long");
+const RETRY_BACKOFF: Property = number("retry.backoff.ms", 0, DAY_MS, "pause before a retry");
+const RETRY_BACKOFF_MAX: Property = number("retry.backoff.max.ms", 0, DAY_MS, "longest pause before a retry");
+const RECONNECT_BACKOFF: Property = number("reconnect.backoff.ms", 0, DAY_MS, "pause before connecting again");
+const RECONNECT_BACKOFF_MAX: Property = number("reconnect.backoff.max.ms", 0, DAY_MS, "longest pause before connecting again");
+const METADATA_AGE: Property = number("metadata.max.age.ms", 0, DAY_MS, "metadata is asked for again after so long");
 
 impl Form {
     /// Whether the property may have this value.
@@ -154,7 +139,15 @@ impl Form {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use brokerlab::broker::BrokerConfig;
+    use brokerlab::client::{ConfigError, ConsumerConfig, ProducerConfig};
+    use brokerlab::controller::topic_config::TopicConfig;
+    use brokerlab::types::{Address, BrokerId};
+
     use super::*;
 
     #[test]
@@ -163,6 +156,36 @@ mod tests {
             let mut names: Vec<_> = list.iter().map(|property| property.name).collect();
             names.sort_unstable();
             assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+        }
+    }
+
+    /// The extremes of a property, one at a time.
+    fn extremes(list: &[Property]) -> impl Iterator<Item = BTreeMap<String, String>> {
+        list.iter().flat_map(|property| {
+            let values = match property.form {
+                Form::Number(low, high) => vec![low.to_string(), high.to_string()],
+                Form::Flag => vec!["true".into(), "false".into()],
+                Form::OneOf(words) => words.iter().map(ToString::to_string).collect(),
+            };
+            values.into_iter().map(|value| BTreeMap::from([(property.name.to_string(), value)]))
+        })
+    }
+
+    #[test]
+    fn whatever_is_allowed_here_the_actors_understand() {
+        for config in extremes(CLUSTER) {
+            let listen = || Address::new("b1", 9092);
+            BrokerConfig::from_properties(BrokerId(1), "lab", 0, listen(), listen(), &config).unwrap();
+        }
+        for config in extremes(TOPIC) {
+            TopicConfig::checked(config.iter().map(|(name, value)| (name.as_str(), Some(value.as_str())))).unwrap();
+        }
+        for config in extremes(CONSUMER) {
+            ConsumerConfig::from_properties(&config).unwrap();
+        }
+        for config in extremes(PRODUCER) {
+            let result = ProducerConfig::from_properties(&config);
+            assert!(matches!(result, Ok(_) | Err(ConfigError::Conflict { .. })), "{result:?}");
         }
     }
 
