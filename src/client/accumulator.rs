@@ -22,7 +22,6 @@ use bytes::Bytes;
 use super::certainty::{Verdict, is_identity_error, is_sequence_error, verdict};
 use super::config::ProducerConfig;
 use super::sequences::{Identity, Numbering, Retirement, Stamp};
-use crate::mutant::Mutants;
 use crate::operation::{Certainty, OperationId};
 use crate::types::{Offset, ProducerEpoch, ProducerId, Sequence, Time, Timestamp};
 use crate::wire::ErrorCode;
@@ -260,7 +259,7 @@ impl Lane {
                 self.on_failed(batch, landing, now, config, ended);
             }
         }
-        self.settle(config.common.mutants, ended)
+        self.settle(ended)
     }
 
     fn on_failed(&mut self, mut batch: Batch, landing: Landing, now: Time, config: &ProducerConfig, ended: &mut Vec<Ended>) {
@@ -307,11 +306,11 @@ impl Lane {
             }
             ended.push(batch.fail());
         }
-        self.settle(config.common.mutants, ended)
+        self.settle(ended)
     }
 
     /// Restarts the numbering as soon as nothing flies any more.
-    fn settle(&mut self, _mutants: Mutants, ended: &mut Vec<Ended>) -> Option<(Identity, Retirement)> {
+    fn settle(&mut self, ended: &mut Vec<Ended>) -> Option<(Identity, Retirement)> {
         if !self.flying.is_empty() || !self.numbering.is_restarting() {
             return None;
         }

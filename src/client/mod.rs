@@ -23,6 +23,8 @@ pub mod config;
 pub mod connections;
 pub mod consumer;
 pub mod fetched;
+#[cfg(test)]
+mod honesty;
 pub mod lookup;
 pub mod metadata;
 pub mod partitioner;
