@@ -240,11 +240,17 @@ impl World {
         None
     }
 
+    fn happen(&mut self) {
+        if let Some(event) = self.events.pop_front() {
+            self.step(event);
+        }
+    }
+
     /// Lets everything happen up to `until`.
     fn run(&mut self, until: Time) {
         loop {
-            if let Some(event) = self.events.pop_front() {
-                self.step(event);
+            if !self.events.is_empty() {
+                self.happen();
             } else if let Some(at) = self.client.deadline().filter(|at| *at <= until) {
                 self.now = at;
                 self.step(Event::Woken);
@@ -275,6 +281,9 @@ fn metadata() -> Response {
     Response::Metadata(MetadataResponse { brokers: vec![broker], topics: vec![topic], ..Default::default() })
 }
 
+/// A shorter pause (in milliseconds) is no time at all.
+const PAUSE_MIN: u16 = 150;
+
 /// Writes a value at each of these moments (milliseconds apart), lets everything come to an end, and gives the world.
 fn history(properties: &[(&str, &str)], pauses: &[u16], mishaps: Vec<Mishap>) -> World {
     let mut world = World::new(properties, mishaps);
@@ -283,7 +292,13 @@ fn history(properties: &[(&str, &str)], pauses: &[u16], mishaps: Vec<Mishap>) ->
         let value = Bytes::copy_from_slice(&u64::to_be_bytes(id));
         let operation = Operation::Produce { topic: Arc::clone(&topic), partition: None, key: None, value };
         world.step(Event::Command(Command { id: OperationId(id), operation }));
-        world.run(Time(world.now.0 + u64::from(*pause) * 1_000_000));
+        if *pause > PAUSE_MIN {
+            world.run(Time(world.now.0 + u64::from(*pause) * 1_000_000));
+        } else {
+            // The next record comes when only so much has happened, so that several requests are on their way.
+            let some = usize::from(pause % 8).min(world.events.len());
+            (0..some).for_each(|_| world.happen());
+        }
     }
     world.run(Time(world.now.0 + 60_000_000_000));
     for (_, records) in std::mem::take(&mut world.held) {
