@@ -11,7 +11,7 @@
 //! broker (OUT_OF_ORDER_SEQUENCE_NUMBER) and comes back, so the log keeps the order. Without idempotence only
 //! `max.in.flight.requests.per.connection = 1` keeps it: with more, a batch behind a failed one overtakes it. That is Kafka's rule.
 //!
-//! A batch lives `delivery.timeout.ms` from its opening. Whoever waits for its records is told then; if it is still flying, it stays
+//! A batch lives until `delivery.timeout.ms` after its first record was given to us. Whoever waits for its records is told then; if it is still flying, it stays
 //! on as *abandoned* until its fate is known, because the numbers behind it depend on that.
 
 use std::collections::VecDeque;
@@ -35,7 +35,9 @@ const RECORD_OVERHEAD: usize = 32;
 pub struct PendingRecord {
     /// Who waits for it.
     pub operation: OperationId,
-    /// When it was given to us.
+    /// When it was given to us, by the clock that counts.
+    pub given: Time,
+    /// When it was given to us, by the clock on the wall.
     pub timestamp: Timestamp,
     /// Key.
     pub key: Option<Bytes>,
@@ -58,7 +60,10 @@ pub struct Batch {
     pub id: u64,
     records: Vec<PendingRecord>,
     bytes: usize,
+    /// When its first record came here.
     opened: Time,
+    /// When its first record was given to us.
+    given: Time,
     failures: u32,
     retry_at: Time,
     stamp: Option<Stamp>,
@@ -112,12 +117,13 @@ pub struct Lane {
 }
 
 impl Batch {
-    fn open(id: u64, opened: Time) -> Batch {
+    fn open(id: u64, opened: Time, given: Time) -> Batch {
         Batch {
             id,
             records: Vec::new(),
             bytes: HEADER_SIZE,
             opened,
+            given,
             failures: 0,
             retry_at: Time::ZERO,
             stamp: None,
@@ -146,7 +152,7 @@ impl Batch {
     }
 
     fn expires(&self, config: &ProducerConfig) -> Time {
-        self.opened.plus(config.delivery_timeout)
+        self.given.plus(config.delivery_timeout)
     }
 
     fn certainty(&self) -> Certainty {
@@ -179,7 +185,7 @@ impl Lane {
             Some(batch) => batch,
             None => {
                 *ids += 1;
-                self.waiting.push_back(Batch::open(*ids, now));
+                self.waiting.push_back(Batch::open(*ids, now, record.given));
                 self.waiting.back_mut().expect("it was just pushed")
             }
         };

@@ -26,6 +26,8 @@ use crate::wire::record::{BatchError, BatchRef, Compression, ControlType};
 /// Batches of one partition that were not all read so far.
 #[derive(Hash, Debug)]
 pub struct Fetched {
+    /// The position it was asked for.
+    pub from: Offset,
     rest: Bytes,
     /// Transactions to come that were aborted, by first offset.
     aborted: VecDeque<(Offset, ProducerId)>,
@@ -62,12 +64,13 @@ pub struct ReadPosition {
 }
 
 impl Fetched {
-    /// What came in an answer.
+    /// What came in an answer to a fetch at `from`.
     #[must_use]
-    pub fn new(records: Bytes, aborted: &[AbortedTransaction]) -> Fetched {
+    pub fn new(from: Offset, records: Bytes, aborted: &[AbortedTransaction]) -> Fetched {
         let mut aborted: Vec<_> = aborted.iter().map(|t| (Offset(t.first_offset), ProducerId(t.producer_id))).collect();
         aborted.sort();
         Fetched {
+            from,
             rest: records,
             aborted: aborted.into(),
             aborting: BTreeSet::new(),
@@ -213,7 +216,7 @@ mod tests {
     #[test]
     fn records_before_the_position_are_skipped() {
         let bytes = [batch(8, &["x", "y"]).build(), batch(10, &["a", "b", "c"]).build()].concat();
-        assert_eq!(read(&mut Fetched::new(bytes.into(), &[]), 11), ("11=b 12=c".to_owned(), 13));
+        assert_eq!(read(&mut Fetched::new(Offset::ZERO, bytes.into(), &[]), 11), ("11=b 12=c".to_owned(), 13));
     }
 
     #[test]
@@ -221,7 +224,7 @@ mod tests {
         let marker = of(1, BatchBuilder::new()).at(Offset(12), LeaderEpoch(3));
         let marker = marker.control(ControlType::Commit, &end_transaction_value(0), T).build();
         let bytes = [batch(10, &["a"]).last_offset_delta(1).build(), marker].concat();
-        assert_eq!(read(&mut Fetched::new(bytes.into(), &[]), 10), ("10=a".to_owned(), 13));
+        assert_eq!(read(&mut Fetched::new(Offset::ZERO, bytes.into(), &[]), 10), ("10=a".to_owned(), 13));
     }
 
     #[test]
@@ -234,7 +237,7 @@ mod tests {
         let later = of(1, batch(4, &["yes"])).build();
         let bytes = [aborted, committed, plain, marker, later].concat();
         let transaction = AbortedTransaction { producer_id: 1, first_offset: 0, ..AbortedTransaction::default() };
-        let mut fetched = Fetched::new(bytes.into(), &[transaction]);
+        let mut fetched = Fetched::new(Offset::ZERO, bytes.into(), &[transaction]);
         assert_eq!(read(&mut fetched, 0), ("1=other 2=plain 4=yes".to_owned(), 5));
     }
 
@@ -242,7 +245,7 @@ mod tests {
     fn a_batch_cut_off_at_the_end_is_left_for_the_next_fetch() {
         let whole = [batch(0, &["a"]).build(), batch(1, &["b"]).build()].concat();
         let bytes = Bytes::from(whole).slice(..100);
-        assert_eq!(read(&mut Fetched::new(bytes, &[]), 0), ("0=a".to_owned(), 1));
+        assert_eq!(read(&mut Fetched::new(Offset::ZERO, bytes, &[]), 0), ("0=a".to_owned(), 1));
     }
 
     #[test]
@@ -250,7 +253,7 @@ mod tests {
         let mut bytes = batch(0, &["a"]).build().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
         let mut position = ReadPosition { offset: Offset(0), epoch: LeaderEpoch::NONE };
-        let mut fetched = Fetched::new(bytes.into(), &[]);
+        let mut fetched = Fetched::new(Offset::ZERO, bytes.into(), &[]);
         assert_eq!(fetched.next(&mut position), Err(ErrorCode::CORRUPT_MESSAGE));
         assert!(fetched.is_drained());
         assert_eq!(position.offset, Offset(0));

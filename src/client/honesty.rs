@@ -33,9 +33,12 @@ use crate::wire::{ErrorCode, Listener, Request, Response, api_versions, decode_r
 #[derive(Default)]
 struct Log {
     values: Vec<u64>,
-    /// For each producer its epoch, and its last five batches: first and next sequence, offset.
-    producers: BTreeMap<i64, (i16, VecDeque<(i32, i32, i64)>)>,
+    /// For each producer its epoch, and its last five batches.
+    producers: BTreeMap<i64, (i16, VecDeque<Known>)>,
 }
+
+/// A batch in the log: first and next sequence, offset.
+type Known = (i32, i32, i64);
 
 impl Log {
     fn append(&mut self, bytes: &Bytes) -> Result<i64, ErrorCode> {

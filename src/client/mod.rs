@@ -25,6 +25,8 @@ pub mod consumer;
 pub mod fetched;
 #[cfg(test)]
 mod honesty;
+#[cfg(test)]
+mod hostile;
 pub mod lookup;
 pub mod metadata;
 pub mod partitioner;

@@ -72,7 +72,12 @@ struct Unrouted {
     topic: Arc<str>,
     partition: Option<i32>,
     record: PendingRecord,
-    expires: Time,
+}
+
+impl Unrouted {
+    fn expires(&self, config: &ProducerConfig) -> Time {
+        self.record.given.plus(config.delivery_timeout)
+    }
 }
 
 #[derive(Hash, Debug, Default)]
@@ -110,12 +115,11 @@ impl ProducerActor {
         let Operation::Produce { topic, partition, key, value } = command.operation else {
             return out.complete(refusal(command.id));
         };
-        let record = PendingRecord { operation: command.id, timestamp: now.wall, key, value };
+        let record = PendingRecord { operation: command.id, given: now.mono, timestamp: now.wall, key, value };
         self.cluster.follow(&topic);
-        // Records of a topic keep their order also while its metadata are awaited.
-        let queued = self.unrouted.iter().any(|other| other.topic == topic);
-        let expires = now.mono.plus(self.config.delivery_timeout);
-        let unrouted = Unrouted { topic, partition, record, expires };
+        // Records of a partition keep their order also while metadata are awaited.
+        let queued = self.unrouted.iter().any(|other| other.topic == topic && other.partition == partition);
+        let unrouted = Unrouted { topic, partition, record };
         match self.route(&unrouted) {
             Ok(lane) if !queued => self.enter(now.mono, lane, unrouted.record),
             Err(Unroutable::Never(error)) => fail(unrouted.record.operation, error, Certainty::Definite, out),
@@ -174,18 +178,19 @@ impl ProducerActor {
 
     /// Gives waiting records to their lanes as far as metadata allow, and up those that have waited too long.
     fn route_unrouted(&mut self, now: Time, out: &mut Outbox) {
-        let mut stuck: BTreeSet<Arc<str>> = BTreeSet::new();
+        let mut stuck: BTreeSet<(Arc<str>, Option<i32>)> = BTreeSet::new();
         for unrouted in std::mem::take(&mut self.unrouted) {
-            let routed = if stuck.contains(&unrouted.topic) { Err(Unroutable::Unknown) } else { self.route(&unrouted) };
+            let kind = (Arc::clone(&unrouted.topic), unrouted.partition);
+            let routed = if stuck.contains(&kind) { Err(Unroutable::Unknown) } else { self.route(&unrouted) };
             match routed {
                 Ok(lane) => self.enter(now, lane, unrouted.record),
                 Err(Unroutable::Never(error)) => fail(unrouted.record.operation, error, Certainty::Definite, out),
-                Err(Unroutable::Unknown) if unrouted.expires <= now => {
+                Err(Unroutable::Unknown) if unrouted.expires(&self.config) <= now => {
                     let error = self.cluster.metadata().topic(&unrouted.topic).map_or(0, |topic| topic.error);
                     fail(unrouted.record.operation, ErrorCode(error), Certainty::Definite, out);
                 }
                 Err(Unroutable::Unknown) => {
-                    stuck.insert(Arc::clone(&unrouted.topic));
+                    stuck.insert(kind);
                     self.unrouted.push_back(unrouted);
                 }
             }
@@ -415,7 +420,7 @@ impl ProducerActor {
             Session::Missing { not_before, .. } => Some(not_before),
             Session::Asked { .. } | Session::Held(_) => None,
         };
-        let unrouted = self.unrouted.front().map(|unrouted| unrouted.expires);
+        let unrouted = self.unrouted.front().map(|unrouted| unrouted.expires(&self.config));
         // What is due already waits for an answer or a connection, not for the clock.
         let own = lanes.chain([identity, unrouted]).flatten().filter(|at| *at > now).min();
         [own, self.cluster.deadline(now)].into_iter().flatten().min()

@@ -16,6 +16,9 @@
 //!   wait 100ms
 //! ```
 
+mod answer;
+mod told;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::fmt::Write as _;
@@ -24,23 +27,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 
+use self::answer::{Answer, error};
+use self::told::{tell, tell_records};
 use super::{AdminActor, AdminConfig, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
 use crate::actor::{Action, Actor, CloseReason, Event, Now, Outbox};
-use crate::operation::{self, Completion, Operation, OperationId, Outcome, Position};
+use crate::operation::{self, Operation, OperationId, Position};
 use crate::testing::MemoryDisk;
-use crate::types::{Address, ConnectionId, Duration, LeaderEpoch, Offset, Time, Timestamp, TopicPartition, Uuid};
+use crate::types::{Address, ConnectionId, Duration, Offset, Time, Timestamp, TopicPartition, Uuid};
 use crate::wire::api_versions_response::{ApiVersion, ApiVersionsResponse};
 use crate::wire::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
 use crate::wire::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
-use crate::wire::fetch_response::{self, FetchResponse, FetchableTopicResponse};
 use crate::wire::init_producer_id_response::InitProducerIdResponse;
 use crate::wire::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse};
 use crate::wire::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use crate::wire::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult};
-use crate::wire::produce_response::{self, PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
-use crate::wire::record::{BatchBuilder, batches};
 use crate::wire::{
     ApiKey, ErrorCode, Listener, Request, RequestHeader, Response, api_versions, decode_request, encode_response, join,
     unsupported_api_versions,
@@ -505,100 +507,6 @@ impl Runner for Script {
     }
 }
 
-/// One answer, as the script writes it.
-struct Answer {
-    error: ErrorCode,
-    offset: i64,
-    epoch: i32,
-    end: i64,
-    records: Vec<String>,
-    hint: (i32, i32),
-    only: Vec<String>,
-}
-
-impl Answer {
-    fn read(args: &mut ArgumentConsumer<'_>) -> Fallible<Answer> {
-        let hint = args.take_key("hint").and_then(|hint| hint.strip_prefix('b')).and_then(|hint| hint.split_once('@'));
-        let mut answer = Answer {
-            error: error(args)?,
-            offset: args.take_key("offset").map_or(Ok(-1), str::parse)?,
-            epoch: args.take_key("epoch").map_or(Ok(-1), str::parse)?,
-            end: args.take_key("end").map_or(Ok(-1), str::parse)?,
-            records: args.take_key("records").map(|r| r.split('/').map(str::to_owned).collect()).unwrap_or_default(),
-            hint: hint.map_or(Ok((-1, -1)), |(b, e)| Ok::<_, std::num::ParseIntError>((b.parse()?, e.parse()?)))?,
-            only: Vec::new(),
-        };
-        while let Some(partition) = args.next_pos() {
-            answer.only.push(partition.to_owned());
-        }
-        Ok(answer)
-    }
-
-    /// Whether this answer is about that partition; without any named, it is about all.
-    fn concerns(&self, topic: &str, index: i32) -> bool {
-        self.only.is_empty() || self.only.contains(&format!("{topic}-{index}"))
-    }
-
-    fn produce(&self, request: &crate::wire::ProduceRequest) -> Response {
-        let responses = request.topic_data.iter().map(|topic| TopicProduceResponse {
-            name: topic.name.clone(),
-            topic_id: topic.topic_id,
-            partition_responses: topic.partition_data.iter().map(|partition| self.produced(partition.index)).collect(),
-            ..Default::default()
-        });
-        Response::Produce(ProduceResponse { responses: responses.collect(), ..Default::default() })
-    }
-
-    fn produced(&self, index: i32) -> PartitionProduceResponse {
-        let (leader_id, leader_epoch) = self.hint;
-        PartitionProduceResponse {
-            index,
-            error_code: self.error.code(),
-            base_offset: self.offset,
-            current_leader: produce_response::LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() },
-            ..Default::default()
-        }
-    }
-
-    fn fetch(&self, request: &crate::wire::FetchRequest, name_of: impl Fn(&str, Uuid) -> String) -> Response {
-        let responses = request.topics.iter().map(|topic| {
-            let name = name_of(&topic.topic, topic.topic_id);
-            let partitions = topic.partitions.iter();
-            FetchableTopicResponse {
-                topic: topic.topic.clone(),
-                topic_id: topic.topic_id,
-                partitions: partitions.map(|p| self.fetched(p.partition, self.concerns(&name, p.partition))).collect(),
-                ..Default::default()
-            }
-        });
-        Response::Fetch(FetchResponse { responses: responses.collect(), ..Default::default() })
-    }
-
-    fn fetched(&self, partition_index: i32, concerned: bool) -> fetch_response::PartitionData {
-        let (leader_id, leader_epoch) = self.hint;
-        let mut records = None;
-        if concerned && !self.records.is_empty() {
-            let mut builder = BatchBuilder::new().at(Offset(self.offset.max(0)), LeaderEpoch(self.epoch.max(0)));
-            for value in &self.records {
-                builder.push(Timestamp(0), None, Some(value.as_bytes()), &[]);
-            }
-            records = Some(builder.build());
-        }
-        fetch_response::PartitionData {
-            partition_index,
-            error_code: if concerned { self.error.code() } else { 0 },
-            current_leader: fetch_response::LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() },
-            records,
-            ..Default::default()
-        }
-    }
-}
-
-fn error(args: &mut ArgumentConsumer<'_>) -> Fallible<ErrorCode> {
-    let Some(name) = args.take_key("error") else { return Ok(ErrorCode::NONE) };
-    Ok(*ErrorCode::ALL.iter().find(|code| code.name() == Some(name)).ok_or("no such error")?)
-}
-
 fn place(text: &str) -> Fallible<(TopicPartition, Position)> {
     let (partition, position) = text.split_once('@').ok_or("a place is written t-0@end")?;
     let (topic, index) = partition.rsplit_once('-').ok_or("a partition is written t-0")?;
@@ -627,47 +535,6 @@ fn refusal_range(refusal: &Bytes, range: Option<(i16, i16)>) -> Bytes {
     let error_code = ErrorCode::UNSUPPORTED_VERSION.code();
     let response = Response::ApiVersions(ApiVersionsResponse { error_code, api_keys, ..Default::default() });
     join(&encode_response(ApiKey::ApiVersions, 0, correlation, &response).expect("version 0 carries both"))
-}
-
-fn tell_records(records: Option<&Bytes>) -> String {
-    let mut parts = Vec::new();
-    for batch in records.iter().flat_map(|bytes| batches(bytes)) {
-        let batch = batch.expect("producers send batches");
-        batch.verify_crc().expect("with the right checksum");
-        let header = batch.header;
-        if header.has_producer() {
-            parts.push(format!("pid={}/{} seq={}", header.producer_id, header.producer_epoch, header.base_sequence));
-        }
-        let records = batch.records().expect("not compressed");
-        let values = records.map(|record| record.expect("well formed").value.expect("with a value"));
-        parts.push(format!("[{}]", values.map(|v| String::from_utf8_lossy(&v).into_owned()).collect::<Vec<_>>().join(" ")));
-    }
-    parts.join(" ")
-}
-
-fn tell(completion: &Completion) -> String {
-    match &completion.outcome {
-        Outcome::Produced { partition, offset } => match offset {
-            Some(offset) => format!("written {partition}@{offset}"),
-            None => format!("written {partition}@?"),
-        },
-        Outcome::Assigned => "assigned".to_owned(),
-        Outcome::Polled { records } => {
-            let value = |value: &Option<Bytes>| String::from_utf8_lossy(value.as_deref().unwrap_or_default()).into_owned();
-            let records: Vec<String> =
-                records.iter().map(|r| format!("{}@{}={}", r.partition, r.offset, value(&r.value))).collect();
-            format!("polled [{}]", records.join(" "))
-        }
-        Outcome::Offset { partition, offset } => format!("offset {partition}@{offset}"),
-        Outcome::TopicCreated { topic } => format!("created id={}", topic.0),
-        Outcome::TopicDeleted => "deleted".to_owned(),
-        Outcome::TopicDescribed { topic, partitions } => {
-            let leaders: Vec<String> = partitions.iter().map(|p| format!("b{}/{}", p.leader, p.leader_epoch)).collect();
-            format!("described id={} leaders={}", topic.0, leaders.join(","))
-        }
-        Outcome::Stopped => "stopped".to_owned(),
-        Outcome::Failed { code, certainty } => format!("failed {} {certainty:?}", ErrorCode(*code)),
-    }
 }
 
 macro_rules! scripts {
