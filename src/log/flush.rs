@@ -64,6 +64,8 @@ pub(super) struct Durability {
     pub(super) durable_end: Offset,
     /// The highest recovery point that the checkpoint of the data directory may hold.
     pub(super) recovery_point_on_disk: Offset,
+    /// The highest recovery point that may be on its way there.
+    pub(super) claimed: Offset,
     /// The log start that the checkpoint of the data directory holds.
     pub(super) log_start_on_disk: Offset,
     /// The log began anew below its former start, which may still be on the disk.
@@ -74,7 +76,8 @@ impl Durability {
     /// Of a log that is being loaded.
     pub(super) fn loading(checkpoint: &Checkpoint) -> Durability {
         let (recovery_point_on_disk, log_start_on_disk) = (checkpoint.recovery_point, checkpoint.log_start);
-        Durability { recovery_point_on_disk, log_start_on_disk, ..Durability::default() }
+        let claimed = recovery_point_on_disk;
+        Durability { recovery_point_on_disk, claimed, log_start_on_disk, ..Durability::default() }
     }
 
     /// Loading has found how much is durable.

@@ -78,6 +78,7 @@ impl Log {
             Some(_) | None => log.recover(disk, epochs.clone(), recovery_point, &mut recovery)?,
         }
         log.epoch_file = EpochFile::found(epochs.unwrap_or_default());
+        log.note_claim();
         log.derive(disk, if recovery.trusted { log.log_end } else { recovery_point })?;
         // After a restart from nothing the checkpointed high watermark may be that of the former log.
         let restarted = listing.segments.first().is_some_and(|first| listing.truncation_marks.contains(first));

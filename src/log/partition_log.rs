@@ -201,6 +201,7 @@ impl Log {
     /// The oldest epoch checkpoint under way is on the disk.
     pub fn epoch_checkpoint_done(&mut self) {
         self.epoch_file.end();
+        self.note_claim();
     }
 
     // ---- durability -------------------------------------------------------------------------------------------
@@ -223,6 +224,7 @@ impl Log {
     /// A flush has succeeded.
     pub fn end_flush(&mut self, flush: Flush) {
         self.durability.end(&flush);
+        self.note_claim();
         assert!(self.durable_end() <= self.log_end, "{} is durable of {}", self.durable_end(), self.log_end);
     }
 
@@ -257,6 +259,8 @@ impl Log {
     /// Disk errors.
     pub fn recovery_point_written(&mut self, disk: &mut dyn Disk, point: Offset) -> Result<(), LogError> {
         self.durability.recovery_point_on_disk = point;
+        self.durability.claimed = point;
+        self.note_claim();
         self.checkpoint_written(disk)
     }
 
@@ -334,6 +338,11 @@ impl Log {
         remove_dir_with_files(disk, &doomed)?;
         disk.rename(dir, &doomed)?;
         Ok(remove_dir_with_files(disk, &doomed)?)
+    }
+
+    /// The recovery point may have risen, and the caller may be writing it.
+    pub(super) fn note_claim(&mut self) {
+        self.durability.claimed = self.durability.claimed.max(self.recovery_point());
     }
 
     // ---- shared by the files beside -----------------------------------------------------------------------------

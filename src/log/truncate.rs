@@ -116,10 +116,9 @@ impl Log {
         Ok(())
     }
 
-    /// Leaves a mark if the recovery point on the disk may be above `end`.
+    /// Leaves a mark if the recovery point on the disk, or on its way there, may be above `end`.
     fn mark_truncation(&mut self, disk: &mut dyn Disk, end: Offset) -> Result<(), LogError> {
-        let highest = self.durability.recovery_point_on_disk.max(self.recovery_point());
-        match end < highest {
+        match end < self.durability.claimed {
             true => self.leave_truncation_mark(disk, end),
             false => Ok(()),
         }
