@@ -55,3 +55,25 @@ fn checks_change_nothing() {
     let hash = |more: &[&str]| json(&[&["run", "scenarios/isolated-leader.toml", "--json"], more].concat())["hash"].clone();
     assert_eq!(hash(&[]), hash(&["--no-checks"]));
 }
+
+#[test]
+fn a_failure_leaves_its_evidence() {
+    let place = temporary("evidence");
+    std::fs::create_dir_all(&place).unwrap();
+    let lesson = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/leader-crash.toml");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_brokerlab")).args(arguments).current_dir(&place).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, told) = run(&["run", lesson, "--mutant", "ack-before-replication", "--json"]);
+    assert_eq!(code, Some(1), "{told}");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let (code, again) = run(&["run", "runs/leader-crash+ack-before-replication-1/plan.toml", "--json"]);
+    assert_eq!(code, Some(1), "{again}");
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert_eq!((&again["hash"], &again["property"]), (&told["hash"], &told["property"]));
+    let (code, shown) = run(&["show", "runs/leader-crash+ack-before-replication-1/run.rec", "--json"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["hash"], told["hash"]);
+    std::fs::remove_dir_all(&place).unwrap();
+}

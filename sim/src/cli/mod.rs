@@ -14,8 +14,10 @@
 //! | 6 | what the scenario expects did not happen |
 //! | 64 | wrong use |
 
+pub mod evidence;
 mod laboratory;
 mod mutants;
+mod output;
 mod plan;
 mod run;
 mod scenarios;

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Exit;
+use super::output::say;
 
 /// The bugs that can be planted
 #[derive(clap::Subcommand, Debug)]
@@ -51,11 +52,11 @@ impl Mutants {
                 .into_iter()
                 .map(|(id, slug, about, caught_by)| json!({"id": id, "slug": slug, "about": about, "caught_by": caught_by}))
                 .collect();
-            println!("{}", json!({ "mutants": list }));
+            say!("{}", json!({ "mutants": list }));
             return Ok(Exit::GOOD);
         }
         for (id, slug, about, caught_by) in all() {
-            println!("{id}  {slug:<28} {about} (caught by {})", caught_by.join(", "));
+            say!("{id}  {slug:<28} {about} (caught by {})", caught_by.join(", "));
         }
         Ok(Exit::GOOD)
     }

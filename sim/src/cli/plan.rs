@@ -1,5 +1,6 @@
 //! `brokerlab plan`: what a seed makes of a scenario, as a scenario file. `run PLAN` is the same run as `run SCENARIO --seed N`.
 
+use super::output::say;
 use super::{Case, Exit};
 use crate::scenario::{expand, to_toml};
 
@@ -16,7 +17,7 @@ pub struct Plan {
 impl Plan {
     pub(super) fn carry_out(&self) -> miette::Result<Exit> {
         let scenario = self.case.load()?;
-        print!("{}", to_toml(&expand(&scenario, self.seed.unwrap_or(scenario.seed))));
+        say!("{}", to_toml(&expand(&scenario, self.seed.unwrap_or(scenario.seed))).trim_end());
         Ok(Exit::GOOD)
     }
 }

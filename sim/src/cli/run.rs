@@ -3,10 +3,13 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use brokerlab_reports::recording::LADDER_STEP;
 use brokerlab_reports::verdict::Verdict;
 
+use super::evidence::Kept;
+use super::output::say;
 use super::timeline::timeline;
-use super::{Asked, Case, Exit, Outcome, laboratory, summary};
+use super::{Asked, Case, Exit, Outcome, evidence, laboratory, summary};
 use crate::scenario::{Scenario, expand};
 
 /// Run a scenario or a plan once, and judge it
@@ -37,48 +40,59 @@ impl Run {
         let outcome = laboratory::simulate(&plan, &asked)?;
         let as_written = self.case.mutant.is_none();
         let reproduce = self.case.reproduce(seed);
-        if self.json {
-            println!("{}", summary::json(&scenario, seed, &outcome, as_written, &reproduce));
-        } else {
+        let mut exit = if self.no_checks { Exit::GOOD } else { summary::exit(&scenario, &outcome, as_written) };
+        let summary = summary::json(&scenario, seed, &outcome, as_written, &reproduce);
+        if !self.json {
             tell(&plan, &outcome, &summary::missed(&scenario, &outcome, as_written), &reproduce);
         }
-        if self.no_checks {
-            return Ok(Exit::GOOD);
+        if exit != Exit::GOOD && self.record.is_none() {
+            match evidence::keep(&plan, &outcome, &summary) {
+                Ok(Kept::In(place)) => eprintln!("kept in {}: run.rec, plan.toml, summary.json", place.display()),
+                Ok(Kept::Another { hash, same_up_to }) => {
+                    eprintln!("NONDETERMINISM: the same run gave the hash {} and then {hash}", outcome.hash);
+                    eprintln!("the two part within the {LADDER_STEP} events after event {same_up_to}");
+                    exit = Exit::NONDETERMINISM;
+                }
+                Err(error) => eprintln!("the evidence could not be kept: {error:?}"),
+            }
         }
-        Ok(summary::exit(&scenario, &outcome, as_written))
+        if self.json {
+            say!("{summary}");
+        }
+        Ok(exit)
     }
 }
 
 /// Tells a run to a person.
 fn tell(plan: &Scenario, outcome: &Outcome, missed: &[String], reproduce: &str) {
     let judgement = &outcome.judgement;
-    println!("{}   (scenario {}, seed {})", bold(&plan.title), plan.name, plan.seed);
+    say!("{}   (scenario {}, seed {})", bold(&plan.title), plan.name, plan.seed);
     if let Some(mutant) = &plan.mutant {
-        println!("with the planted bug {mutant}");
+        say!("with the planted bug {mutant}");
     }
-    println!();
-    timeline(&outcome.timeline, &outcome.nodes).iter().for_each(|line| println!("{line}"));
-    println!();
+    say!();
+    timeline(&outcome.timeline, &outcome.nodes).iter().for_each(|line| say!("{line}"));
+    say!();
     tell_checks(outcome);
     for finding in judgement.findings.iter().take(5) {
-        println!("  {} at event {}: {}", finding.check, finding.event.0, finding.text);
+        say!("  {} at event {}: {}", finding.check, finding.event.0, finding.text);
     }
     let tally = summary::tally(outcome);
     let counts: Vec<String> = ["acknowledged", "lost", "duplicated", "elections"]
         .iter()
         .filter_map(|name| Some(format!("{} {}", tally.get(name)?, name)))
         .collect();
-    println!("\n{}", counts.join(", "));
-    println!("{}  {}", coloured(judgement.verdict), judgement.sentence);
-    missed.iter().for_each(|what| println!("not as the scenario expects: {what}"));
-    println!(
+    say!("\n{}", counts.join(", "));
+    say!("{}  {}", coloured(judgement.verdict), judgement.sentence);
+    missed.iter().for_each(|what| say!("not as the scenario expects: {what}"));
+    say!(
         "hash {}   {} events, {} frames, {:.1} s simulated",
         outcome.hash,
         outcome.events,
         outcome.frames,
         outcome.simulated.0 as f64 / 1e9
     );
-    println!("again: {reproduce}");
+    say!("again: {reproduce}");
 }
 
 /// Every check with the number of times that there was something to see, several in a line.
@@ -88,8 +102,8 @@ fn tell_checks(outcome: &Outcome) {
         violated => format!("{} {} ({violated} VIOLATED)", check.id, check.exercised),
     });
     let shown: Vec<String> = shown.collect();
-    println!("checks, and how often there was something to see:");
-    shown.chunks(8).for_each(|line| println!("  {}", line.join(", ")));
+    say!("checks, and how often there was something to see:");
+    shown.chunks(8).for_each(|line| say!("  {}", line.join(", ")));
 }
 
 fn bold(text: &str) -> String {

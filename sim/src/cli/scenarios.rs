@@ -6,6 +6,7 @@ use miette::{IntoDiagnostic, WrapErr};
 use serde_json::json;
 
 use super::Exit;
+use super::output::say;
 use crate::scenario::{Scenario, load, reference};
 
 /// List the lessons, or what may stand in a scenario file
@@ -25,7 +26,7 @@ pub struct Scenarios {
 impl Scenarios {
     pub(super) fn carry_out(&self) -> miette::Result<Exit> {
         if self.reference {
-            print!("{}", reference::text());
+            say!("{}", reference::text().trim_end());
             return Ok(Exit::GOOD);
         }
         let lessons = lessons(&self.dir)?;
@@ -37,13 +38,13 @@ impl Scenarios {
                     json!({"file": path.to_string_lossy(), "name": one.name, "title": one.title, "lesson": one.lesson, "expected": expected})
                 })
                 .collect();
-            println!("{}", json!({ "scenarios": list }));
+            say!("{}", json!({ "scenarios": list }));
             return Ok(Exit::GOOD);
         }
         for (path, scenario) in lessons {
-            println!("{}\n  {}\n", path.display(), scenario.title);
-            scenario.lesson.trim().lines().for_each(|line| println!("  {}", line.trim_end()));
-            println!();
+            say!("{}\n  {}\n", path.display(), scenario.title);
+            scenario.lesson.trim().lines().for_each(|line| say!("  {}", line.trim_end()));
+            say!();
         }
         Ok(Exit::GOOD)
     }

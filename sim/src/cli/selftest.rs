@@ -1,6 +1,7 @@
 //! `brokerlab selftest`: is this machine and build fit to be believed?
 
 use super::Exit;
+use super::output::say;
 use crate::selftest;
 
 /// Prove that this machine and build are deterministic
@@ -13,10 +14,10 @@ impl Selftest {
         let mut failed = false;
         for (claim, result) in selftest::run() {
             match result {
-                Ok(()) => println!("ok      {claim}"),
+                Ok(()) => say!("ok      {claim}"),
                 Err(why) => {
                     failed = true;
-                    println!("FAILED  {claim}: {why}");
+                    say!("FAILED  {claim}: {why}");
                 }
             }
         }

@@ -10,6 +10,7 @@ use miette::{IntoDiagnostic, WrapErr};
 use serde_json::json;
 
 use super::Exit;
+use super::output::say;
 use super::timeline::{is_notable, timeline};
 
 /// Tell what happened in a recorded run
@@ -34,7 +35,7 @@ impl Show {
         let mut notable = Vec::new();
         while let Some(event) = recording.next_event().into_diagnostic().wrap_err_with(|| format!("cannot show {path}"))? {
             if self.events {
-                println!("{}", one_line(&event, &recording.header.nodes));
+                say!("{}", one_line(&event, &recording.header.nodes));
             }
             if is_notable(&event.what) {
                 notable.push(event);
@@ -42,7 +43,7 @@ impl Show {
         }
         let footer = recording.footer().expect("read after the last event");
         if self.json {
-            println!("{}", json(&recording.header, footer));
+            say!("{}", json(&recording.header, footer));
         } else {
             tell(&recording.header, footer, &notable);
         }
@@ -57,14 +58,14 @@ fn one_line(event: &Event, nodes: &[String]) -> String {
 }
 
 fn tell(header: &RunHeader, footer: &Footer, notable: &[Event]) {
-    println!("scenario {}, seed {}, recorded by {}\n", header.scenario, header.seed, header.build);
-    timeline(notable, &header.nodes).iter().for_each(|line| println!("{line}"));
-    println!();
+    say!("scenario {}, seed {}, recorded by {}\n", header.scenario, header.seed, header.build);
+    timeline(notable, &header.nodes).iter().for_each(|line| say!("{line}"));
+    say!();
     for finding in footer.judgement.findings.iter().take(20) {
-        println!("  {} at event {}: {}", finding.check, finding.event.0, finding.text);
+        say!("  {} at event {}: {}", finding.check, finding.event.0, finding.text);
     }
-    println!("{}  {}", footer.judgement.verdict, footer.judgement.sentence);
-    println!("hash {}   {} events", footer.hash, footer.events);
+    say!("{}  {}", footer.judgement.verdict, footer.judgement.sentence);
+    say!("hash {}   {} events", footer.hash, footer.events);
 }
 
 fn json(header: &RunHeader, footer: &Footer) -> serde_json::Value {

@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use miette::IntoDiagnostic;
 use serde_json::{Value, json};
 
+use super::output::say;
 use super::{Asked, Case, Exit, laboratory, summary};
 use crate::scenario::{Scenario, expand};
 use crate::sweep::{Order, Progress, sweep};
@@ -95,7 +96,7 @@ impl Sweep {
         let failures = self.confirm(&failing, jobs)?;
         let found = Found { scenario, runs, failures, cpu, wall };
         if self.json {
-            println!("{}", self.to_json(&found));
+            say!("{}", self.to_json(&found));
         } else {
             self.tell(&found);
         }
@@ -170,7 +171,7 @@ impl Sweep {
     }
 
     fn tell(&self, found: &Found) {
-        println!(
+        say!(
             "{}   (scenario {}, {} seeds from {})",
             found.scenario.title,
             found.scenario.name,
@@ -178,25 +179,25 @@ impl Sweep {
             self.first_seed
         );
         for (verdict, count) in found.verdicts().into_iter().filter(|(_, count)| *count > 0) {
-            println!("  {:<17} {count:>7}  {:>5.1} %", verdict.name(), count as f64 * 100.0 / found.runs.len() as f64);
+            say!("  {:<17} {count:>7}  {:>5.1} %", verdict.name(), count as f64 * 100.0 / found.runs.len() as f64);
         }
         for failure in &found.failures {
             let one = &found.runs[&failure.seed];
             let property = one.property.as_ref().map_or(String::new(), |property| format!(" {property}"));
-            println!("\nseed {}: {}{property}   hash {}", failure.seed, one.verdict, one.hash);
-            one.missed.iter().for_each(|what| println!("  {what}"));
+            say!("\nseed {}: {}{property}   hash {}", failure.seed, one.verdict, one.hash);
+            one.missed.iter().for_each(|what| say!("  {what}"));
             match &failure.again {
-                Ok(hash) if *hash == one.hash.to_string() => println!("  {}", self.case.reproduce(failure.seed)),
-                Ok(hash) => println!("  NONDETERMINISM: a fresh process gave the hash {hash}"),
-                Err(why) => println!("  NONDETERMINISM: a fresh process did not bring it back: {why}"),
+                Ok(hash) if *hash == one.hash.to_string() => say!("  {}", self.case.reproduce(failure.seed)),
+                Ok(hash) => say!("  NONDETERMINISM: a fresh process gave the hash {hash}"),
+                Err(why) => say!("  NONDETERMINISM: a fresh process did not bring it back: {why}"),
             }
         }
         let unlisted = found.failing() - found.failures.len() as u64;
         if unlisted > 0 {
-            println!("\n{unlisted} more seeds fail");
+            say!("\n{unlisted} more seeds fail");
         }
         let frames: u64 = found.runs.values().map(|one| one.frames).sum();
-        println!(
+        say!(
             "\n{:.1} s of processor time, {:.1} s of real time; {} frames in the median run, {:.0} frames per second of processor time",
             found.cpu,
             found.wall.as_secs_f64(),
