@@ -1,3 +1,5 @@
+//! What survives a loss of power, sector by sector.
+
 #![allow(clippy::unwrap_used)]
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! The disk as a whole: names, syncs, replacements, strikes, and agreement with a real one.
+
 #![allow(clippy::unwrap_used)]
 use brokerlab::disk::{Disk, FileId, read_file};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Files that are right, files that are wrong, and what a seed makes of them.
+
 #![allow(clippy::unwrap_used)]
 use brokerlab::types::Duration;
 use proptest::prelude::*;
