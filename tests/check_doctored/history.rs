@@ -88,17 +88,16 @@ impl History {
             must_exercise: Vec::new(),
             enabled: true,
         };
-        for node in 0..3 {
-            h.world(NODES[node], WorldFact::NodeStarted { life: 1 });
-            let broker = BrokerId(node as i32 + 1);
-            h.fact(NODES[node], Fact::BrokerRegistered { broker, broker_epoch: BrokerEpoch(1) });
+        for (broker, node) in (1..).map(BrokerId).zip(NODES.into_iter().take(3)) {
+            h.world(node, WorldFact::NodeStarted { life: 1 });
+            h.fact(node, Fact::BrokerRegistered { broker, broker_epoch: BrokerEpoch(1) });
         }
         let (min_isr, unclean_election, flush_each_batch) = (terms.min_isr, terms.unclean, terms.flush);
         let name = "orders".to_string();
         h.fact("c1", Fact::TopicCreated { topic: TOPIC, name, min_isr, unclean_election, flush_each_batch });
         let (replicas, state) = (vec![BrokerId(1), BrokerId(2), BrokerId(3)], h.state(Some(0)));
         h.fact("c1", Fact::PartitionCreated { partition: ORDERS, replicas, state });
-        for node in 0..3 {
+        for node in NODES.into_iter().take(3) {
             let log = Fact::LogOpened {
                 partition: ORDERS,
                 log_start: Offset(0),
@@ -106,7 +105,7 @@ impl History {
                 high_watermark: Offset(0),
                 cut_bytes: 0,
             };
-            h.fact(NODES[node], log);
+            h.fact(node, log);
         }
         h.act("b1", &["b2", "b3"]);
         h

@@ -197,11 +197,16 @@ impl Shadow {
 }
 
 impl Partition {
-    /// The log in an image, and whether it clashes with what was seen elsewhere. A batch whose bytes are damaged ends it.
+    /// The log in an image, and whether it clashes with what was seen elsewhere. A batch whose bytes are damaged ends it, and so does one that
+    /// does not follow: the base offset and the leader epoch are not under the checksum, and a torn write may have zeroed just them.
     fn chain_of(&mut self, image: &LogImage) -> (Chain, bool) {
         let mut chain = Chain::starting_at(image.batches.first().map_or(Offset::ZERO, |first| first.base_offset));
         let mut clashes = false;
-        for batch in image.batches.iter().take_while(|batch| batch.valid) {
+        for batch in &image.batches {
+            let epoch = chain.links().last().map_or(batch.leader_epoch, |last| last.epoch);
+            if !batch.valid || batch.base_offset != chain.end() || batch.leader_epoch < epoch {
+                break;
+            }
             clashes |= !self.enter(&mut chain, Link::of(batch)).1;
         }
         (chain, clashes)
