@@ -221,6 +221,11 @@ impl BrokerActor {
     }
 
     fn begin_flushing(&mut self, operation: OperationId, step: &mut Step<'_>) {
+        // Before the first image nobody has claimed the logs that were found, so nobody flushes them either. What a former life left in
+        // the page cache may not be on the medium, and a mark would vouch for it (D7).
+        if self.partitions.has_unclaimed() {
+            return self.stop(operation, step);
+        }
         self.phase = Phase::Flushing { operation };
         self.fall_silent(step);
         let (mut replicas, _) = self.partitions.touch_all();

@@ -53,6 +53,11 @@ impl Partitions {
         self.unclaimed = found.logs.into_iter().map(|loaded| (loaded.log.dir().to_owned(), loaded)).collect();
     }
 
+    /// Whether there are logs that are nobody's yet.
+    pub fn has_unclaimed(&self) -> bool {
+        !self.unclaimed.is_empty()
+    }
+
     /// A replica, to look at.
     pub fn replica(&self, partition: PartitionId) -> Option<&Replica> {
         self.replicas.get(&partition)

@@ -6,7 +6,7 @@ use brokerlab_reports::event::{Event, NodeId, Tap, What};
 
 use super::change::{Answer, Change, Decision, Place};
 use super::replica::{Fetched, Leading, Role};
-use super::{Election, Ghost, Partition, Promise, Topic};
+use super::{Election, Ghost, NodeLife, Partition, Promise, Topic};
 use crate::check::chain::{Chain, Link};
 
 impl Ghost {
@@ -59,8 +59,8 @@ impl Ghost {
                 leading.filter(|leading| leading.epoch == *leader_epoch)?.learn(isr, now);
                 None
             }
-            Fact::BrokerRegistered { .. } => {
-                self.nodes[node].registered = true;
+            Fact::BrokerRegistered { broker_epoch, .. } => {
+                (self.nodes[node].registered, self.nodes[node].broker_epoch) = (true, *broker_epoch);
                 Some(Change::Registered { node })
             }
             Fact::TopicCreated { .. }
@@ -256,7 +256,10 @@ impl Ghost {
             }
             Tap::FollowerFetch { partition, follower, broker_epoch, fetch_offset, leader_epoch, .. } => {
                 let at = self.place(node, *partition);
-                let life = self.node_of(*follower).map_or(0, |follower| self.nodes[follower].life);
+                // A fetch that was long on its way may come from a life that is over: its registration tells.
+                let speaks = |node: &NodeLife| node.registered && node.broker_epoch == *broker_epoch;
+                let life = self.node_of(*follower).map(|follower| &self.nodes[follower]).filter(|node| speaks(node));
+                let life = life.map_or(0, |node| node.life);
                 let leading = self.partitions[at.partition].shadows[node].leading_mut();
                 let heard = Fetched { follower: *follower, broker_epoch: *broker_epoch, life, offset: *fetch_offset };
                 leading.filter(|leading| leading.epoch == *leader_epoch)?.hear(heard);

@@ -28,7 +28,7 @@ mod replica;
 use std::collections::BTreeMap;
 
 use brokerlab::fact::PartitionState;
-use brokerlab::types::{BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, TopicId, TopicPartition};
+use brokerlab::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, TopicId, TopicPartition};
 use brokerlab_reports::event::EventId;
 
 use super::chain::{Chain, Link};
@@ -85,6 +85,8 @@ pub struct NodeLife {
     pub up: bool,
     /// Whether it has registered in this life: only then may anybody count on it.
     pub registered: bool,
+    /// Its newest registration, of this life or an earlier one.
+    pub broker_epoch: BrokerEpoch,
     /// Whether its disk was taken away by a fault since the last audit.
     pub disk_struck: bool,
 }
@@ -183,7 +185,7 @@ impl Ghost {
                 NodeKind::Broker(id) => Some(id),
                 NodeKind::Controller | NodeKind::Producer { .. } | NodeKind::Consumer { .. } | NodeKind::Other => None,
             };
-            NodeLife { name: node.name.clone(), broker, life: 0, up: false, registered: false, disk_struck: false }
+            NodeLife { name: node.name.clone(), broker, life: 0, up: false, registered: false, broker_epoch: BrokerEpoch::NONE, disk_struck: false }
         });
         Ghost {
             nodes: nodes.collect(),
