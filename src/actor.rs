@@ -20,7 +20,7 @@
 //! requests waits in the sender's window instead of in memory.
 //!
 //! **Crash.** A step may be the last one: when a crash strikes at a disk operation, that and all later operations fail with
-//! [`DiskError::Gone`](crate::disk::DiskError::Gone) and the outbox is thrown away.
+//! [`DiskError::Gone`] and the outbox is thrown away.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

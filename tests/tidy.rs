@@ -42,7 +42,7 @@ fn modules_import_only_what_lies_below_them() {
         let allowed =
             allowed.get(module.as_str()).unwrap_or_else(|| panic!("{module} has no place in the house: add its arrows"));
         for name in names_after(&code_of(&file), "crate::") {
-            if name != module && !allowed.contains(&name.as_str()) && name != "" {
+            if name != module && !allowed.contains(&name.as_str()) && !name.is_empty() {
                 wrong.push(format!("{} imports {name}", file.display()));
             }
         }

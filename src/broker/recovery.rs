@@ -118,7 +118,12 @@ pub(super) fn load_logs(disk: &mut dyn Disk, config: &LogConfig, clean: bool, fa
             high_watermark: known(&high_watermarks),
         };
         match Log::open(disk, &dir, config.clone(), clean, &checkpoint) {
-            Ok((log, recovery)) => logs.push(loaded(log, name.index, &recovery, facts)),
+            Ok((log, recovery)) => {
+                // The checkpoint is written every few seconds and may be from before a truncation. Only a stop in order has brought it
+                // up to date; else the leader is asked again, for a high watermark that is too low is merely late.
+                let high_watermark = if clean { recovery.high_watermark } else { log.log_start() };
+                logs.push(loaded(log, name.index, high_watermark, &recovery, facts));
+            }
             Err(LogError::NeverFlushed { .. }) => Log::discard(disk, &dir)?,
             Err(error) => {
                 facts.extend(corruption(disk, &dir, name.index, &error));
@@ -129,13 +134,13 @@ pub(super) fn load_logs(disk: &mut dyn Disk, config: &LogConfig, clean: bool, fa
     Ok(Found { logs, used })
 }
 
-fn loaded(log: Log, index: i32, recovery: &Recovery, facts: &mut Vec<Fact>) -> Loaded {
+fn loaded(log: Log, index: i32, high_watermark: Offset, recovery: &Recovery, facts: &mut Vec<Fact>) -> Loaded {
     let partition = PartitionId { topic: log.topic(), index };
-    facts.push(opened(&log, partition, recovery.high_watermark, recovery.cut_bytes));
+    facts.push(opened(&log, partition, high_watermark, recovery.cut_bytes));
     if let Some(at) = recovery.missing_below_recovery_point {
         facts.push(Fact::CorruptionFound { partition, at, below_recovery_point: true });
     }
-    Loaded { log, index, high_watermark: recovery.high_watermark }
+    Loaded { log, index, high_watermark }
 }
 
 fn corruption(disk: &mut dyn Disk, dir: &str, index: i32, error: &LogError) -> Option<Fact> {

@@ -3,7 +3,7 @@
 //! Metadata are asked for when a topic is not known yet, when an error says that they are old, when a connection is lost, and when
 //! they have reached their age. One request is on its way at a time; after each answer the next waits for the back-off, so a
 //! partition without leader costs a few requests a second and not thousands. Any broker will do: the ready one with the least
-//! to do, else up to [`DIALS_MAX`] are dialled at once, beginning with another each time, so that a dead one does not hold us up.
+//! to do, else up to `DIALS_MAX` are dialled at once, beginning with another each time, so that a dead one does not hold us up.
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};

@@ -1,6 +1,6 @@
 //! The consumer: an actor that reads assigned partitions from their leaders and hands out records poll by poll.
 //!
-//! Each partition has a [`Place`](super::positions::Place) that says what has to happen next; one fetch per leader is on its way at a
+//! Each partition has a `Place` that says what has to happen next; one fetch per leader is on its way at a
 //! time, for all partitions it leads of which nothing fetched is left. A fetch parks at the broker until something is there (long
 //! poll). Positions move only with what a poll was given: what was fetched and never polled is read again by the next consumer.
 //!

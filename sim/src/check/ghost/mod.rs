@@ -185,7 +185,15 @@ impl Ghost {
                 NodeKind::Broker(id) => Some(id),
                 NodeKind::Controller | NodeKind::Producer { .. } | NodeKind::Consumer { .. } | NodeKind::Other => None,
             };
-            NodeLife { name: node.name.clone(), broker, life: 0, up: false, registered: false, broker_epoch: BrokerEpoch::NONE, disk_struck: false }
+            NodeLife {
+                name: node.name.clone(),
+                broker,
+                life: 0,
+                up: false,
+                registered: false,
+                broker_epoch: BrokerEpoch::NONE,
+                disk_struck: false,
+            }
         });
         Ghost {
             nodes: nodes.collect(),
