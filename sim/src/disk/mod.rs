@@ -15,7 +15,7 @@
 //! | [`SimDisk::begin_sync`] | marks how far the sync will reach: what is written after it is not covered |
 //! | [`SimDisk::end_sync`] | what was before the mark is on the medium |
 //! | [`SimDisk::end_process`] | handles are stale; nothing is lost |
-//! | [`SimDisk::power_loss`] | each unsynced sector survives or not, on its own ([`content`]); names as a prefix ([`names`]) |
+//! | [`SimDisk::power_loss`] | each unsynced sector survives or not, on its own (`content`); names as a prefix (`names`) |
 //! | [`SimDisk::arm_power_loss`] | the same, in the middle of a step |
 //! | [`SimDisk::fail_next_sync`] | the sync reports EIO, its pages are dropped and still visible; the next sync says OK |
 //!

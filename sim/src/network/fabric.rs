@@ -95,7 +95,7 @@ impl Fabric {
         socket
     }
 
-    /// Sends bytes of one frame; says how many the kernel took. The rest has to wait for [`News::Writable`].
+    /// Sends bytes of one frame; says how many the kernel took. The rest has to wait for `News::Writable`.
     pub fn send(&mut self, from: Socket, bytes: &Bytes, label: Label, cause: u64, now: Time) -> usize {
         let unread = self.end(from.peer()).unread;
         let state = self.end_mut(from);

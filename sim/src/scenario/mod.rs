@@ -6,7 +6,7 @@
 //!                                   └────parse──── to_toml ──┘        a plan is a scenario file again
 //! ```
 //!
-//! Run, replay, shrink and teach all work on this one format. What may stand in a file is said in one place, the [`reference`]; every
+//! Run, replay, shrink and teach all work on this one format. What may stand in a file is said in one place, the [`mod@reference`]; every
 //! mistake is an error with file, line, caret, and what was allowed there.
 
 pub mod chance;
@@ -42,7 +42,7 @@ pub fn parse(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
 /// Reads a scenario or plan from a file.
 ///
 /// # Errors
-/// When it cannot be read, or what [`parse`] says.
+/// When it cannot be read, or what [`fn@parse`] says.
 pub fn load(path: &Path) -> miette::Result<Scenario> {
     let text = std::fs::read_to_string(path)
         .into_diagnostic()

@@ -1,7 +1,7 @@
 //! A producer's application: unique records at a steady pace.
 //!
 //! The n-th value of `p1` is `p1:n`, padded to its size with dots, so that every record that is ever read names its writer and its
-//! place. The pace does not slow down when the cluster does; but an application that has [`OPEN_MAX`] sends without an answer waits.
+//! place. The pace does not slow down when the cluster does; but an application that has `OPEN_MAX` sends without an answer waits.
 
 use std::sync::Arc;
 

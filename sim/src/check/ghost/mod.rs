@@ -16,7 +16,7 @@
 //! Batches are compared by offsets, leader epoch and checksum ([`chain`](super::chain)); payloads are not kept.
 //!
 //! **Losses.** When somebody begins to lead without something committed, the committed log is cut back to the new leader's, and each lost
-//! batch is judged by itself ([`loss`]). Leaders of older epochs and replicas whose tails are now wrong are exempt from the other
+//! batch is judged by itself (`loss`). Leaders of older epochs and replicas whose tails are now wrong are exempt from the other
 //! checks until they have truncated: one loss is one finding, not a thousand.
 
 mod apply;
