@@ -49,7 +49,7 @@ impl World {
         match self.victims(fault, &kind) {
             Ok(nodes) => {
                 let victims = nodes.iter().copied().map(NodeId).collect();
-                let fact = WorldFact::FaultBegan { fault: id, kind: Arc::from(kind_name(&kind)), nodes: victims };
+                let fact = WorldFact::FaultBegan { fault: id, kind: Arc::from(kind.name()), nodes: victims };
                 let began = self.note_world(None, EventId::NONE, fact);
                 self.faults[fault].began = began;
                 self.strike_with(fault, &kind, &nodes);
@@ -322,21 +322,5 @@ impl World {
     fn by_id(&self, id: BrokerId) -> Option<u16> {
         let is = |role| role == Role::Broker(id) || role == Role::Controller(id);
         self.cast.members().iter().position(|member| is(member.role)).map(number)
-    }
-}
-
-/// A kind as written in scenarios.
-fn kind_name(kind: &FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Crash { .. } => "crash",
-        FaultKind::PowerLoss { .. } => "power-loss",
-        FaultKind::PowerLossAtOperation { .. } => "power-loss-at-operation",
-        FaultKind::Pause { .. } => "pause",
-        FaultKind::Restart { .. } => "restart",
-        FaultKind::Isolate { .. } => "isolate",
-        FaultKind::Cut { .. } => "cut",
-        FaultKind::SlowLink { .. } => "slow-link",
-        FaultKind::SlowDisk { .. } => "slow-disk",
-        FaultKind::StuckDisk { .. } => "stuck-disk",
     }
 }
