@@ -304,6 +304,14 @@ pub enum Fact {
     },
 }
 
+impl Mutant {
+    /// The fact that this planted bug has just changed a decision.
+    #[must_use]
+    pub const fn acted(self) -> Fact {
+        Fact::MutantActed { mutant: self }
+    }
+}
+
 /// A partition as the controller's log says.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct PartitionState {

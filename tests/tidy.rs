@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("actor", &["types", "digest", "disk", "fact", "operation"]),
     ("wire", &["types"]),
     ("channel", &["types", "actor", "wire"]),
-    ("log", &["types", "disk", "wire"]),
+    ("log", &["types", "disk", "mutant", "wire"]),
     ("replica", &["types", "actor", "disk", "fact", "mutant", "wire", "log"]),
     ("controller", &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "log", "testing"]),
     (

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::actor::Outbox;
 use crate::channel::{Channel, ChannelConfig};
 use crate::controller::partition::brokers;
+use crate::mutant::Mutant;
 use crate::replica::{Proposal, Registration};
 use crate::types::{BrokerEpoch, BrokerId, ConnectionId, Duration, LeaderEpoch, PartitionEpoch, PartitionId, Time};
 use crate::wire::alter_partition_request::{BrokerState, PartitionData, TopicData};
@@ -57,7 +58,9 @@ impl IsrChanges {
         self.on_lost(lost, partitions);
         self.channel.open(now, step.out);
         self.not_before = self.not_before.filter(|at| *at > now);
-        if self.waiting.is_empty() || !self.channel.is_open() || self.channel.in_flight() > 0 || self.not_before.is_some() {
+        // With the planted bug the flag "a request is in flight" is believed to be cleared by the metadata that made a new wish possible.
+        let busy = self.channel.in_flight() > 0 && !config.mutants.is(Mutant::InflightFlagClearedByMetadata);
+        if self.waiting.is_empty() || !self.channel.is_open() || busy || self.not_before.is_some() {
             return;
         }
         let sent = take_proposals(std::mem::take(&mut self.waiting), partitions);

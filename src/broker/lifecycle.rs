@@ -19,12 +19,13 @@ use crate::disk::{DiskError, SyncTarget};
 use crate::fact::Fact;
 use crate::log::LogError;
 use crate::log::checkpoint::{CLEAN_SHUTDOWN_FILE, encode_clean_shutdown};
+use crate::mutant::Mutant;
 use crate::operation::{Certainty, Command, Completion, Operation, OperationId, Outcome};
 use crate::types::{BrokerEpoch, ConnectionId, Ticket, Time};
 use crate::wire::ErrorCode;
 
 use super::BrokerActor;
-use super::recovery::{META_PROPERTIES, directory_id, draw, erase_clean_mark, load_logs, meta_properties};
+use super::recovery::{META_PROPERTIES, directory_id, draw, erase_clean_mark, load_logs, meta_properties, read_clean_mark};
 use super::reply::Step;
 use super::topic_settings::default_log_config;
 
@@ -100,7 +101,8 @@ impl BrokerActor {
                 id
             }
         };
-        let ended_cleanly = erase_clean_mark(step.disk)?;
+        let late = self.config.mutants.is(Mutant::CleanMarkerSurvivesCrash);
+        let ended_cleanly = if late { read_clean_mark(step.disk)? } else { erase_clean_mark(step.disk)? };
         self.session.previous_epoch = ended_cleanly.unwrap_or(BrokerEpoch::NONE);
         let ticket = step.out.sync(vec![SyncTarget::Directory(String::new())]);
         Ok((ticket, ended_cleanly.is_some()))
@@ -113,6 +115,11 @@ impl BrokerActor {
         match loaded {
             Ok(logs) => self.partitions.found(logs),
             Err(error) => return self.fail(disk_error(&error), step),
+        }
+        if clean && self.config.mutants.is(Mutant::CleanMarkerSurvivesCrash) {
+            step.out.fact(Mutant::CleanMarkerSurvivesCrash.acted());
+            let erased = erase_clean_mark(step.disk).map(|_| ());
+            self.expect_disk(erased.map_err(LogError::from), step);
         }
         let (broker, incarnation) = (self.config.id, self.session.incarnation);
         step.out.fact(Fact::BrokerStarted { broker, incarnation, clean });

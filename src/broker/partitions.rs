@@ -19,6 +19,7 @@ use crate::controller::{Delta, MetadataImage, Partition, Recovery, Topic};
 use crate::disk::DiskError;
 use crate::fact::Fact;
 use crate::log::{Log, LogError};
+use crate::mutant::Mutant;
 use crate::replica::{Members, Registration, Replica};
 use crate::types::{BrokerId, Offset, PartitionId, Ticket, TopicPartition};
 
@@ -162,6 +163,12 @@ impl Partitions {
         let (log, high_watermark) = match self.unclaimed.remove(&dir) {
             Some(mut found) if found.log.topic() == partition.topic => {
                 found.log.configure(log_config(config, &topic.config));
+                (found.log, found.high_watermark)
+            }
+            Some(mut found) if config.mutants.is(Mutant::RecreatedTopicByName) => {
+                step.out.fact(Mutant::RecreatedTopicByName.acted());
+                found.log.configure(log_config(config, &topic.config));
+                step.out.fact(recovery::opened(&found.log, partition, found.high_watermark, 0));
                 (found.log, found.high_watermark)
             }
             stale => {

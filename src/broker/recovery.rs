@@ -17,6 +17,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use crate::digest::Digest;
 use crate::disk::{Disk, DiskError, read_file};
 use crate::fact::Fact;
@@ -25,6 +27,7 @@ use crate::log::checkpoint::{
     parse_offsets, parse_uuid,
 };
 use crate::log::{Checkpoint, Log, LogConfig, LogError, Recovery};
+use crate::mutant::Mutant;
 use crate::types::{BrokerEpoch, Offset, PartitionId, TopicPartition, Uuid};
 
 use super::config::BrokerConfig;
@@ -90,12 +93,24 @@ pub(super) fn draw(seed: u64, purpose: &str) -> Uuid {
 /// # Errors
 /// Disk errors.
 pub(super) fn erase_clean_mark(disk: &mut dyn Disk) -> Result<Option<BrokerEpoch>, DiskError> {
-    let mark = match read_file(disk, CLEAN_SHUTDOWN_FILE) {
-        Err(DiskError::NotFound) => return Ok(None),
-        read => read?,
-    };
+    let Some(mark) = clean_mark(disk)? else { return Ok(None) };
     disk.remove(CLEAN_SHUTDOWN_FILE)?;
     Ok(parse_clean_shutdown(CLEAN_SHUTDOWN_FILE, &mark).ok())
+}
+
+/// The broker epoch that the clean-shutdown mark names, which stays where it is.
+///
+/// # Errors
+/// Disk errors.
+pub(super) fn read_clean_mark(disk: &mut dyn Disk) -> Result<Option<BrokerEpoch>, DiskError> {
+    Ok(clean_mark(disk)?.and_then(|mark| parse_clean_shutdown(CLEAN_SHUTDOWN_FILE, &mark).ok()))
+}
+
+fn clean_mark(disk: &mut dyn Disk) -> Result<Option<Bytes>, DiskError> {
+    match read_file(disk, CLEAN_SHUTDOWN_FILE) {
+        Err(DiskError::NotFound) => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// Opens every log in the data directory, and says what was found.
@@ -118,7 +133,9 @@ pub(super) fn load_logs(disk: &mut dyn Disk, config: &LogConfig, clean: bool, fa
             high_watermark: known(&high_watermarks),
         };
         match Log::open(disk, &dir, config.clone(), clean, &checkpoint) {
-            Ok((log, recovery)) => {
+            Ok((mut log, recovery)) => {
+                let acted = config.mutants.planted().filter(|_| log.take_acted());
+                facts.extend(acted.map(Mutant::acted));
                 // The checkpoint is written every few seconds and may be from before a truncation. Only a stop in order has brought it
                 // up to date; else the leader is asked again, for a high watermark that is too low is merely late.
                 let high_watermark = if clean { recovery.high_watermark } else { log.log_start() };

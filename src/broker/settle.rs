@@ -12,6 +12,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::mutant::Mutant;
 use crate::types::{ConnectionId, PartitionId, Time};
 
 use super::BrokerActor;
@@ -73,6 +74,9 @@ impl BrokerActor {
                 let leader = replica.leader().filter(|leader| *leader != self.config.id);
                 self.fetchers.assign(partition, leader, self.view.image(), &self.channels);
             }
+            if changes.role && self.config.mutants.is(Mutant::FetchHangsAfterLeaderChange) {
+                self.forget_fetches(partition, step);
+            }
             if changes.role || changes.log_end || changes.high_watermark {
                 self.wake(partition, step);
             }
@@ -93,6 +97,17 @@ impl BrokerActor {
         }
     }
 
+    /// Planted bug: those who wait for records of this partition are lost when its role changes.
+    fn forget_fetches(&mut self, partition: PartitionId, step: &mut Step<'_>) {
+        let watchers: Vec<ConnectionId> = self.parked.watchers(partition).collect();
+        for connection in watchers {
+            if matches!(self.parked.parked(connection), Some(Parked { request: Waiting::Fetch(_), .. })) {
+                self.parked.release(connection);
+                step.out.fact(Mutant::FetchHangsAfterLeaderChange.acted());
+            }
+        }
+    }
+
     /// Ends a step: everything that it has touched is looked at, and every line is kept busy.
     pub(super) fn settle(&mut self, step: &mut Step<'_>) {
         let mut seen = BTreeSet::new();
@@ -104,6 +119,9 @@ impl BrokerActor {
         self.look_at_touched(&mut seen, step);
         for partition in seen {
             if let Some((replica, _)) = self.partitions.touch_quietly(partition) {
+                if self.config.mutants.is(Mutant::EpochCheckpointNotSynced) {
+                    replica.write_epochs_unsynced(step.disk, step.out);
+                }
                 replica.sync(step.out);
             }
         }

@@ -31,6 +31,7 @@ pub(super) fn log_config(broker: &BrokerConfig, topic: &TopicConfig) -> LogConfi
         message_bytes_max: message_bytes,
         retention_age_max: topic.retention_ms().map(Duration::millis),
         retention_bytes_max: topic.retention_bytes(),
+        mutants: broker.mutants,
         ..LogConfig::default()
     }
 }

@@ -14,7 +14,8 @@
 //! A batch lives until `delivery.timeout.ms` after its first record was given to us. Whoever waits for its records is told then; if it is still flying, it stays
 //! on as *abandoned* until its fate is known, because the numbers behind it depend on that.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use super::certainty::{Verdict, is_identity_error, is_sequence_error, verdict};
 use super::config::ProducerConfig;
 use super::sequences::{Identity, Numbering, Retirement, Stamp};
+use crate::mutant::{Mutant, Taint};
 use crate::operation::{Certainty, OperationId};
 use crate::types::{Offset, ProducerEpoch, ProducerId, Sequence, Time, Timestamp};
 use crate::wire::ErrorCode;
@@ -114,6 +116,7 @@ pub struct Lane {
     waiting: VecDeque<Batch>,
     flying: Vec<Batch>,
     numbering: Numbering,
+    acted: Taint,
 }
 
 impl Batch {
@@ -168,7 +171,14 @@ impl Lane {
     /// An empty lane.
     #[must_use]
     pub fn new(topic: Arc<str>, index: i32) -> Lane {
-        Lane { topic, index, waiting: VecDeque::new(), flying: Vec::new(), numbering: Numbering::default() }
+        let (waiting, flying) = (VecDeque::new(), Vec::new());
+        Lane { topic, index, waiting, flying, numbering: Numbering::default(), acted: Taint::default() }
+    }
+
+    /// Whether the planted bug has changed a decision in here since last asked.
+    #[must_use]
+    pub fn take_acted(&mut self) -> bool {
+        self.acted.take()
     }
 
     /// Whether nothing waits and nothing flies.
@@ -261,17 +271,23 @@ impl Lane {
                 }
             }
             Landing::Answered(..) | Landing::Lost | Landing::Unsendable(_) => {
+                let misjudged = batch.is_misjudged(landing, config);
                 batch.note_failure(now, landing, config);
+                if misjudged {
+                    self.acted.set();
+                }
                 self.on_failed(batch, landing, now, config, ended);
             }
         }
-        self.settle(ended)
+        self.settle(config, ended)
     }
 
     fn on_failed(&mut self, mut batch: Batch, landing: Landing, now: Time, config: &ProducerConfig, ended: &mut Vec<Ended>) {
         self.check_numbering(&batch, landing);
-        let retry =
-            !batch.abandoned && batch.failures <= config.retries && now < batch.expires(config) && batch.may_retry(landing);
+        let retry = !batch.abandoned
+            && batch.failures <= config.retries
+            && now < batch.expires(config)
+            && batch.may_retry(landing, config);
         if retry {
             let place = self.waiting.partition_point(|other| other.id < batch.id);
             self.waiting.insert(place, batch);
@@ -312,11 +328,11 @@ impl Lane {
             }
             ended.push(batch.fail());
         }
-        self.settle(ended)
+        self.settle(config, ended)
     }
 
     /// Restarts the numbering as soon as nothing flies any more.
-    fn settle(&mut self, ended: &mut Vec<Ended>) -> Option<(Identity, Retirement)> {
+    fn settle(&mut self, config: &ProducerConfig, ended: &mut Vec<Ended>) -> Option<(Identity, Retirement)> {
         if !self.flying.is_empty() || !self.numbering.is_restarting() {
             return None;
         }
@@ -324,11 +340,30 @@ impl Lane {
         let (doubtful, fresh) = std::mem::take(&mut self.waiting).into_iter().partition(|batch| batch.in_doubt);
         let doubtful: VecDeque<Batch> = doubtful;
         self.waiting = fresh;
+        if config.common.mutants.is(Mutant::SequenceReassignOrder) {
+            self.disarrange();
+        }
         ended.extend(doubtful.into_iter().map(|mut batch| batch.fail()));
         for batch in &mut self.waiting {
             batch.stamp = None;
         }
         self.numbering.restart()
+    }
+
+    /// Planted bug: what was on its way before comes in the order of a heap whose least element was taken out.
+    fn disarrange(&mut self) {
+        let sent = self.waiting.iter().take_while(|batch| batch.stamp.is_some()).count();
+        let mut heap: BinaryHeap<Reverse<usize>> = (0..=sent).map(Reverse).collect();
+        heap.pop();
+        let order: Vec<usize> = heap.into_iter().map(|Reverse(place)| place - 1).collect();
+        if !order.is_sorted() {
+            self.acted.set();
+        }
+        let mut batches: Vec<Option<Batch>> = self.waiting.drain(..sent).map(Some).collect();
+        for place in order.into_iter().rev() {
+            self.waiting.extend(batches[place].take());
+            self.waiting.rotate_right(1);
+        }
     }
 
     /// When something expires.
@@ -346,15 +381,23 @@ impl Batch {
         match landing {
             Landing::Answered(error, _) => {
                 self.error = error;
-                self.in_doubt |= verdict(error) == Verdict::Doubtful;
+                self.in_doubt |= verdict(error) == Verdict::Doubtful && !self.is_misjudged(landing, config);
             }
             Landing::Lost => self.in_doubt = true,
             Landing::Unsendable(error) => self.error = error,
         }
     }
 
-    fn may_retry(&self, landing: Landing) -> bool {
+    /// Planted bug: an answer that leaves the fate of the batch open is taken for "not written".
+    fn is_misjudged(&self, landing: Landing, config: &ProducerConfig) -> bool {
+        matches!(landing, Landing::Answered(ErrorCode::NOT_LEADER_OR_FOLLOWER, _))
+            && config.common.mutants.is(Mutant::NotLeaderIsDefiniteFailure)
+            && !self.in_doubt
+    }
+
+    fn may_retry(&self, landing: Landing, config: &ProducerConfig) -> bool {
         match landing {
+            Landing::Answered(..) if self.is_misjudged(landing, config) => false,
             Landing::Answered(error, _) => error.is_retriable() || (self.stamp.is_some() && is_sequence_error(error)),
             Landing::Lost => true,
             Landing::Unsendable(_) => false,

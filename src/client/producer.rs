@@ -242,6 +242,11 @@ impl ProducerActor {
     }
 
     fn after_change(&mut self, lane: usize, retired: Option<(Identity, Retirement)>, ended: Vec<Ended>, out: &mut Outbox) {
+        if let Some(mutant) = self.config.common.mutants.planted()
+            && self.lanes[lane].take_acted()
+        {
+            out.fact(mutant.acted());
+        }
         if let Some((identity, why)) = retired {
             self.session.retire(identity, why);
         }

@@ -21,9 +21,11 @@
 //! its tail, and the broker epoch the leader saw with its fetch gives it away.
 
 use super::change::Wish;
+use super::image::Broker;
 use super::partition::{Partition, Recovery, numbers};
 use super::state::Controller;
 use crate::fact::Fact;
+use crate::mutant::Mutant;
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionId};
 use crate::wire::alter_partition_request::{AlterPartitionRequest, BrokerState, PartitionData as Asked};
 use crate::wire::alter_partition_response::{AlterPartitionResponse, PartitionData as Answered, TopicData};
@@ -41,6 +43,13 @@ struct Proposal {
 struct Member {
     id: BrokerId,
     epoch: BrokerEpoch,
+}
+
+impl Member {
+    /// Whether the leader has seen this life of the broker.
+    fn is_of(&self, broker: &Broker) -> bool {
+        self.epoch == BrokerEpoch::NONE || self.epoch == broker.epoch
+    }
 }
 
 impl Proposal {
@@ -95,7 +104,12 @@ impl Controller {
         check_epochs(sender, partition, proposal)?;
         let recovery = check_isr(sender, partition, proposal)?;
         if !proposal.isr.iter().all(|member| self.is_eligible(member)) {
-            return Err(ErrorCode::INELIGIBLE_REPLICA);
+            let is_same_life = |member: &Member| self.image.broker(member.id).is_some_and(|known| member.is_of(known));
+            let ignores = self.config.mutants.is(Mutant::FencedInIsr) && proposal.isr.iter().all(is_same_life);
+            if !ignores {
+                return Err(ErrorCode::INELIGIBLE_REPLICA);
+            }
+            self.remark(Mutant::FencedInIsr.acted());
         }
         let wish = Wish { isr: proposal.ids(), recovery, unclean: self.unclean(id) };
         self.change_partition(id, wish, |candidate| candidate == sender);
@@ -104,8 +118,7 @@ impl Controller {
     }
 
     fn is_eligible(&self, member: &Member) -> bool {
-        let Some(broker) = self.image.broker(member.id) else { return false };
-        broker.is_active() && (member.epoch == BrokerEpoch::NONE || member.epoch == broker.epoch)
+        self.image.broker(member.id).is_some_and(|broker| broker.is_active() && member.is_of(broker))
     }
 
     fn remark_all(&mut self, request: &AlterPartitionRequest, error: ErrorCode) {

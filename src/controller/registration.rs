@@ -18,6 +18,7 @@
 //! (`previous_broker_epoch`) is not consulted: a broker that stopped in order has left its ISRs anyway.
 
 use super::state::Controller;
+use crate::mutant::Mutant;
 use crate::types::{BrokerEpoch, BrokerId, Offset, Time, Uuid};
 use crate::wire::broker_registration_request::{BrokerRegistrationRequest, Feature as RequestFeature, Listener};
 use crate::wire::metadata::{BrokerEndpoint, BrokerFeature, RegisterBrokerRecord};
@@ -47,6 +48,9 @@ impl Controller {
         self.expect_own_directories(id, &request.log_dirs)?;
         match self.image.broker(id).map(|known| known.incarnation) {
             Some(incarnation) if incarnation == request.incarnation_id => Ok(self.register_again(now, request)),
+            Some(_) if self.sessions.is_valid(id, now) && self.config.mutants.is(Mutant::RejoinIsrAfterLossyCrash) => {
+                Ok(self.register_in_old_seats(now, request))
+            }
             Some(_) if self.sessions.is_valid(id, now) => Err(ErrorCode::DUPLICATE_BROKER_REGISTRATION),
             Some(_) | None => Ok(self.register_new_life(now, request)),
         }
@@ -63,6 +67,10 @@ impl Controller {
     }
 
     fn register_again(&mut self, now: Time, request: &BrokerRegistrationRequest) -> BrokerEpoch {
+        if self.config.mutants.is(Mutant::NewBrokerEpochOnReregister) {
+            self.remark(Mutant::NewBrokerEpochOnReregister.acted());
+            return self.register_new_life(now, request);
+        }
         let known = self.image.broker(BrokerId(request.broker_id)).expect("its incarnation was compared");
         let (id, epoch) = (known.id, known.epoch);
         let listener = request.listeners.first().expect("checked");
@@ -77,8 +85,18 @@ impl Controller {
     }
 
     fn register_new_life(&mut self, now: Time, request: &BrokerRegistrationRequest) -> BrokerEpoch {
+        self.leave_isrs(BrokerId(request.broker_id));
+        self.register_in_isrs(now, request)
+    }
+
+    /// Planted bug: a broker that is back before anybody has missed it goes on where its former life has ended.
+    fn register_in_old_seats(&mut self, now: Time, request: &BrokerRegistrationRequest) -> BrokerEpoch {
+        self.remark(Mutant::RejoinIsrAfterLossyCrash.acted());
+        self.register_in_isrs(now, request)
+    }
+
+    fn register_in_isrs(&mut self, now: Time, request: &BrokerRegistrationRequest) -> BrokerEpoch {
         let id = BrokerId(request.broker_id);
-        self.leave_isrs(id);
         let epoch = BrokerEpoch(self.image.end().0);
         self.write(record(request, epoch));
         self.sessions.end(id);

@@ -24,6 +24,7 @@ use super::partition_log::Log;
 use super::producers::{ProducerBatch, Verdict};
 use super::tail::{PATCHED_BYTES, Piece};
 use crate::disk::Disk;
+use crate::mutant::Mutant;
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use crate::wire::record::{BatchHeader, BatchRef, Compression, TimestampType, batches};
 
@@ -72,8 +73,10 @@ impl Log {
         self.check_appendable()?;
         let batch = self.judge_client_batch(&batches, now)?;
         self.check_epoch(epoch)?;
-        if let Verdict::Duplicate(original) = self.producers.check(&batch.header)? {
-            return Ok(Appended::duplicate(original));
+        if let Verdict::Duplicate(original) = self.producers.check(&batch.header)?
+            && let Some(known) = self.recognise(&batch.header, original)
+        {
+            return Ok(Appended::duplicate(known));
         }
         let header = BatchHeader { base_offset: self.log_end, leader_epoch: epoch, ..batch.header };
         let patched = header.to_bytes();
@@ -118,6 +121,21 @@ impl Log {
         Ok(Appended::new(&run))
     }
 
+    /// What a duplicate is taken for: the batch that it repeats, unless a bug is planted.
+    fn recognise(&mut self, batch: &BatchHeader, original: ProducerBatch) -> Option<ProducerBatch> {
+        let mutants = self.config.mutants;
+        if mutants.is(Mutant::NoDedupWindow) {
+            self.acted.set();
+            return None;
+        }
+        let newest = self.producers.of(batch.producer_id).and_then(|state| state.batches.back().copied());
+        if mutants.is(Mutant::DedupReturnsOtherOffset) && newest != Some(original) {
+            self.acted.set();
+            return newest;
+        }
+        Some(original)
+    }
+
     fn check_appendable(&self) -> Result<(), AppendError> {
         self.check_running()?;
         match self.truncation_pending_sync() {
@@ -154,13 +172,16 @@ impl Log {
         Ok(batch)
     }
 
-    fn judge_leader_batches(&self, bytes: &Bytes, role_epoch: LeaderEpoch) -> Result<Vec<BatchHeader>, AppendError> {
+    fn judge_leader_batches(&mut self, bytes: &Bytes, role_epoch: LeaderEpoch) -> Result<Vec<BatchHeader>, AppendError> {
         let mut run: Vec<BatchHeader> = Vec::new();
         let mut expected = self.log_end;
         let mut epoch = self.epochs.last().unwrap_or(LeaderEpoch::NONE);
         for batch in batches(bytes) {
             let batch = batch?;
-            batch.verify_crc()?;
+            match batch.verify_crc() {
+                Err(_) if self.config.mutants.is(Mutant::NoCrcCheck) => self.acted.set(),
+                verified => verified?,
+            }
             let (found, to) = (batch.header.base_offset, batch.header.leader_epoch);
             let restarts = run.is_empty() && self.is_empty() && found < expected;
             if found != expected && !restarts {

@@ -1,5 +1,6 @@
 //! What can be tuned about a log. Defaults are Kafka's, so that reports read like Kafka.
 
+use crate::mutant::Mutants;
 use crate::types::Duration;
 
 /// Settings of one log; each field names the Kafka topic configuration it stands for.
@@ -27,6 +28,8 @@ pub struct LogConfig {
     pub retention_bytes_max: Option<u64>,
     /// How many bytes of the newest batches stay in memory, so that followers and tail readers never touch the disk.
     pub tail_bytes_max: usize,
+    /// The planted bug, if any.
+    pub mutants: Mutants,
 }
 
 impl Default for LogConfig {
@@ -43,6 +46,7 @@ impl Default for LogConfig {
             retention_age_max: Some(Duration::secs(7 * 24 * 3600)),
             retention_bytes_max: None,
             tail_bytes_max: 1 << 20,
+            mutants: Mutants::none(),
         }
     }
 }

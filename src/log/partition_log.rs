@@ -9,7 +9,8 @@ use super::names;
 use super::producers::ProducerStates;
 use super::segment::Segment;
 use super::tail::Tail;
-use crate::disk::{Disk, DiskError};
+use crate::disk::{Disk, DiskError, SyncTarget};
+use crate::mutant::{Mutant, Taint};
 use crate::types::{LeaderEpoch, Offset, Timestamp, TopicId};
 
 use bytes::Bytes;
@@ -34,6 +35,7 @@ pub struct Log {
     pub(super) snapshots: Vec<Offset>,
     pub(super) truncation_marks: Vec<Offset>,
     pub(super) stopped: Option<DiskError>,
+    pub(super) acted: Taint,
 }
 
 impl Log {
@@ -88,6 +90,7 @@ impl Log {
             snapshots: Vec::new(),
             truncation_marks: Vec::new(),
             stopped: None,
+            acted: Taint::default(),
         }
     }
 
@@ -148,6 +151,12 @@ impl Log {
     #[must_use]
     pub fn stopped(&self) -> Option<DiskError> {
         self.stopped
+    }
+
+    /// Whether the planted bug has changed a decision in here since last asked.
+    #[must_use]
+    pub fn take_acted(&mut self) -> bool {
+        self.acted.take()
     }
 
     /// What is known of the producers.
@@ -218,7 +227,15 @@ impl Log {
             return None;
         }
         let files = self.segments.iter().map(|segment| (segment.file, segment.changed_at));
-        self.durability.begin(files, &self.dir, names::parent(&self.dir), self.log_end)
+        let mut flush = self.durability.begin(files, &self.dir, names::parent(&self.dir), self.log_end)?;
+        if self.config.mutants.is(Mutant::NoDirFsync) {
+            let asked = flush.targets.len();
+            flush.targets.retain(|target| matches!(target, SyncTarget::File(_)));
+            if flush.targets.len() < asked {
+                self.acted.set();
+            }
+        }
+        Some(flush)
     }
 
     /// A flush has succeeded.
@@ -356,7 +373,11 @@ impl Log {
     /// One disk error stops the log.
     pub(super) fn watch<T>(&mut self, result: Result<T, LogError>) -> Result<T, LogError> {
         if let Err(LogError::Disk { error }) = &result {
-            self.stopped = Some(*error);
+            if self.config.mutants.is(Mutant::AppendAfterIoError) && *error != DiskError::Gone {
+                self.acted.set();
+            } else {
+                self.stopped = Some(*error);
+            }
         }
         result
     }
@@ -411,7 +432,17 @@ impl Log {
     /// Writes a snapshot of the producers as of the log end.
     pub(super) fn write_snapshot(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         let path = names::snapshot(&self.dir, self.log_end);
-        self.write_side_file(disk, &path, &self.producers.encode())?;
+        let content = match self.config.mutants.is(Mutant::SnapshotRemembersOneBatch) {
+            true => {
+                let (forgetful, forgot) = self.producers.with_one_batch_each();
+                if forgot {
+                    self.acted.set();
+                }
+                forgetful.encode()
+            }
+            false => self.producers.encode(),
+        };
+        self.write_side_file(disk, &path, &content)?;
         if self.snapshots.last() != Some(&self.log_end) {
             self.snapshots.push(self.log_end);
         }

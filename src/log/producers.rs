@@ -141,6 +141,18 @@ impl ProducerStates {
         self.states.retain(|_, state| state.open_transaction.is_some() || now.0.saturating_sub(state.last_timestamp.0) < bound);
     }
 
+    /// Planted bug: as Kafka's own snapshots remember it. Says whether anything is forgotten by that.
+    pub(super) fn with_one_batch_each(&self) -> (ProducerStates, bool) {
+        let mut forgetful = self.clone();
+        let mut forgot = false;
+        for state in forgetful.states.values_mut() {
+            let older = state.batches.len().saturating_sub(1);
+            forgot |= older > 0;
+            state.batches.drain(..older);
+        }
+        (forgetful, forgot)
+    }
+
     /// What is known of a producer.
     #[must_use]
     pub fn of(&self, producer: ProducerId) -> Option<&ProducerState> {

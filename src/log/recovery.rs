@@ -33,6 +33,7 @@ use super::open::Recovery;
 use super::partition_log::Log;
 use super::scan::{Scan, ScanStop};
 use crate::disk::{Disk, DiskError, FileId};
+use crate::mutant::Mutant;
 use crate::types::{LeaderEpoch, Offset};
 use crate::wire::record::{BatchError, BatchHeader, HEADER_SIZE};
 
@@ -135,7 +136,11 @@ impl Log {
                         return Ok(Good { end, epoch, position: length, damage: Some(Damage::Epoch { known, found }) });
                     }
                     segment.note(&batch.header, interval);
-                    self.epochs.assign(batch.header.leader_epoch, batch.header.base_offset);
+                    if self.config.mutants.is(Mutant::RecoverSkipsEpochZero) && found == LeaderEpoch(0) {
+                        self.acted.set();
+                    } else {
+                        self.epochs.assign(found, batch.header.base_offset);
+                    }
                     recovery.batches_read += 1;
                     continue;
                 }
@@ -159,8 +164,11 @@ impl Log {
         let segment = &mut self.segments[number];
         let position = segment.length;
         if good.end < recovery_point && !is_cut_short(disk, segment.file, position, fault)? {
-            let path = super::names::segment(&self.dir, segment.base);
-            return Err(LogError::Corrupt { path, position, at: good.end, fault, below_recovery_point: true });
+            if !self.config.mutants.is(Mutant::CrcErrorIsEndOfLog) {
+                let path = super::names::segment(&self.dir, segment.base);
+                return Err(LogError::Corrupt { path, position, at: good.end, fault, below_recovery_point: true });
+            }
+            self.acted.set();
         }
         recovery.cut_bytes += good.position - position;
         recovery.cut_from = Some(good.end);
@@ -190,7 +198,8 @@ impl Log {
         recovery_point: Offset,
         recovery: &mut Recovery,
     ) -> Result<(), LogError> {
-        if end < recovery_point {
+        let hidden = self.config.mutants.is(Mutant::CrcErrorIsEndOfLog) && self.acted.is_set();
+        if end < recovery_point && !hidden {
             recovery.missing_below_recovery_point = Some(end);
         }
         self.log_end = end;
@@ -203,6 +212,13 @@ impl Log {
         }
         if self.log_end < recovery_point {
             self.leave_truncation_mark(disk, self.log_end)?;
+        }
+        if self.config.mutants.is(Mutant::RecoveryPointTooFar) {
+            if self.log_end > recovery_point {
+                self.acted.set();
+            }
+            self.durability.settle(self.log_end);
+            return Ok(());
         }
         self.durability.settle(recovery_point.min(self.log_end));
         // Whether the former process had cut the log without a flush cannot be seen. The flush covers what it may have left undone.

@@ -5,9 +5,10 @@
 //! and awaited, never waited for inside a step.
 
 use crate::actor::{Now, Outbox};
-use crate::disk::DiskError;
+use crate::disk::{Disk, DiskError};
 use crate::fact::Fact;
 use crate::log::Flush;
+use crate::mutant::Mutant;
 use crate::types::Ticket;
 
 use super::{Members, Replica};
@@ -22,6 +23,11 @@ pub struct Flushing {
 impl Replica {
     /// Asks for what is due. To be called once at the end of each step that touched the replica.
     pub fn sync(&mut self, out: &mut Outbox) {
+        if let Some(mutant) = self.settings.mutants.planted()
+            && self.log.take_acted()
+        {
+            out.fact(mutant.acted());
+        }
         if self.failed.is_some() {
             return;
         }
@@ -44,6 +50,16 @@ impl Replica {
         let ticket = out.sync(flush.targets.clone());
         self.flushing.log = Some((ticket, flush));
         true
+    }
+
+    /// Planted bug: the file of epochs is put in place, and nobody makes it durable.
+    pub fn write_epochs_unsynced(&mut self, disk: &mut dyn Disk, out: &mut Outbox) {
+        let Some((path, content)) = self.log.epoch_checkpoint().filter(|_| self.failed.is_none()) else { return };
+        out.fact(Mutant::EpochCheckpointNotSynced.acted());
+        match replace_unsynced(disk, &path, &content) {
+            Ok(()) => self.log.epoch_checkpoint_done(),
+            Err(error) => self.fail(error, out),
+        }
     }
 
     /// Whether anything asked of the disk is still unanswered.
@@ -72,6 +88,9 @@ impl Replica {
         let Some((_, flush)) = self.flushing.log.take_if(|(ours, _)| *ours == ticket) else { return false };
         match result {
             Ok(()) => self.on_flushed(flush, now, members, out),
+            Err(error) if self.mutant(Mutant::AppendAfterIoError) && error != DiskError::Gone => {
+                out.fact(Mutant::AppendAfterIoError.acted());
+            }
             // The pages are dropped though still visible; a second sync would say OK and lie.
             Err(error) => self.fail(error, out),
         }
@@ -89,4 +108,18 @@ impl Replica {
         }
         self.advance_high_watermark(now, members, out);
     }
+}
+
+fn replace_unsynced(disk: &mut dyn Disk, path: &str, content: &[u8]) -> Result<(), DiskError> {
+    let beside = format!("{path}.tmp");
+    let file = match disk.create(&beside) {
+        Err(DiskError::Exists) => {
+            disk.remove(&beside)?;
+            disk.create(&beside)?
+        }
+        created => created?,
+    };
+    disk.write(file, 0, &[content])?;
+    disk.close(file);
+    disk.rename(&beside, path)
 }

@@ -21,6 +21,7 @@ use crate::actor::Outbox;
 use crate::disk::Disk;
 use crate::fact::{Fact, TruncationReason};
 use crate::log::AppendError;
+use crate::mutant::Mutant;
 use crate::types::{BrokerId, LeaderEpoch, Offset};
 use crate::wire::ErrorCode;
 
@@ -60,14 +61,14 @@ impl Replica {
         let Role::Follower(follower) = &self.role else { return None };
         let leader = follower.leader?;
         // With `flush.messages=1` the offset we name must be one that we cannot lose.
-        let undurable = self.settings.flush_each_batch && self.log.durable_end() < self.log.log_end();
+        let undurable = self.tells_durable_only() && self.log.durable_end() < self.log.log_end();
         if self.failed.is_some() || self.log.truncation_pending_sync() || undurable {
             return None;
         }
         let from = FetchFrom {
             leader_epoch: Some(follower.epoch),
             offset: self.log.log_end(),
-            last_epoch: self.log.last_epoch(),
+            last_epoch: self.log.last_epoch().filter(|_| !follower.unchecked.is_set()),
             log_start: self.log.log_start(),
         };
         Some((leader, from))
@@ -77,7 +78,8 @@ impl Replica {
     pub fn on_fetched(&mut self, asked: &FetchFrom, answer: &Answer, disk: &mut dyn Disk, out: &mut Outbox) -> Verdict {
         match self.next_fetch() {
             Some((_, present)) if present == *asked => {}
-            Some(_) | None => return Verdict::Overtaken,
+            Some(_) | None if !self.obeys_overtaken(asked, answer, out) => return Verdict::Overtaken,
+            Some(_) | None => {}
         }
         match (answer.error, answer.diverging) {
             (ErrorCode::NONE, Some((epoch, end))) => self.on_diverging(epoch, end, disk, out),
@@ -85,13 +87,49 @@ impl Replica {
             (ErrorCode::OFFSET_OUT_OF_RANGE, _) if answer.log_start > self.log.log_end() => {
                 self.begin_anew(answer.log_start, disk, out)
             }
+            // Before KIP-279 a follower whose epoch the leader did not know fell back to what it took for committed.
+            (ErrorCode::OFFSET_OUT_OF_RANGE, _) if self.mutant(Mutant::NoEpochEntryAtElection) => {
+                out.fact(Mutant::NoEpochEntryAtElection.acted());
+                self.truncate(self.high_watermark, TruncationReason::ToHighWatermark, disk, out);
+                Verdict::BackOff
+            }
             (_, _) => Verdict::BackOff,
+        }
+    }
+
+    /// Planted bugs: an answer that was overtaken is obeyed all the same.
+    fn obeys_overtaken(&self, asked: &FetchFrom, answer: &Answer, out: &mut Outbox) -> bool {
+        let cuts = answer.error.is_none() && answer.diverging.is_some() && self.failed.is_none();
+        let late = asked.leader_epoch.is_some_and(|epoch| epoch < self.leader_epoch());
+        let mutant = match self.role {
+            Role::Follower(_) => Mutant::LateEpochAnswer,
+            Role::Leader(_) => Mutant::TruncateAfterHandover,
+            Role::Waiting => return false,
+        };
+        let obeys = self.mutant(mutant) && cuts && late && !self.log.truncation_pending_sync();
+        if obeys {
+            out.fact(mutant.acted());
+        }
+        obeys
+    }
+
+    /// Planted bug: from now on, in this epoch, the follower asks nobody whether the logs agree.
+    fn forget_epoch(&mut self) {
+        if let Role::Follower(follower) = &mut self.role {
+            follower.unchecked.set();
         }
     }
 
     fn on_diverging(&mut self, epoch: LeaderEpoch, leader_end: Offset, disk: &mut dyn Disk, out: &mut Outbox) -> Verdict {
         let own_end = self.log.epoch_end(epoch).map_or(self.log.log_start(), |(_, end)| end);
-        let to = own_end.min(leader_end).min(self.log.log_end());
+        let mut to = own_end.min(leader_end).min(self.log.log_end());
+        if self.mutant(Mutant::IgnoreReturnedEpoch) {
+            if own_end < leader_end.min(self.log.log_end()) {
+                out.fact(Mutant::IgnoreReturnedEpoch.acted());
+                to = leader_end.min(self.log.log_end());
+            }
+            self.forget_epoch();
+        }
         if to < self.log.log_start() {
             return self.begin_anew(to, disk, out);
         }
@@ -114,6 +152,16 @@ impl Replica {
                 // Bytes that are no batches, or not those that come next: nothing was appended, ask again.
                 Err(_) => return Verdict::BackOff,
             }
+        }
+        if self.mutant(Mutant::UnfencedEpochLookup) {
+            self.forget_epoch();
+            if answer.high_watermark < Offset::ZERO {
+                return Verdict::Continue;
+            }
+        }
+        if self.mutant(Mutant::EmptyFetchForgetsEpoch) && answer.records.is_empty() && self.log.last_epoch().is_some() {
+            out.fact(Mutant::EmptyFetchForgetsEpoch.acted());
+            self.forget_epoch();
         }
         self.follow_high_watermark(answer.high_watermark.min(self.log.log_end()), out);
         self.follow_log_start(answer.log_start, out);

@@ -16,6 +16,7 @@
 
 use crate::actor::{Now, Outbox};
 use crate::fact::Fact;
+use crate::mutant::Mutant;
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch};
 use crate::wire::ErrorCode;
 
@@ -122,13 +123,28 @@ impl Replica {
         let high_watermark = self.high_watermark;
         let Some(leader) = self.settled_leader() else { return };
         let (Some(progress), Some(member)) = (leader.followers.get(&follower), members.get(&follower)) else { return };
-        let eligible = member.active && member.broker_epoch == progress.broker_epoch;
-        let caught_up = progress.log_end.is_some_and(|end| end >= high_watermark && end >= leader.epoch_start);
+        let mut eligible = member.active && member.broker_epoch == progress.broker_epoch;
+        let mut caught_up = progress.log_end.is_some_and(|end| end >= high_watermark && end >= leader.epoch_start);
+        let mut spoiled = false;
+        if self.mutant(Mutant::IsrExpandAtHwOnly) && !caught_up {
+            caught_up = progress.log_end.is_some_and(|end| end >= high_watermark);
+            spoiled = caught_up;
+        }
+        if self.mutant(Mutant::FencedInIsr) && !eligible {
+            eligible = member.broker_epoch == progress.broker_epoch;
+            spoiled = eligible;
+        }
         if !eligible || !caught_up || leader.recovering || leader.isr.known().contains(&follower) {
             return;
         }
+        if self.mutant(Mutant::LaggingReplicaNeverRejoins) {
+            return out.fact(Mutant::LaggingReplicaNeverRejoins.acted());
+        }
         let mut expanded = leader.isr.known().to_vec();
         expanded.push(follower);
+        if let Some(mutant) = self.settings.mutants.planted().filter(|_| spoiled) {
+            out.fact(mutant.acted());
+        }
         self.propose(&expanded, members, out);
     }
 
@@ -211,7 +227,10 @@ impl Replica {
         let Role::Leader(Leader { isr: Isr::Pending { committed, proposal, stage }, .. }) = &mut self.role else { return };
         // The answer may cross with metadata that has moved the state on: then it speaks of the past.
         if proposal != asked {
-            return;
+            if !self.settings.mutants.is(Mutant::InflightFlagClearedByMetadata) {
+                return;
+            }
+            out.fact(Mutant::InflightFlagClearedByMetadata.acted());
         }
         match answer {
             Ok(state) => self.on_accepted(&state, out),

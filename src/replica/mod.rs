@@ -265,6 +265,7 @@ impl Replica {
     /// Notes what a failed operation says about the disk; gives what others are told.
     fn note_log_error(&mut self, error: &LogError, out: &mut Outbox) -> ErrorCode {
         match error {
+            LogError::Disk { error } if self.mutant(Mutant::AppendAfterIoError) && *error != DiskError::Gone => {}
             LogError::Disk { error } | LogError::Stopped(error) => self.fail(*error, out),
             LogError::Corrupt { at, below_recovery_point, .. } => {
                 let (at, below_recovery_point) = (*at, *below_recovery_point);

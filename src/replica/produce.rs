@@ -62,7 +62,7 @@ impl Replica {
         disk: &mut dyn Disk,
         out: &mut Outbox,
     ) -> Result<Promise, ErrorCode> {
-        let epoch = self.may_append(acks)?;
+        let epoch = self.may_append(acks, out)?;
         let appended = match self.log.append_as_leader(disk, batches, epoch, now.wall) {
             Ok(appended) => appended,
             Err(error) => return Err(self.refuse(&error, out)),
@@ -75,13 +75,16 @@ impl Replica {
         Ok(self.promise(&appended, epoch, acks, out))
     }
 
-    fn may_append(&self, acks: i16) -> Result<LeaderEpoch, ErrorCode> {
+    fn may_append(&self, acks: i16, out: &mut Outbox) -> Result<LeaderEpoch, ErrorCode> {
         if self.failed.is_some() {
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
         let Role::Leader(leader) = &self.role else { return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER) };
         if acks == -1 && leader.isr.known().len() < self.min_isr(leader) {
-            return Err(ErrorCode::NOT_ENOUGH_REPLICAS);
+            if !self.mutant(Mutant::MinIsrNotEnforced) {
+                return Err(ErrorCode::NOT_ENOUGH_REPLICAS);
+            }
+            out.fact(Mutant::MinIsrNotEnforced.acted());
         }
         Ok(leader.epoch)
     }
@@ -89,12 +92,15 @@ impl Replica {
     fn promise(&self, appended: &Appended, epoch: LeaderEpoch, acks: i16, out: &mut Outbox) -> Promise {
         let mut condition = match acks {
             -1 => Condition::Committed,
-            _ if self.settings.flush_each_batch => Condition::Durable,
+            _ if self.tells_durable_only() => Condition::Durable,
             _ => Condition::Appended,
         };
         let end = appended.last.next();
+        if self.mutant(Mutant::AckBeforeSync) && self.settings.flush_each_batch && !appended.duplicate {
+            out.fact(Mutant::AckBeforeSync.acted());
+        }
         if condition == Condition::Committed && self.high_watermark < end && self.mutant(Mutant::AckBeforeReplication) {
-            out.fact(Fact::MutantActed { mutant: Mutant::AckBeforeReplication });
+            out.fact(Mutant::AckBeforeReplication.acted());
             condition = Condition::Appended;
         }
         Promise {
@@ -121,7 +127,7 @@ impl Replica {
             Condition::Appended => Some(Ok(())),
             Condition::Durable => (self.log.durable_end() >= promise.end).then_some(Ok(())),
             Condition::Committed if self.high_watermark < promise.end => None,
-            Condition::Committed if leader.isr.maximal().len() < self.min_isr(leader) => {
+            Condition::Committed if leader.isr.maximal().len() < self.min_isr_enforced(leader) => {
                 Some(Err(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND))
             }
             Condition::Committed => Some(Ok(())),

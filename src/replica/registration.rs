@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;
 use crate::fact::{Fact, TruncationReason};
-use crate::mutant::Mutant;
+use crate::mutant::{Mutant, Taint};
 use crate::types::{BrokerId, LeaderEpoch, PartitionEpoch};
 
 use super::role::{Follower, Leader, Progress, Role};
@@ -81,7 +81,11 @@ impl Replica {
         let followers: BTreeMap<_, _> =
             others.map(|&other| (other, Progress::unknown(registration.isr.contains(&other), now.mono))).collect();
         let epoch_start = self.log.log_end();
-        self.log.begin_epoch(registration.leader_epoch);
+        if self.mutant(Mutant::NoEpochEntryAtElection) {
+            out.fact(Mutant::NoEpochEntryAtElection.acted());
+        } else {
+            self.log.begin_epoch(registration.leader_epoch);
+        }
         self.role = Role::Leader(Leader {
             epoch: registration.leader_epoch,
             partition_epoch: registration.partition_epoch,
@@ -109,6 +113,7 @@ impl Replica {
             epoch: registration.leader_epoch,
             partition_epoch: registration.partition_epoch,
             leader: registration.leader,
+            unchecked: Taint::default(),
         });
         self.changes.role = true;
         out.fact(Fact::BecameFollower {
@@ -123,7 +128,7 @@ impl Replica {
             && registration.leader.is_some()
             && self.high_watermark < self.log.log_end()
         {
-            out.fact(Fact::MutantActed { mutant: Mutant::HwTruncation });
+            out.fact(Mutant::HwTruncation.acted());
             self.truncate(self.high_watermark, TruncationReason::ToHighWatermark, disk, out);
         }
     }

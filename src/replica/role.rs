@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::mutant::Taint;
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, Time};
 
 use super::isr::Isr;
@@ -66,6 +67,8 @@ pub struct Follower {
     pub partition_epoch: PartitionEpoch,
     /// Whom it follows; `None`: nobody leads at present.
     pub leader: Option<BrokerId>,
+    /// Only with a planted bug: fetches in this epoch do not name the epoch of the last batch, so logs are not compared.
+    pub unchecked: Taint,
 }
 
 impl Progress {

@@ -20,7 +20,6 @@ use bytes::Bytes;
 
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;
-use crate::fact::Fact;
 use crate::mutant::Mutant;
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, Timestamp};
 use crate::wire::ErrorCode;
@@ -110,7 +109,7 @@ impl Replica {
         disk: &mut dyn Disk,
         out: &mut Outbox,
     ) -> Fetched {
-        if let Some(refused) = self.check(from, reader) {
+        if let Some(refused) = self.check(from, reader, out) {
             return refused;
         }
         let fetched = self.serve(from, reader, budget, disk, out);
@@ -122,16 +121,19 @@ impl Replica {
 
     /// Answers a parked fetch once more.
     pub fn reread(&mut self, from: &FetchFrom, reader: Reader, budget: Budget, disk: &mut dyn Disk, out: &mut Outbox) -> Fetched {
-        match self.check(from, reader) {
+        match self.check(from, reader, out) {
             Some(refused) => refused,
             None => self.serve(from, reader, budget, disk, out),
         }
     }
 
-    fn check(&self, from: &FetchFrom, reader: Reader) -> Option<Fetched> {
+    fn check(&self, from: &FetchFrom, reader: Reader, out: &mut Outbox) -> Option<Fetched> {
         let refuse = |error| Some(Fetched::refused(error, Offset(-1)));
         if let Err(error) = self.check_epoch(from.leader_epoch) {
-            return refuse(error);
+            match self.ignore_epochs(from, reader, error, out) {
+                Ok(()) => {}
+                Err(answer) => return Some(answer),
+            }
         }
         let Role::Leader(leader) = &self.role else { return refuse(ErrorCode::NOT_LEADER_OR_FOLLOWER) };
         if let Reader::Follower { broker, broker_epoch } = reader {
@@ -141,8 +143,39 @@ impl Replica {
                 Some(progress) if !stale(progress.broker_epoch) => {}
                 Some(_) | None => return refuse(ErrorCode::NOT_LEADER_OR_FOLLOWER),
             }
+            if self.mutant(Mutant::UnfencedFetch) {
+                return self.check_bounds_only(from, out);
+            }
         }
         self.check_position(from)
+    }
+
+    /// Planted bugs: a leader that is not fenced from a follower of another epoch. `Err` is what it is answered.
+    fn ignore_epochs(&self, from: &FetchFrom, reader: Reader, error: ErrorCode, out: &mut Outbox) -> Result<(), Fetched> {
+        let refused = Err(Fetched::refused(error, Offset(-1)));
+        let is_mismatch = [ErrorCode::FENCED_LEADER_EPOCH, ErrorCode::UNKNOWN_LEADER_EPOCH].contains(&error);
+        if !is_mismatch || !self.is_leader() || matches!(reader, Reader::Consumer { .. }) {
+            return refused;
+        }
+        if self.mutant(Mutant::UnfencedFetch) {
+            out.fact(Mutant::UnfencedFetch.acted());
+            return Ok(());
+        }
+        if self.mutant(Mutant::UnfencedEpochLookup) && from.last_epoch.is_some() {
+            out.fact(Mutant::UnfencedEpochLookup.acted());
+            let agreed = Fetched { high_watermark: Offset(-1), ..self.answer(Bytes::new()) };
+            return Err(self.check_position(from).unwrap_or(agreed));
+        }
+        refused
+    }
+
+    /// Planted bug: as [`Replica::check_position`], without comparing the logs.
+    fn check_bounds_only(&self, from: &FetchFrom, out: &mut Outbox) -> Option<Fetched> {
+        let compared = self.check_position(from);
+        if compared.as_ref().is_some_and(|answer| answer.diverging.is_some()) {
+            out.fact(Mutant::UnfencedFetch.acted());
+        }
+        self.check_position(&FetchFrom { last_epoch: None, ..*from })
     }
 
     /// Compares logs, then the bounds.
@@ -196,7 +229,7 @@ impl Replica {
         };
         let beyond = end > self.high_watermark && !records.is_empty();
         if beyond && matches!(reader, Reader::Consumer { .. }) {
-            out.fact(Fact::MutantActed { mutant: Mutant::ExposeUncommitted });
+            out.fact(Mutant::ExposeUncommitted.acted());
         }
         self.answer(records)
     }
@@ -241,6 +274,10 @@ impl Replica {
         let end = self.readable_end(reader);
         let none = Timestamp(-1);
         match timestamp {
+            LATEST if end < epoch_start && self.mutant(Mutant::ServeBeforeEpochStart) => {
+                out.fact(Mutant::ServeBeforeEpochStart.acted());
+                Ok((none, end, epoch))
+            }
             LATEST if end < epoch_start => Err(ErrorCode::OFFSET_NOT_AVAILABLE),
             LATEST => Ok((none, end, epoch)),
             EARLIEST => Ok((none, self.log.log_start(), epoch)),

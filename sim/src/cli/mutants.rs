@@ -1,6 +1,6 @@
-//! `brokerlab mutants`: the museum of bugs that can be planted.
+//! `brokerlab mutants`: the museum of bugs, which of them can be planted here, and what the laboratory finds of them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Exit;
 use super::output::say;
@@ -8,7 +8,7 @@ use super::output::say;
 /// The bugs that can be planted
 #[derive(clap::Subcommand, Debug)]
 pub enum Mutants {
-    /// List them
+    /// List the whole museum: what can be planted, what is a mere configuration, what cannot exist here and why
     List {
         /// Print one JSON object
         #[arg(long)]
@@ -16,48 +16,95 @@ pub enum Mutants {
     },
 }
 
-/// One bug: id, slug, what it does, properties that catch it.
-type Exhibit = (&'static str, &'static str, &'static str, &'static [&'static str]);
-
 #[cfg(feature = "mutants")]
-fn all() -> Vec<Exhibit> {
-    use brokerlab::mutant::Mutant;
-    Mutant::ALL.iter().map(|mutant| (mutant.id(), mutant.slug(), mutant.about(), mutant.caught_by())).collect()
+mod museum {
+    use brokerlab::mutant::{Entry, MUSEUM, Standing};
+    use serde_json::{Value, json};
+
+    /// Slugs of what can be planted.
+    pub(super) fn slugs() -> Vec<&'static str> {
+        MUSEUM.iter().filter(|entry| entry.mutant().is_some()).map(|entry| entry.slug).collect()
+    }
+
+    /// Standing in one word, and the rest of it.
+    fn standing(entry: &Entry) -> (&'static str, &'static str) {
+        match entry.standing {
+            Standing::Applicable(_) => ("applicable", ""),
+            Standing::Configuration(scenario) => ("configuration", scenario),
+            Standing::NotApplicable(why) => ("not applicable", why),
+        }
+    }
+
+    /// One line for each entry.
+    pub(super) fn lines() -> impl Iterator<Item = String> {
+        MUSEUM.iter().map(|entry| {
+            let (word, rest) = standing(entry);
+            let rest = if rest.is_empty() { format!("caught by {}", entry.caught_by.join(", ")) } else { rest.into() };
+            format!("{:<6} {:<40} {word}: {rest}\n{:>7}{}", entry.id, entry.slug, "", entry.about)
+        })
+    }
+
+    /// Every entry.
+    pub(super) fn json() -> Vec<Value> {
+        let entry = |entry: &Entry| {
+            let (standing, note) = standing(entry);
+            json!({
+                "id": entry.id,
+                "slug": entry.slug,
+                "about": entry.about,
+                "standing": standing,
+                "applicable": entry.mutant().is_some(),
+                "note": note,
+                "caught_by": entry.caught_by,
+            })
+        };
+        MUSEUM.iter().map(entry).collect()
+    }
 }
 
 #[cfg(not(feature = "mutants"))]
-fn all() -> Vec<Exhibit> {
-    Vec::new()
+mod museum {
+    use serde_json::Value;
+
+    /// The lean build has none.
+    pub(super) fn slugs() -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// The lean build has none.
+    pub(super) fn lines() -> impl Iterator<Item = String> {
+        std::iter::once("this is the lean build: no bug can be planted".to_string())
+    }
+
+    /// The lean build has none.
+    pub(super) fn json() -> Vec<Value> {
+        Vec::new()
+    }
 }
 
 /// Accepts the slug of a bug.
 pub(super) fn known(slug: &str) -> Result<String, String> {
-    let all = all();
-    if all.is_empty() {
+    let slugs = museum::slugs();
+    if slugs.is_empty() {
         return Err("this is the lean build: no bug can be planted".into());
     }
-    let slugs: Vec<&str> = all.iter().map(|(_, slug, ..)| *slug).collect();
     if slugs.contains(&slug) {
         return Ok(slug.to_string());
     }
     let meant = crate::scenario::problem::nearest(slug, &slugs).map_or(String::new(), |near| format!(" Did you mean `{near}`?"));
-    Err(format!("there is no such bug.{meant} `brokerlab mutants list` lists them"))
+    Err(format!("there is no such bug to plant.{meant} `brokerlab mutants list` lists them"))
 }
 
 impl Mutants {
     pub(super) fn carry_out(&self) -> miette::Result<Exit> {
-        let Mutants::List { json } = self;
-        if *json {
-            let list: Vec<_> = all()
-                .into_iter()
-                .map(|(id, slug, about, caught_by)| json!({"id": id, "slug": slug, "about": about, "caught_by": caught_by}))
-                .collect();
-            say!("{}", json!({ "mutants": list }));
-            return Ok(Exit::GOOD);
-        }
-        for (id, slug, about, caught_by) in all() {
-            say!("{id}  {slug:<28} {about} (caught by {})", caught_by.join(", "));
+        match self {
+            Mutants::List { json: false } => museum::lines().for_each(|line| say!("{line}")),
+            Mutants::List { json: true } => say!("{}", list()),
         }
         Ok(Exit::GOOD)
     }
+}
+
+fn list() -> Value {
+    json!({ "mutants": museum::json() })
 }

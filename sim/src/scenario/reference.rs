@@ -293,7 +293,7 @@ fn verdicts() -> Vec<&'static str> {
 
 #[cfg(feature = "mutants")]
 fn mutants() -> Vec<&'static str> {
-    brokerlab::mutant::Mutant::ALL.iter().map(|mutant| mutant.slug()).collect()
+    brokerlab::mutant::Mutant::all().map(brokerlab::mutant::Mutant::slug).collect()
 }
 
 #[cfg(not(feature = "mutants"))]

@@ -1,0 +1,470 @@
+//! The museum: every historical or typical bug that the laboratory was measured against, also those that cannot exist here.
+//!
+//! An entry is *applicable* when its decision exists in this broker and there is a switch that spoils it; a *configuration* when it
+//! needs no switch, because an operator or a user can ask for it; *not applicable* when what it is about does not exist, or cannot go
+//! wrong in that way. One reason comes again and again: a step of an actor is atomic (see [`crate::actor`]), so an interleaving
+//! *inside* one broker's handler has no place to happen.
+
+use super::Mutant;
+
+/// One exhibit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Number in the museum.
+    pub id: &'static str,
+    /// Name on the command line.
+    pub slug: &'static str,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+    /// The properties of which one must catch it, or an earlier inner one.
+    pub caught_by: &'static [&'static str],
+    /// Whether it exists here.
+    pub standing: Standing,
+}
+
+/// Whether a bug can exist here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// There is a switch.
+    Applicable(Mutant),
+    /// No switch is needed: a scenario shows it, or would.
+    Configuration(&'static str),
+    /// It cannot: why.
+    NotApplicable(&'static str),
+}
+
+impl Entry {
+    /// The switch, if there is one.
+    #[must_use]
+    pub fn mutant(&self) -> Option<Mutant> {
+        match self.standing {
+            Standing::Applicable(mutant) => Some(mutant),
+            Standing::Configuration(_) | Standing::NotApplicable(_) => None,
+        }
+    }
+}
+
+const fn planted(
+    mutant: Mutant,
+    id: &'static str,
+    slug: &'static str,
+    about: &'static str,
+    caught_by: &'static [&'static str],
+) -> Entry {
+    Entry { id, slug, about, caught_by, standing: Standing::Applicable(mutant) }
+}
+
+const fn absent(id: &'static str, slug: &'static str, about: &'static str, why: &'static str) -> Entry {
+    Entry { id, slug, about, caught_by: &[], standing: Standing::NotApplicable(why) }
+}
+
+const fn configured(id: &'static str, slug: &'static str, about: &'static str, scenario: &'static str) -> Entry {
+    Entry { id, slug, about, caught_by: &[], standing: Standing::Configuration(scenario) }
+}
+
+const INSIDE: &str = "an interleaving inside one handler: steps are atomic here";
+const ELR: &str = "needs eligible leader replicas, which are not built";
+const QUORUM: &str = "needs several controllers; there is one";
+const GROUPS: &str = "needs consumer groups, which are not built";
+const TRANSACTIONS: &str = "needs transactions, which are not built";
+const COMPACTION: &str = "needs log compaction, which is not built";
+const RETENTION: &str = "needs records to leave the log at its start: retention is not built";
+const NO_SCENARIO: &str = "no scenario of its own yet";
+
+/// All entries.
+pub const MUSEUM: &[Entry] = &[
+    // ---- basics ------------------------------------------------------------------------------------------------
+    planted(
+        Mutant::AckBeforeReplication,
+        "BA-01",
+        "ack-before-replication",
+        "acks=all is answered after the local append",
+        &["R12", "B1"],
+    ),
+    planted(Mutant::ExposeUncommitted, "BA-02", "expose-uncommitted", "consumers may read up to the log end", &["R13", "B3"]),
+    planted(
+        Mutant::MinIsrNotEnforced,
+        "BA-03",
+        "min-isr-not-enforced",
+        "acks=all is accepted and confirmed with fewer than min ISR in sync",
+        &["R12", "R11"],
+    ),
+    planted(
+        Mutant::AckBeforeSync,
+        "BA-04",
+        "ack-before-sync",
+        "with flush.messages=1 leader and followers tell of records before they are on the medium",
+        &["R12", "D8", "B1"],
+    ),
+    planted(
+        Mutant::ServeBeforeEpochStart,
+        "BA-05",
+        "serve-before-epoch-start",
+        "a new leader answers ListOffsets(latest) before its high watermark has reached its epoch start",
+        &["R5b", "B12"],
+    ),
+    planted(
+        Mutant::CrcErrorIsEndOfLog,
+        "BA-06",
+        "crc-error-is-end-of-log",
+        "recovery cuts the log at a corrupt batch below the durable mark, and the replica goes on",
+        &["D9", "R8"],
+    ),
+    planted(Mutant::NoCrcCheck, "BA-07", "no-crc-check", "corrupt batches are served and replicated", &["D9", "B3"]),
+    planted(
+        Mutant::RejoinIsrAfterLossyCrash,
+        "BA-08",
+        "rejoin-isr-after-lossy-crash",
+        "a broker that comes back within its session takes its ISR seats and leaderships as if it had never been away",
+        &["R15", "R9"],
+    ),
+    planted(
+        Mutant::NoDedupWindow,
+        "BA-09",
+        "no-dedup-window",
+        "retries of an idempotent producer are appended again",
+        &["R19", "B2"],
+    ),
+    planted(
+        Mutant::DedupReturnsOtherOffset,
+        "BA-10",
+        "dedup-returns-other-offset",
+        "the answer to a duplicate names the offset of the producer's last batch",
+        &["R12", "R19"],
+    ),
+    planted(
+        Mutant::FetchHangsAfterLeaderChange,
+        "BA-11",
+        "fetch-hangs-after-leader-change",
+        "a parked fetch is forgotten when leadership moves: neither woken nor answered at its deadline",
+        &["L6", "D11"],
+    ),
+    planted(
+        Mutant::LaggingReplicaNeverRejoins,
+        "BA-12",
+        "lagging-replica-never-rejoins",
+        "who has left the ISR never comes back",
+        &["L4"],
+    ),
+    absent("BA-13", "group-state-not-replayed", "a new coordinator starts empty", GROUPS),
+    absent("BA-14", "assign-before-revoke", "a partition is given to its next owner before it was given up", GROUPS),
+    planted(
+        Mutant::NotLeaderIsDefiniteFailure,
+        "BA-15",
+        "not-leader-is-definite-failure",
+        "a producer takes NOT_LEADER_OR_FOLLOWER, which may come after the append, for \"not written\"",
+        &["B4"],
+    ),
+    absent("BA-16", "commit-before-processing", "offsets are committed before records are processed", GROUPS),
+    // ---- truncation and divergence ---------------------------------------------------------------------------------
+    planted(
+        Mutant::HwTruncation,
+        "TR-01",
+        "hw-truncation",
+        "a new follower truncates to its own high watermark instead of the end of the common epoch",
+        &["R9", "R8", "B1", "R14"],
+    ),
+    planted(
+        Mutant::IgnoreReturnedEpoch,
+        "TR-02",
+        "ignore-returned-epoch",
+        "a follower cuts at the leader's answer without comparing epochs, and asks no second time",
+        &["R7", "R9"],
+    ),
+    planted(
+        Mutant::UnfencedEpochLookup,
+        "TR-03",
+        "unfenced-epoch-lookup",
+        "a follower compares logs once in each epoch, and a leader of another epoch answers it",
+        &["R9", "R7"],
+    ),
+    planted(
+        Mutant::UnfencedFetch,
+        "TR-04",
+        "unfenced-fetch",
+        "a leader ignores the epochs that a follower names in its fetch",
+        &["R7", "R9"],
+    ),
+    planted(
+        Mutant::IsrExpandAtHwOnly,
+        "TR-06",
+        "isr-expand-at-hw-only",
+        "a follower joins the ISR at the leader's high watermark, though below the leader's epoch start",
+        &["R9", "R8", "B1"],
+    ),
+    planted(
+        Mutant::NoEpochEntryAtElection,
+        "TR-08",
+        "no-epoch-entry-at-election",
+        "a leader enters its epoch with its first record only; who asks it before falls back to its own high watermark",
+        &["R17", "R9"],
+    ),
+    planted(
+        Mutant::LateEpochAnswer,
+        "TR-09",
+        "late-epoch-answer",
+        "a follower cuts its log by an answer that it asked for in a former epoch",
+        &["L4", "R9"],
+    ),
+    absent("TR-11", "hw-before-truncate", "a follower applies the high watermark of a diverging answer, then cuts", INSIDE),
+    planted(
+        Mutant::TruncateAfterHandover,
+        "TR-12",
+        "truncate-after-handover",
+        "a replica that leads by now cuts its log by an answer that it asked for as a follower",
+        &["R9", "R18"],
+    ),
+    planted(
+        Mutant::EmptyFetchForgetsEpoch,
+        "TR-14",
+        "empty-fetch-forgets-epoch",
+        "after an empty answer a follower no longer names the epoch of its last batch in this leader epoch",
+        &["R7"],
+    ),
+    absent(
+        "TR-15",
+        "accept-future-epoch-batch",
+        "a follower appends batches of a later epoch than it asked in",
+        "needs a lazy send of file regions; answers are made up of bytes within one step here",
+    ),
+    absent("TR-17", "expose-uncommitted-after-roll", "the bound of a read falls to the end of the segment after a roll", INSIDE),
+    // ---- ISR and controller ------------------------------------------------------------------------------------------
+    planted(
+        Mutant::OptimisticShrink,
+        "IS-01",
+        "optimistic-shrink",
+        "a leader stops waiting for a follower before the controller has taken it out of the ISR",
+        &["R10", "R9", "R8", "B1"],
+    ),
+    planted(
+        Mutant::ExpandNotCounted,
+        "IS-02",
+        "expand-not-counted",
+        "the high watermark does not wait for a member that is being added",
+        &["R10", "R9"],
+    ),
+    planted(
+        Mutant::FencedInIsr,
+        "IS-04",
+        "fenced-in-isr",
+        "neither leader nor controller minds that a new ISR member is fenced or shutting down",
+        &["R21", "L1", "L3", "R12"],
+    ),
+    absent(
+        "IS-06",
+        "zombie-controller-final-answer",
+        "a deposed controller answers finally where it may be the one who is behind",
+        QUORUM,
+    ),
+    absent(
+        "IS-07",
+        "zombie-controller-idempotent-answer",
+        "a deposed controller confirms an ISR that equals its own view",
+        QUORUM,
+    ),
+    planted(
+        Mutant::InflightFlagClearedByMetadata,
+        "IS-09",
+        "inflight-flag-cleared-by-metadata",
+        "newer metadata let the leader propose again while its last proposal is unanswered, and answers are taken as they come",
+        &["R10", "Q7", "L10"],
+    ),
+    absent("IS-10", "torn-eligibility-read", "a leader reads log end and broker epoch of a follower at two moments", INSIDE),
+    planted(
+        Mutant::HwUnderMinIsr,
+        "IS-11",
+        "hw-under-min-isr",
+        "the high watermark advances with fewer than min ISR in sync",
+        &["R9", "R8"],
+    ),
+    configured(
+        "IS-12",
+        "last-replica-standing",
+        "the sole ISR member loses its unsynced tail and leads",
+        "without eligible leader replicas every cluster is so: SANCTIONED, by that name, in random chaos",
+    ),
+    absent("IS-13", "elr-keeps-unclean-broker", "an unclean restart does not end eligibility", ELR),
+    absent("IS-14", "fenced-last-known-leader", "the last known leader is elected though it is fenced", ELR),
+    planted(
+        Mutant::NewBrokerEpochOnReregister,
+        "IS-16",
+        "new-broker-epoch-on-reregister",
+        "the same life of a broker that registers again gets a new broker epoch",
+        &["Q9", "L4"],
+    ),
+    planted(
+        Mutant::NoIncarnationCheck,
+        "IS-17",
+        "no-incarnation-check",
+        "the controller takes the word of a broker's former life",
+        &["R21", "Q9", "Q13"],
+    ),
+    planted(
+        Mutant::RecreatedTopicByName,
+        "IS-18",
+        "recreated-topic-by-name",
+        "a broker takes over a log by its name, though another topic of that name wrote it",
+        &["R7", "R13", "B3"],
+    ),
+    planted(
+        Mutant::HwWaitsForShutDownReplica,
+        "IS-21",
+        "hw-waits-for-shut-down-replica",
+        "the high watermark waits for a replica that was caught up a while ago, though it is fenced or shutting down",
+        &["L3"],
+    ),
+    // ---- metadata quorum -----------------------------------------------------------------------------------------------
+    absent("QM-01", "fetch-before-fsync", "a voter tells its offset before it is on the medium", QUORUM),
+    absent("QM-02", "vote-not-persisted", "a vote is answered before it is on the medium", QUORUM),
+    absent("QM-04", "truncate-below-hw", "a follower obeys a diverging answer below its high watermark", QUORUM),
+    absent("QM-05", "no-check-quorum", "a leader never resigns without a majority", QUORUM),
+    absent("QM-06", "activate-before-replay", "a controller decides before it has replayed its log", QUORUM),
+    absent("QM-08", "snapshot-id-off-by-one", "a snapshot is named by its last offset, inclusive", QUORUM),
+    absent("QM-09", "no-pre-vote-disruption", "a returning voter raises the epoch at once", QUORUM),
+    absent("QM-10", "wiped-voter-rejoins", "a voter is known by its node id only", QUORUM),
+    // ---- storage -----------------------------------------------------------------------------------------------------
+    planted(
+        Mutant::CleanMarkerSurvivesCrash,
+        "ST-01",
+        "clean-marker-survives-crash",
+        "the clean-shutdown mark is erased after the logs are loaded, and nobody waits until that is durable",
+        &["D7", "D1", "D8"],
+    ),
+    planted(
+        Mutant::RecoveryPointTooFar,
+        "ST-03",
+        "recovery-point-too-far",
+        "what recovery has read counts as durable, without a flush",
+        &["D1", "D2", "D8"],
+    ),
+    planted(
+        Mutant::NoDirFsync,
+        "ST-04",
+        "no-dir-fsync",
+        "directories are not synced after segments are created, renamed or removed",
+        &["D2", "D8"],
+    ),
+    planted(
+        Mutant::EpochCheckpointNotSynced,
+        "ST-05",
+        "epoch-checkpoint-not-synced",
+        "the file of leader epochs is written and renamed without a sync",
+        &["R17", "D8"],
+    ),
+    planted(
+        Mutant::AppendAfterIoError,
+        "ST-07",
+        "append-after-io-error",
+        "a log is written to and flushed again after its disk has failed once",
+        &["R18", "D1", "D8"],
+    ),
+    absent("ST-08", "leo-after-index", "the log end moves after the transaction index was written", TRANSACTIONS),
+    planted(
+        Mutant::RecoverSkipsEpochZero,
+        "ST-09",
+        "recover-skips-epoch-0",
+        "recovery rebuilds the history of epochs without epoch 0",
+        &["R17"],
+    ),
+    absent("ST-11", "tombstone-too-early", "a tombstone is removed before late readers have seen it", COMPACTION),
+    absent("ST-12", "marker-cleaned-early", "a transaction marker is removed while its records are there", COMPACTION),
+    absent("ST-13", "last-sequence-cleaned", "the empty last batch of a producer is removed", COMPACTION),
+    configured(
+        "ST-14",
+        "async-flush-correlated-power-loss",
+        "all replicas lose power before they have written back what was acknowledged",
+        "random chaos calls it BEYOND_TOLERANCE",
+    ),
+    absent(
+        "ST-15",
+        "hw-checkpoint-lost",
+        "restarts forget the high watermark, and truncation goes by it",
+        "needs TR-01 on as well",
+    ),
+    absent("ST-16", "future-dated-timestamp-retention", "a record dated far ahead is never deleted, or at once", RETENTION),
+    // ---- producers and transactions ------------------------------------------------------------------------------------
+    configured("PR-01", "non-idempotent-retry-dup", "a retry without idempotence is stored twice", NO_SCENARIO),
+    configured("PR-02", "inflight-reorder", "two batches in flight without idempotence change places", NO_SCENARIO),
+    absent("PR-04", "producer-state-lost-by-retention", "a producer is forgotten when its records leave the log", RETENTION),
+    planted(
+        Mutant::SnapshotRemembersOneBatch,
+        "PR-05",
+        "snapshot-remembers-one-batch",
+        "the snapshot of producers keeps one batch of each, so an older retry is taken for a gap",
+        &["R19", "B2"],
+    ),
+    planted(
+        Mutant::SequenceReassignOrder,
+        "PR-07",
+        "sequence-reassign-order",
+        "a producer that must number its batches anew does so in the order of a heap",
+        &["B6", "R19"],
+    ),
+    absent("PR-08", "hanging-txn-late-write", "a late batch opens a transaction that nobody ends", TRANSACTIONS),
+    absent("PR-09", "verification-guard-aba", "the verification of one transaction serves another", TRANSACTIONS),
+    absent("PR-10", "delayed-endtxn-hits-next-txn", "a late EndTxn ends the next transaction", TRANSACTIONS),
+    absent("PR-12", "initpid-aborts-with-old-epoch", "the fencing abort writes its markers under the old epoch", TRANSACTIONS),
+    absent(
+        "PR-13",
+        "epoch-raised-without-durable-write",
+        "a producer epoch is raised though its record was not written",
+        TRANSACTIONS,
+    ),
+    absent("PR-14", "pending-state-leak", "a failed append leaves a transaction pending for ever", TRANSACTIONS),
+    absent("PR-15", "markers-before-prepare-durable", "markers are sent before the decision is committed", TRANSACTIONS),
+    absent("PR-16", "double-completion", "two marker answers both complete a transaction", TRANSACTIONS),
+    absent("PR-17", "coordinator-epoch-unchecked", "markers of an old coordinator are taken", TRANSACTIONS),
+    absent("PR-18", "producer-expires-early", "a producer with an idle transaction is forgotten", TRANSACTIONS),
+    absent("PR-20", "epoch-overflow", "a producer epoch is raised past its end", TRANSACTIONS),
+    absent("PR-21", "lso-double-hw-read", "one read uses two high watermarks", TRANSACTIONS),
+    absent("PR-22", "aborted-list-missing-on-longpoll", "a parked fetch is answered without aborted transactions", TRANSACTIONS),
+    absent("PR-23", "txn-offsets-not-atomic", "offsets of a transaction apply before their record is written", TRANSACTIONS),
+    absent("PR-24", "eos-without-group-fencing", "a zombie commits offsets in a transaction", TRANSACTIONS),
+    // ---- groups ----------------------------------------------------------------------------------------------------------
+    absent("GR-01", "reply-before-persist", "an assignment is answered before it is committed", GROUPS),
+    absent("GR-02", "no-generation-check", "offsets are committed by a member of an old generation", GROUPS),
+    absent("GR-03", "commit-in-completing-rebalance", "offsets are committed between join and sync", GROUPS),
+    absent("GR-05", "unload-after-load-race", "loading and unloading of a coordinator change places", GROUPS),
+    absent("GR-06", "load-to-hw-only", "a coordinator loads up to its high watermark only", GROUPS),
+    absent("GR-07", "endless-load", "a coordinator loads for ever past a gap at the end", GROUPS),
+    absent("GR-09", "two-members-per-instance", "one static instance has two members", GROUPS),
+    absent("GR-10", "sticky-double-ownership", "owned partitions are believed without their generation", GROUPS),
+    absent("GR-13", "k848-stale-ack", "a late heartbeat keeps partitions that were given away", GROUPS),
+    absent("GR-14", "autocommit-after-revoke", "a commit is sent after its partitions were revoked", GROUPS),
+    absent("GR-15", "rebalance-storm", "members that give up joining pile up", GROUPS),
+    absent("GR-16", "stuck-completing-rebalance", "a member that never syncs holds up the group", GROUPS),
+    absent("GR-17", "fetch-out-of-range-reset", "a consumer below the log start jumps to the end", RETENTION),
+    absent("GR-18", "consumer-no-truncation-check", "a consumer does not see that its position was rewritten", GROUPS),
+    absent("GR-19", "offset-commit-regresses-by-reorder", "an older commit is retried after a newer one", GROUPS),
+    absent("GR-20", "epochless-commit-after-coordinator-loss", "a committed offset does not name its leader epoch", GROUPS),
+    // ---- unsafe configurations -----------------------------------------------------------------------------------------
+    configured("CF-01", "unclean-election", "a replica outside the ISR is elected", "scenarios/unclean-election-loses-data.toml"),
+    configured("CF-02", "acks-1", "a write with acks=1 dies with its leader", "scenarios/acks-one-loses-data.toml"),
+    configured("CF-03", "acks-0", "a write with acks=0 is lost without any error", NO_SCENARIO),
+    configured("CF-04", "min-isr-1", "one replica is enough for acks=all, and dies", NO_SCENARIO),
+    configured("CF-05", "rf-1", "the only replica loses its disk", NO_SCENARIO),
+    configured("CF-06", "rf3-min3", "any single failure stops writes", NO_SCENARIO),
+    configured("CF-07", "indeterminate-as-failure", "a user takes an unknown outcome for \"not written\"", "see BA-15"),
+    configured("CF-08", "short-replica-lag", "a stall longer than the lag allowed shrinks the ISR again and again", NO_SCENARIO),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_slugs_are_unique() {
+        for (at, entry) in MUSEUM.iter().enumerate() {
+            assert!(MUSEUM[..at].iter().all(|other| other.id != entry.id && other.slug != entry.slug), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn every_switch_is_shown_once() {
+        // The last of the enumeration says how many there are.
+        let switches: Vec<Mutant> = Mutant::all().collect();
+        assert_eq!(switches.len(), Mutant::SequenceReassignOrder as usize + 1);
+        assert!(switches.is_sorted(), "the enumeration and the museum have one order");
+        assert!(switches.iter().all(|mutant| !mutant.entry().caught_by.is_empty()));
+    }
+}
