@@ -1,4 +1,6 @@
 //! The laboratory.
+#[cfg(feature = "mutants")]
+pub mod campaign;
 pub mod check;
 pub mod cli;
 pub mod disk;

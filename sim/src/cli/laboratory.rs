@@ -22,11 +22,13 @@ pub struct Asked {
     pub timeline: bool,
     /// Seed of the engine, which must not matter.
     pub madsim_seed: u64,
+    /// Events at most; then somebody runs in circles, and the verdict is HANG.
+    pub events_max: u64,
 }
 
 impl Default for Asked {
     fn default() -> Asked {
-        Asked { record: None, checks: true, timeline: false, madsim_seed: 1 }
+        Asked { record: None, checks: true, timeline: false, madsim_seed: 1, events_max: 200_000_000 }
     }
 }
 
@@ -71,6 +73,7 @@ pub fn simulate(plan: &Scenario, asked: &Asked) -> miette::Result<Outcome> {
         record: asked.record.clone(),
         madsim_seed: asked.madsim_seed,
         timeline: asked.timeline,
+        events_max: asked.events_max,
         build: build_id(),
         ..RunOptions::default()
     };

@@ -23,7 +23,7 @@ use crate::sweep::{Order, Progress, sweep};
 /// Failing seeds that are confirmed and listed; more of them teach nothing new.
 const LISTED_MAX: usize = 25;
 /// A run that takes longer in real time has lost itself in a loop that no step budget sees.
-const WATCHDOG: Duration = Duration::from_secs(600);
+pub(super) const WATCHDOG: Duration = Duration::from_secs(600);
 /// Between two lines of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(20);
 
@@ -316,7 +316,7 @@ fn now() -> Instant {
 }
 
 /// Processor time of this process so far, where the system tells it in the way of Linux; else 0.
-fn cpu_seconds() -> f64 {
+pub(super) fn cpu_seconds() -> f64 {
     let ticks = std::fs::read_to_string("/proc/self/stat").ok().and_then(|stat| {
         // The name of the program, in parentheses, may hold anything; the fields are counted behind it.
         let fields: Vec<u64> = stat.rsplit_once(')')?.1.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();

@@ -1,5 +1,8 @@
 //! `brokerlab mutants`: the museum of bugs, which of them can be planted here, and what the laboratory finds of them.
 
+#[cfg(feature = "mutants")]
+mod run;
+
 use serde_json::{Value, json};
 
 use super::Exit;
@@ -14,6 +17,8 @@ pub enum Mutants {
         #[arg(long)]
         json: bool,
     },
+    #[cfg(feature = "mutants")]
+    Run(run::Run),
 }
 
 #[cfg(feature = "mutants")]
@@ -100,6 +105,8 @@ impl Mutants {
         match self {
             Mutants::List { json: false } => museum::lines().for_each(|line| say!("{line}")),
             Mutants::List { json: true } => say!("{}", list()),
+            #[cfg(feature = "mutants")]
+            Mutants::Run(run) => return run.carry_out(),
         }
         Ok(Exit::GOOD)
     }
