@@ -155,7 +155,7 @@ impl BrokerActor {
     }
 
     fn haul_from(partitions: &mut Partitions, waiting: &WaitingFetch, look: Look, step: &mut Step<'_>) -> Haul {
-        let mut haul = Haul { partitions: Vec::with_capacity(waiting.topics.len()), bytes: 0, urgent: false };
+        let mut haul = Haul { partitions: Vec::with_capacity(waiting.wanted().count()), bytes: 0, urgent: false };
         for wanted in waiting.wanted() {
             let left = waiting.bytes_max.saturating_sub(haul.bytes);
             let budget = Budget { bytes_max: wanted.bytes_max.min(left), at_least_one: haul.bytes == 0 };

@@ -107,9 +107,11 @@ impl Forwarding {
         let mut answered = self.lost(lost);
         self.channel.open(now, out);
         self.not_before = self.not_before.filter(|at| *at > now);
-        let (overdue, queue): (Vec<_>, _) = std::mem::take(&mut self.queue).into_iter().partition(|f| f.give_up_at <= now);
-        self.queue = queue.into();
-        answered.extend(self.lost(overdue));
+        if self.queue.iter().any(|forwarded| forwarded.give_up_at <= now) {
+            let (overdue, queue): (Vec<_>, _) = std::mem::take(&mut self.queue).into_iter().partition(|f| f.give_up_at <= now);
+            self.queue = queue.into();
+            answered.extend(self.lost(overdue));
+        }
         if self.channel.is_open() && self.not_before.is_none() {
             for forwarded in std::mem::take(&mut self.queue) {
                 self.send(now, config, epoch, forwarded, out);

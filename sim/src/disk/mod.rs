@@ -187,16 +187,28 @@ impl SimDisk {
     /// Every file with its bytes as a reader sees them, sorted by path.
     #[must_use]
     pub fn visible(&self) -> Vec<(String, Bytes)> {
+        self.visible_where(|_| true)
+    }
+
+    /// The same for the files with certain paths.
+    #[must_use]
+    pub fn visible_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Bytes)> {
         let state = self.lock();
-        let files = state.names.visible_paths().into_iter();
+        let files = state.names.visible_paths().into_iter().filter(|(path, _)| wanted(path));
         files.filter_map(|(path, inode)| Some((path, Bytes::copy_from_slice(state.files.get(&inode)?.visible())))).collect()
     }
 
     /// Every file that would survive a power loss now in any case, with the bytes that would, sorted by path.
     #[must_use]
     pub fn durable(&self) -> Vec<(String, Bytes)> {
+        self.durable_where(|_| true)
+    }
+
+    /// The same for the files with certain paths.
+    #[must_use]
+    pub fn durable_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Bytes)> {
         let state = self.lock();
-        let files = state.names.durable_paths().into_iter();
+        let files = state.names.durable_paths().into_iter().filter(|(path, _)| wanted(path));
         files.filter_map(|(path, inode)| Some((path, Bytes::from(state.files.get(&inode)?.durable())))).collect()
     }
 

@@ -52,7 +52,7 @@ impl Tree {
 
     fn walk(&self, directory: Inode, prefix: &str, found: &mut Vec<(String, Inode)>) {
         for (name, inode) in self.children(directory) {
-            let path = if prefix.is_empty() { name.to_string() } else { format!("{prefix}/{name}") };
+            let path = if prefix.is_empty() { name.to_string() } else { [prefix, "/", name].concat() };
             self.walk(inode, &path, found);
             found.push((path, inode));
         }

@@ -3,6 +3,7 @@
 //! The n-th value of `p1` is `p1:n`, padded to its size with dots, so that every record that is ever read names its writer and its
 //! place. The pace does not slow down when the cluster does; but an application that has `OPEN_MAX` sends without an answer waits.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use brokerlab::operation::Operation;
@@ -128,7 +129,8 @@ impl Writer {
         if let Some(left) = &mut self.left {
             *left -= 1;
         }
-        let mut value = format!("{}:{}", self.name, self.written).into_bytes();
+        let mut value = Vec::with_capacity(self.value_bytes.max(self.name.len() + 21));
+        write!(value, "{}:{}", self.name, self.written).expect("memory takes everything");
         value.resize(value.len().max(self.value_bytes), b'.');
         let key = (self.keys > 0).then(|| Bytes::from(format!("k{}", self.written % self.keys)));
         Operation::Produce { topic: self.topic.clone(), partition: self.partition, key, value: Bytes::from(value) }

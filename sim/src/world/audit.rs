@@ -23,11 +23,12 @@ impl World {
             return;
         }
         let disk = &self.nodes[usize::from(node)].disk;
-        let (visible, durable) = (by_directory(disk.visible()), by_directory(disk.durable()));
+        let visible = by_directory(disk.visible_where(is_of_interest));
+        let durable = by_directory(disk.durable_where(is_segment));
         for (directory, files) in visible {
             let Some(partition) = self.partition_of(node, &directory, &files) else { continue };
             let (batches, trailing_bytes) = contents(&files);
-            let durable_end = durable.get(&directory).map_or(Offset::ZERO, end_of);
+            let durable_end = durable.get(&directory).map_or(Offset::ZERO, |durable| durable_end(&files, &batches, durable));
             let image = LogImage { partition, moment, batches, durable_end, trailing_bytes };
             self.note(Some(node), cause, EventId::NONE, What::Audit(image));
         }
@@ -64,7 +65,13 @@ fn segments(files: &Files) -> impl Iterator<Item = &Bytes> {
     files.iter().filter(|(name, _)| is_segment(name)).map(|(_, content)| content)
 }
 
-fn is_segment(name: &str) -> bool {
+/// What an audit reads of a directory.
+fn is_of_interest(path: &str) -> bool {
+    is_segment(path) || path.ends_with("/partition.metadata")
+}
+
+fn is_segment(path: &str) -> bool {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     name.strip_suffix(".log").is_some_and(|base| base.len() == 20 && base.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
@@ -82,6 +89,20 @@ fn contents(files: &Files) -> (Vec<TappedBatch>, u64) {
         trailing += (content.len() - read) as u64;
     }
     (all, trailing)
+}
+
+/// Where the durable part of a log ends whose visible part is known. Mostly there is no difference, and then nothing is read twice.
+fn durable_end(visible: &Files, batches: &[TappedBatch], durable: &Files) -> Offset {
+    let is_same = segments(visible).eq(segments(durable));
+    let is_sound = batches.iter().all(|batch| batch.valid);
+    match batches.last() {
+        Some(last) if is_same && is_sound && is_ascending(batches) => last.last_offset.next(),
+        _ => end_of(durable),
+    }
+}
+
+fn is_ascending(batches: &[TappedBatch]) -> bool {
+    batches.is_sorted_by(|one, next| one.last_offset < next.base_offset)
 }
 
 /// End of the whole batches with right checksums, one following the other.

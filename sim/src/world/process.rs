@@ -35,6 +35,8 @@ pub struct Process {
     pub deadline: Option<Time>,
     /// The moment of the world at which it will be, if it will.
     pub alarm: Option<Time>,
+    /// The deadline for which that alarm was set, by the process's own clock.
+    pub alarm_for: Option<Time>,
     /// Number of that alarm; older ones are void.
     pub alarm_number: u32,
     /// Disk operations under way.
@@ -198,6 +200,7 @@ impl Process {
             actions: Vec::new(),
             deadline: None,
             alarm: None,
+            alarm_for: None,
             alarm_number: 0,
             tickets: BTreeSet::new(),
             failed: BTreeSet::new(),

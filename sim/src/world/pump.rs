@@ -111,11 +111,15 @@ impl World {
         let (clock, life) = (state.clock, state.life);
         let Some(process) = &mut state.process else { return };
         let Some(deadline) = process.deadline else { return };
+        // Most steps leave the deadline as it was; the alarm for it stands.
+        if process.alarm.is_some() && process.alarm_for.is_some_and(|set| set <= deadline) {
+            return;
+        }
         let at = clock.world(deadline, now);
         if process.alarm.is_some_and(|set| set <= at) {
             return;
         }
-        process.alarm = Some(at);
+        (process.alarm, process.alarm_for) = (Some(at), Some(deadline));
         process.alarm_number += 1;
         let number = process.alarm_number;
         self.heap.push(at, Due::Alarm { node, life, number });
