@@ -136,6 +136,11 @@ impl Forwarding {
         sent.expect("both messages have one version, which carries all fields");
     }
 
+    /// Whether something waits to be passed on.
+    pub fn has_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Whether this is our connection.
     pub fn owns(&self, connection: ConnectionId) -> bool {
         self.channel.owns(connection)

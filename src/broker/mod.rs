@@ -107,6 +107,10 @@ pub struct BrokerActor {
     parked: Purgatory,
     /// Accepted connections.
     clients: BTreeSet<ConnectionId>,
+    /// Something has happened that may give the broker's own lines work. A client's request alone does not, and most events are such.
+    stirred: bool,
+    /// When the broker's own lines want to be looked at in any case.
+    lines_due: Option<Time>,
 }
 
 /// What a connection is for.
@@ -138,12 +142,15 @@ impl BrokerActor {
             checkpoints: Checkpoints::default(),
             parked: Purgatory::default(),
             clients: BTreeSet::new(),
+            stirred: true,
+            lines_due: None,
             channels,
             config,
         }
     }
 
     fn on_event(&mut self, event: Event, step: &mut Step<'_>) {
+        self.stirred |= !matches!(event, Event::Frame { connection, .. } if self.clients.contains(&connection));
         match event {
             Event::Opened { connection, accepted: true, .. } => self.on_accepted(connection, step),
             Event::Opened { connection, accepted: false, .. } => self.on_opened(connection),

@@ -42,6 +42,11 @@ impl BrokerActor {
     /// Keeps every line busy with what it is for.
     fn pump(&mut self, step: &mut Step<'_>) {
         let now = step.now.mono;
+        let is_due = self.lines_due.is_some_and(|due| due <= now);
+        if !self.stirred && !is_due && !self.forwarding.has_waiting() {
+            return;
+        }
+        self.stirred = false;
         let wish = Wish {
             applied: self.view.applied(),
             want_fence: !self.view.is_published(),
@@ -55,6 +60,7 @@ impl BrokerActor {
         self.checkpoints.pump(now, &self.config, &self.partitions, step.out);
         let answered = self.forwarding.pump(now, &self.config, epoch, step.out);
         self.on_answered(answered, step);
+        self.lines_due = self.next_wish_of_lines();
     }
 
     /// Looks at every replica that this step has touched: wakes who waits for it, and notes whom it follows and what it proposes.
@@ -69,7 +75,9 @@ impl BrokerActor {
             let changes = replica.take_changes();
             if replica.proposal().is_some() {
                 self.isr_changes.note(partition);
+                self.stirred = true;
             }
+            self.stirred |= changes.role;
             if changes.role {
                 let leader = replica.leader().filter(|leader| *leader != self.config.id);
                 self.fetchers.assign(partition, leader, self.view.image(), &self.channels);
@@ -129,15 +137,18 @@ impl BrokerActor {
 
     /// When a part wants to be woken.
     pub(super) fn next_wish(&self) -> Option<Time> {
+        let lines = if self.stirred { self.next_wish_of_lines() } else { self.lines_due };
+        earliest([lines, self.parked.deadline(), self.view.is_published().then_some(self.isr_scan_due)])
+    }
+
+    fn next_wish_of_lines(&self) -> Option<Time> {
         earliest([
             self.session.deadline(),
             self.view.deadline(),
             self.fetchers.deadline(),
             self.isr_changes.deadline(),
             self.forwarding.deadline(),
-            self.parked.deadline(),
             Some(self.checkpoints.deadline()),
-            self.view.is_published().then_some(self.isr_scan_due),
         ])
     }
 }

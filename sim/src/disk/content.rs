@@ -15,6 +15,7 @@
 //! The medium's unit is the sector. On power loss each sector that a layer wrote is found new or old, on its own; the length is found
 //! old, new, or between. A failed sync drops its layers: their sectors never reach the medium unless they are written again.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::ranges::Ranges;
@@ -158,9 +159,20 @@ impl Content {
         self.layers.get(layer + 1).map_or(self.visible.len() as u64, |next| next.base_length)
     }
 
-    /// What the medium holds in any case.
-    pub fn durable(&self) -> Vec<u8> {
-        self.without_layers_from(0)
+    /// What the medium holds in any case. Of a file that was only appended to, that is the beginning of what is visible.
+    pub fn durable(&self) -> Cow<'_, [u8]> {
+        match self.appended_since() {
+            Some(length) => Cow::Borrowed(&self.visible[..index(length)]),
+            None => Cow::Owned(self.without_layers_from(0)),
+        }
+    }
+
+    /// The length on the medium, if all that happened since is that bytes were appended.
+    fn appended_since(&self) -> Option<u64> {
+        let ends = self.layers.iter().map(|layer| layer.base_length).chain([self.visible.len() as u64]);
+        let is_growing = ends.clone().is_sorted();
+        let is_kept = |(sector, old): (&u64, &Box<[u8]>)| self.visible[index(sector * SECTOR)..].starts_with(old);
+        (is_growing && self.layers.iter().all(|layer| layer.shadow.iter().all(is_kept))).then(|| ends.min()).flatten()
     }
 
     fn without_layers_from(&self, mark: u64) -> Vec<u8> {
@@ -189,7 +201,7 @@ impl Content {
             return Fates::default();
         }
         let (old, new) = (self.durable(), &self.visible);
-        let mut survivor = old.clone();
+        let mut survivor = old.to_vec();
         survivor.resize(old.len().max(new.len()), 0);
         if let Some(mark) = syncing {
             let begun = self.without_layers_from(mark);

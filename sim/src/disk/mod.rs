@@ -209,7 +209,7 @@ impl SimDisk {
     pub fn durable_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Bytes)> {
         let state = self.lock();
         let files = state.names.durable_paths().into_iter().filter(|(path, _)| wanted(path));
-        files.filter_map(|(path, inode)| Some((path, Bytes::from(state.files.get(&inode)?.durable())))).collect()
+        files.filter_map(|(path, inode)| Some((path, Bytes::copy_from_slice(&state.files.get(&inode)?.durable())))).collect()
     }
 
     /// The directories as a reader sees them, sorted.
