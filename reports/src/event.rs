@@ -184,6 +184,21 @@ pub enum WorldFact {
         /// The panic's message and place.
         message: String,
     },
+    /// A fault struck a single frame, which the event's node was sending.
+    FrameStruck {
+        /// Permanent id of the fault.
+        fault: Arc<str>,
+        /// What happens to the frame, as written in scenarios.
+        fate: Arc<str>,
+        /// Who was to receive it.
+        to: NodeId,
+        /// Kafka's API key; of the request, for a response.
+        api_key: i16,
+        /// A response.
+        response: bool,
+        /// Correlation id.
+        correlation: i32,
+    },
 }
 
 /// What a frame promises or shows, decoded from its bytes by the world. A response is tapped when the sender's step hands it over.

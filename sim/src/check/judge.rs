@@ -141,7 +141,8 @@ impl Judge {
             | WorldFact::Resumed
             | WorldFact::FaultBegan { .. }
             | WorldFact::FaultEnded { .. }
-            | WorldFact::FaultSkipped { .. } => {}
+            | WorldFact::FaultSkipped { .. }
+            | WorldFact::FrameStruck { .. } => {}
         }
     }
 

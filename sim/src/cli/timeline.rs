@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::types::{BrokerId, PartitionId, Time, TopicId};
+use brokerlab::wire::ApiKey;
 use brokerlab_reports::event::{Event, What, WorldFact};
 
 /// Lines in a story.
@@ -137,6 +138,11 @@ impl Words<'_> {
             }
             WorldFact::FaultEnded { fault } => (3, format!("fault {fault} is over")),
             WorldFact::FaultSkipped { fault, reason } => (4, format!("fault {fault} finds no target: {reason}")),
+            WorldFact::FrameStruck { fault, fate, to, api_key, response, .. } => {
+                let api = ApiKey::from_code(*api_key).map_or("frame", ApiKey::name);
+                let part = if *response { "response" } else { "request" };
+                (8, format!("fault {fault}: {fate} for its {api} {part} to {}", self.node(to.0)))
+            }
             WorldFact::SettleBegan => (10, "all faults are over, producers stop: the cluster must come to rest".into()),
             WorldFact::Settled => (10, "every obligation is met".into()),
             WorldFact::SettleFailed { reasons } => (11, format!("the cluster did not come to rest: {}", reasons.join("; "))),

@@ -6,6 +6,7 @@ use brokerlab::types::Time;
 use bytes::Bytes;
 
 use super::pipe::{Pipe, Segment};
+use super::surgery::Rule;
 use super::weather::{Label, Weather};
 use super::{CONNECT_LIMIT, End, Host, Notice, Read, Signal, Socket, WINDOW};
 
@@ -17,6 +18,8 @@ pub struct Fabric {
     pub(super) hosts: Vec<HostState>,
     connections: Vec<Connection>,
     live: BTreeSet<u32>,
+    /// What happens to single frames.
+    pub(super) rules: Vec<Rule>,
     /// Moments at which [`Fabric::on_signal`] must be called; whoever uses the network takes them out.
     pub schedule: Vec<(Time, Signal)>,
     /// News for processes, in order; whoever uses the network takes them out.
@@ -71,6 +74,7 @@ impl Fabric {
             hosts: vec![HostState::default(); hosts],
             connections: Vec::new(),
             live: BTreeSet::new(),
+            rules: Vec::new(),
             schedule: Vec::new(),
             notices: VecDeque::new(),
         }
@@ -181,8 +185,14 @@ impl Fabric {
     }
 
     pub(super) fn ends_on(&self, host: Host) -> Vec<Socket> {
+        let mut ends = self.all_ends();
+        ends.retain(|&socket| self.end(socket).host == host);
+        ends
+    }
+
+    pub(super) fn all_ends(&self) -> Vec<Socket> {
         let both = |&connection: &u32| [End::Opener, End::Acceptor].map(|end| Socket { connection, end });
-        self.live.iter().flat_map(both).filter(|&socket| self.end(socket).host == host).collect()
+        self.live.iter().flat_map(both).collect()
     }
 
     /// Whether the host has not yet heard of this connection: the `Syn` is still under way, and finds whatever kernel runs then.

@@ -5,7 +5,7 @@ use brokerlab::types::{Duration, Time};
 use bytes::Bytes;
 
 use super::fabric::{Fabric, Stage};
-use super::pipe::{Flying, Segment};
+use super::pipe::{Flying, Segment, Takes};
 use super::{End, GIVE_UP, Label, News, Notice, Signal, Socket};
 
 impl Fabric {
@@ -45,8 +45,13 @@ impl Fabric {
             return;
         }
         let flying = pipe.pop().expect("what is scheduled is in the pipe");
+        // Nobody may answer what has arrived before the break is noticed.
+        let broken = pipe.pop_break();
         self.arm(to.peer());
         self.accept(to, flying, now);
+        if let Some(broken) = broken {
+            self.accept(to, broken, now);
+        }
         self.bury(to.connection);
     }
 
@@ -65,17 +70,21 @@ impl Fabric {
                 end.held = end.held.max(held);
                 self.tell(to, News::Readable, cause, held);
             }
-            (Segment::Fin, Stage::Open | Stage::Finished) => {
-                self.end_mut(to).finished = Some(cause);
-                self.tell(to, News::Readable, cause, held);
-            }
+            (Segment::Fin, Stage::Open | Stage::Finished) => self.end_of_stream(to, cause, held),
+            (Segment::Sever, _) => self.on_sever(to, cause, held, now),
             (Segment::Credit, Stage::Open) => self.tell(to, News::Writable, cause, held),
             (Segment::Rst, Stage::Waiting) => self.abandon(to, CloseReason::Refused, cause, held),
             (Segment::Rst, Stage::Open | Stage::Finished) => self.abandon(to, CloseReason::Reset, cause, held),
             // Somebody still speaks to an end that is closed or forgotten.
             (Segment::Data(_) | Segment::SynAck | Segment::Syn, _) => self.control(to, Segment::Rst, cause, now),
             (Segment::Fin | Segment::Credit | Segment::Rst, _) => {}
+            (Segment::Gate(_), _) => unreachable!("a gate does not travel"),
         }
+    }
+
+    pub(super) fn end_of_stream(&mut self, to: Socket, cause: u64, held: u64) {
+        self.end_mut(to).finished = Some(cause);
+        self.tell(to, News::Readable, cause, held);
     }
 
     fn on_syn(&mut self, to: Socket, cause: u64, held: u64, now: Time) {
@@ -126,9 +135,11 @@ impl Fabric {
         self.push(from, segment, latency, cause, held, now);
     }
 
-    fn push(&mut self, from: Socket, segment: Segment, latency: Duration, cause: u64, held: u64, now: Time) {
+    pub(super) fn push(&mut self, from: Socket, segment: Segment, latency: Duration, cause: u64, held: u64, now: Time) {
+        let (here, there) = self.route(from);
+        let (queued, held) = self.weather.carry(here, there, segment.size(), held, now);
         let pipe = &mut self.end_mut(from).pipe;
-        if !pipe.push(segment, now, latency, cause, held) {
+        if !pipe.push(segment, now, Takes { queued, latency }, cause, held) {
             return;
         }
         if pipe.is_frozen() {

@@ -20,13 +20,15 @@
 //! | process dies | its kernel sends what it has, then `Fin`, or `Rst` if something was left unread |
 //! | power is lost | silence; what arrives after the next boot is answered with `Rst` |
 //! | close with unread bytes | `Rst`; without: `Fin` |
+//! | a frame is held, delayed, or severed from its connection | see [`surgery`] |
+//! | bandwidth | segments of a link leave one after the other; what is large delays what comes behind it, on every connection |
 //!
 //! Retransmission follows TCP: 200 ms after something got stuck, then twice as long each time, up to [`BACKOFF_MAX`] (TCP goes up
 //! to two minutes, which no run of ours would live to see). The window opens again when the receiver's `Credit` arrives.
 //!
 //! The model is pure: it is told what a process or the weather does and at what time, and it answers with moments at which it wants to
 //! be called again ([`Fabric::schedule`]) and with news for processes ([`Fabric::notices`]). It knows no frames: framing happens in
-//! the processes.
+//! the processes, which only say where one begins and ends.
 
 use brokerlab::actor::CloseReason;
 use brokerlab::types::Duration;
@@ -35,6 +37,8 @@ pub mod fabric;
 mod kernel;
 mod outage;
 pub mod pipe;
+mod shaper;
+pub mod surgery;
 #[cfg(test)]
 mod tests;
 pub mod weather;

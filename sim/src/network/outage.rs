@@ -69,6 +69,24 @@ impl Fabric {
         self.weather.hasten(from, to, by);
     }
 
+    /// One direction carries no more than so many bytes per second; without a receiver, all that `from` sends, and all it receives.
+    pub fn narrow(&mut self, from: Host, to: Option<Host>, rate: u64, fault: u64) {
+        self.weather.narrow(from, to, rate, fault);
+    }
+
+    /// Takes back [`Fabric::narrow`]: what still waits for the wire goes on at once.
+    pub fn widen(&mut self, from: Host, to: Option<Host>, fault: u64, now: Time) {
+        self.weather.widen(from, to, fault);
+        for socket in self.all_ends() {
+            let (here, there) = self.route(socket);
+            let is_concerned = if to.is_some() { here == from && Some(there) == to } else { here == from || there == from };
+            if is_concerned {
+                self.end_mut(socket).pipe.relieve(now);
+                self.arm(socket);
+            }
+        }
+    }
+
     /// Freezes or thaws the pipe that leads away from this end, as the link and the other host are now.
     pub(super) fn refreeze(&mut self, from: Socket, fault: u64, now: Time) {
         let (here, there) = self.route(from);

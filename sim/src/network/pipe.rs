@@ -30,6 +30,25 @@ pub enum Segment {
     Rst,
     /// The receiver has read: the window is open again.
     Credit,
+    /// Nothing passes until the fault of this number opens it.
+    Gate(u64),
+    /// The connection breaks behind what has arrived before this.
+    Sever,
+}
+
+/// Bytes that a segment has besides those of the stream.
+const HEADER_BYTES: u64 = 60;
+
+impl Segment {
+    /// Bytes on the wire.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self {
+            Segment::Data(bytes) => HEADER_BYTES + bytes.len() as u64,
+            Segment::Syn | Segment::SynAck | Segment::Fin | Segment::Rst | Segment::Credit => HEADER_BYTES,
+            Segment::Gate(_) | Segment::Sever => 0,
+        }
+    }
 }
 
 /// A segment under way.
@@ -43,6 +62,17 @@ pub struct Flying {
     pub cause: u64,
     /// The fault that held it up, 0 if none did.
     pub held: u64,
+    /// The part of its time for which it waits until the wire is free.
+    queued: Duration,
+}
+
+/// How long a segment takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Takes {
+    /// Until the wire is free and its last byte has left.
+    pub queued: Duration,
+    /// From then on.
+    pub latency: Duration,
 }
 
 /// One direction.
@@ -57,6 +87,10 @@ pub struct Pipe {
     pub timetable: u32,
     /// The sender waits for [`Segment::Credit`].
     pub starved: bool,
+    /// The connection breaks behind the frame that is being sent, by this fault.
+    pub doomed: Option<u64>,
+    /// What is pushed next takes so much longer, by this fault.
+    late: Option<(Duration, u64)>,
 }
 
 impl Pipe {
@@ -81,17 +115,21 @@ impl Pipe {
     /// Moment of the next arrival.
     #[must_use]
     pub fn next_arrival(&self) -> Option<Time> {
-        if self.frozen { None } else { self.queue.front().map(|flying| flying.at) }
+        let front = self.queue.front()?;
+        let is_stopped = self.frozen || matches!(front.segment, Segment::Gate(_));
+        (!is_stopped).then_some(front.at)
     }
 
     /// Puts a segment in. True if it is the only one, so that somebody has to schedule it (or, when frozen, the giving up).
-    pub fn push(&mut self, segment: Segment, now: Time, latency: Duration, cause: u64, held: u64) -> bool {
-        let at = now.plus(latency).max(self.last);
+    pub fn push(&mut self, segment: Segment, now: Time, takes: Takes, cause: u64, held: u64) -> bool {
+        let (late, held) = self.late.take().map_or((Duration::ZERO, held), |(late, fault)| (late, fault));
+        let Takes { queued, latency } = takes;
+        let at = now.plus(queued).plus(latency).plus(late).max(self.last);
         self.last = at;
         if let Segment::Data(bytes) = &segment {
             self.bytes += bytes.len();
         }
-        self.queue.push_back(Flying { at, segment, cause, held });
+        self.queue.push_back(Flying { at, segment, cause, held, queued });
         if self.frozen && self.stuck_since.is_none() {
             self.stuck_since = Some(now);
         }
@@ -105,6 +143,62 @@ impl Pipe {
             self.bytes -= bytes.len();
         }
         Some(flying)
+    }
+
+    /// Takes out the break behind what has just arrived, if there is one.
+    pub fn pop_break(&mut self) -> Option<Flying> {
+        if self.queue.front()?.segment == Segment::Sever { self.queue.pop_front() } else { None }
+    }
+
+    /// What is pushed next takes so much longer.
+    pub fn delay(&mut self, by: Duration, fault: u64) {
+        let sofar = self.late.map_or(Duration::ZERO, |(late, _)| late);
+        self.late = Some((Duration(sofar.0.saturating_add(by.0)), fault));
+    }
+
+    /// What is pushed from now on waits for this fault.
+    pub fn shut_gate(&mut self, fault: u64) {
+        self.queue.push_back(Flying {
+            at: self.last,
+            segment: Segment::Gate(fault),
+            cause: 0,
+            held: fault,
+            queued: Duration::ZERO,
+        });
+    }
+
+    /// Whether something waits for this fault.
+    #[must_use]
+    pub fn is_gated_by(&self, fault: u64) -> bool {
+        self.queue.iter().any(|flying| flying.segment == Segment::Gate(fault))
+    }
+
+    /// What waited for this fault goes on, and arrives at `resumed` or later.
+    pub fn open_gate(&mut self, fault: u64, resumed: Time) {
+        let mut waited = false;
+        self.queue.retain_mut(|flying| {
+            let is_gate = flying.segment == Segment::Gate(fault);
+            waited |= is_gate;
+            if waited {
+                flying.at = flying.at.max(resumed);
+                flying.held = fault;
+            }
+            !is_gate
+        });
+        self.last = self.last.max(resumed);
+        self.timetable += 1;
+    }
+
+    /// The wire is wide again: nothing waits for it any more.
+    pub fn relieve(&mut self, now: Time) {
+        let mut at = now;
+        for flying in &mut self.queue {
+            let queued = std::mem::take(&mut flying.queued);
+            at = at.max(Time(flying.at.0.saturating_sub(queued.0)));
+            flying.at = at;
+        }
+        self.last = at;
+        self.timetable += 1;
     }
 
     /// Nothing moves any more. True if something is stuck by it.
@@ -135,6 +229,7 @@ impl Pipe {
     pub fn clear(&mut self) {
         self.queue = VecDeque::new();
         self.bytes = 0;
+        (self.doomed, self.late) = (None, None);
         self.timetable += 1;
         self.stuck_since = None;
     }
@@ -163,13 +258,28 @@ mod tests {
         }
     }
 
+    fn takes(latency: u64) -> Takes {
+        Takes { queued: Duration::ZERO, latency: Duration(latency) }
+    }
+
     #[test]
     fn nothing_overtakes() {
         let mut pipe = Pipe::default();
-        pipe.push(Segment::Data(Bytes::from_static(b"slow")), Time(0), Duration(50), 0, 0);
-        pipe.push(Segment::Data(Bytes::from_static(b"fast")), Time(1), Duration(1), 0, 0);
+        pipe.push(Segment::Data(Bytes::from_static(b"slow")), Time(0), takes(50), 0, 0);
+        pipe.push(Segment::Data(Bytes::from_static(b"fast")), Time(1), takes(1), 0, 0);
         assert_eq!(pipe.bytes(), 8);
         assert_eq!((pipe.pop().map(|f| f.at), pipe.pop().map(|f| f.at)), (Some(Time(50)), Some(Time(50))));
         assert_eq!(pipe.bytes(), 0);
+    }
+
+    #[test]
+    fn relief_takes_back_the_wait_for_the_wire_and_nothing_else() {
+        let mut pipe = Pipe::default();
+        let slow = Takes { queued: Duration(100), latency: Duration(7) };
+        pipe.push(Segment::Syn, Time(0), slow, 0, 0);
+        pipe.delay(Duration(50), 3);
+        pipe.push(Segment::Fin, Time(0), slow, 0, 0);
+        pipe.relieve(Time(10));
+        assert_eq!((pipe.pop().map(|f| f.at), pipe.pop().map(|f| f.at)), (Some(Time(10)), Some(Time(57))));
     }
 }

@@ -5,8 +5,10 @@ use brokerlab::actor::CloseReason;
 use brokerlab::types::{Duration, Time};
 use bytes::Bytes;
 
+use super::surgery::{Rule, Struck};
 use super::weather::Weather;
 use super::*;
+use crate::scenario::model::Fate;
 use crate::scenario::model::Network as Climate;
 use crate::world::chance::Chance;
 use crate::world::heap::Heap;
@@ -14,6 +16,15 @@ use crate::world::heap::Heap;
 const A: Host = Host(0);
 const B: Host = Host(1);
 const LABEL: Label = Label { api_key: 1, response: false };
+const REQUEST: Label = Label { api_key: 56, response: false };
+const RESPONSE: Label = Label { api_key: 56, response: true };
+/// The event in which the fault of [`rule`] began.
+const FAULT: u64 = 77;
+
+/// The first request of that API.
+fn rule(fate: Fate) -> Rule {
+    Rule { fault: FAULT, apis: vec![56], responses: false, from: None, to: None, spared: 0, count: 1, fate }
+}
 
 /// Two hosts with power, the second listening, and everything that processes heard.
 struct Bench {
@@ -75,6 +86,15 @@ impl Bench {
 
     fn send(&mut self, from: Socket, bytes: &'static [u8]) -> usize {
         self.fabric.send(from, &Bytes::from_static(bytes), LABEL, 0, self.now)
+    }
+
+    /// Sends bytes as one frame.
+    fn frame(&mut self, from: Socket, label: Label, bytes: &'static [u8]) -> Vec<Struck> {
+        let struck = self.fabric.begin_frame(from, label, 0, self.now);
+        let taken = self.fabric.send(from, &Bytes::from_static(bytes), label, 0, self.now);
+        assert_eq!(taken, bytes.len());
+        self.fabric.end_frame(from, 0, self.now);
+        struck
     }
 
     fn read_all(&mut self, at: Socket) -> Vec<u8> {
@@ -356,4 +376,158 @@ fn latency_of_a_slow_link_is_added_and_named() {
     bench.wait(Duration::millis(1));
     assert_eq!(bench.read_all(socket.peer()), b"late");
     assert_eq!(bench.fabric.take_held(socket.peer()), 8);
+}
+
+#[test]
+fn bandwidth_makes_what_is_large_delay_what_comes_behind_on_every_connection() {
+    static BIG: [u8; 10_000] = [7; 10_000];
+    let (mut bench, first) = Bench::connected();
+    let second = bench.fabric.connect(A, B, 0, bench.now);
+    bench.wait(Duration::millis(10));
+    bench.fabric.narrow(A, Some(B), 100_000, 8);
+    bench.send(first, &BIG);
+    bench.send(second, b"heartbeat");
+    bench.send(second.peer(), b"the other direction is free");
+    bench.wait(Duration::millis(100));
+    assert_eq!((bench.read(first.peer()), bench.read(second.peer())), (Read::Empty, Read::Empty));
+    assert_eq!(bench.read_all(second), b"the other direction is free");
+    bench.wait(Duration::millis(3));
+    assert_eq!((bench.read_all(first.peer()).len(), bench.read_all(second.peer()).as_slice()), (10_000, b"heartbeat".as_slice()));
+    assert_eq!(bench.fabric.take_held(second.peer()), 8);
+}
+
+#[test]
+fn bandwidth_that_comes_back_lets_go_at_once_what_waited_for_it() {
+    static BIG: [u8; 10_000] = [7; 10_000];
+    let (mut bench, socket) = Bench::connected();
+    bench.fabric.narrow(A, None, 10, 8);
+    bench.send(socket, &BIG);
+    bench.wait(Duration::secs(30));
+    assert_eq!(bench.read(socket.peer()), Read::Empty, "a thousand seconds at ten bytes per second");
+    bench.fabric.widen(A, None, 8, bench.now);
+    bench.send(socket, b"and more");
+    bench.wait(Duration::millis(1));
+    assert_eq!(bench.read_all(socket.peer()).len(), 10_008);
+}
+
+#[test]
+fn hold_stops_the_frame_and_what_comes_behind_it_but_not_what_went_before() {
+    let (mut bench, socket) = Bench::connected();
+    bench.fabric.operate(Rule { spared: 1, ..rule(Fate::Hold) });
+    assert_eq!(bench.frame(socket, REQUEST, b"first "), []);
+    assert_eq!(bench.frame(socket, LABEL, b"another api "), []);
+    assert_eq!(bench.frame(socket, REQUEST, b"second "), [Struck { fault: FAULT, fate: Fate::Hold }]);
+    assert_eq!(bench.frame(socket, REQUEST, b"third"), []);
+    bench.wait(Duration::secs(100));
+    assert_eq!(bench.read_all(socket.peer()), b"first another api ");
+    assert_eq!(bench.news(socket), [], "nobody gives up: somebody on the way has taken it in");
+    bench.fabric.lift(FAULT, bench.now);
+    bench.wait(Duration::millis(1));
+    assert_eq!(bench.read_all(socket.peer()), b"second third");
+    assert_eq!(bench.fabric.take_held(socket.peer()), FAULT);
+}
+
+#[test]
+fn hold_outlives_its_connection_the_old_request_arrives_after_the_new_one() {
+    let (mut bench, old) = Bench::connected();
+    bench.fabric.operate(rule(Fate::Hold));
+    bench.frame(old, REQUEST, b"old");
+    bench.wait(Duration::secs(5));
+    bench.fabric.close(old, 0, bench.now);
+    let new = bench.fabric.connect(A, B, 0, bench.now);
+    bench.wait(Duration::millis(10));
+    bench.frame(new, REQUEST, b"again");
+    bench.wait(Duration::millis(10));
+    assert_eq!((bench.read_all(new.peer()), bench.read(old.peer())), (b"again".to_vec(), Read::Empty));
+    bench.fabric.lift(FAULT, bench.now);
+    bench.wait(Duration::millis(10));
+    assert_eq!(bench.read_all(old.peer()), b"old");
+    assert_eq!(bench.read(old.peer()), Read::Finished { cause: 0 });
+}
+
+#[test]
+fn hold_outlives_even_the_power_of_the_sender() {
+    let (mut bench, socket) = Bench::connected();
+    bench.fabric.operate(rule(Fate::Hold));
+    bench.frame(socket, REQUEST, b"last words");
+    bench.fabric.power_off(A, 4, bench.now);
+    bench.wait(Duration::secs(5));
+    bench.fabric.lift(FAULT, bench.now);
+    bench.wait(Duration::millis(10));
+    assert_eq!(bench.read_all(socket.peer()), b"last words");
+}
+
+#[test]
+fn hold_and_cut_nest() {
+    let (mut bench, socket) = Bench::connected();
+    bench.fabric.operate(rule(Fate::Hold));
+    bench.frame(socket, REQUEST, b"held");
+    bench.fabric.cut(A, B, 9, bench.now);
+    bench.fabric.lift(FAULT, bench.now);
+    bench.wait(Duration::secs(2));
+    assert_eq!(bench.read(socket.peer()), Read::Empty);
+    bench.fabric.heal(A, B, bench.now);
+    bench.wait(Duration::secs(4));
+    assert_eq!(bench.read_all(socket.peer()), b"held");
+}
+
+#[test]
+fn delay_holds_up_one_frame_and_the_stream_behind_it() {
+    let (mut bench, socket) = Bench::connected();
+    bench.fabric.operate(rule(Fate::Delay(Duration::millis(500))));
+    bench.frame(socket, REQUEST, b"late ");
+    bench.frame(socket, LABEL, b"behind");
+    bench.wait(Duration::millis(500));
+    assert_eq!(bench.read(socket.peer()), Read::Empty);
+    bench.wait(Duration::millis(1));
+    assert_eq!(bench.read_all(socket.peer()), b"late behind");
+    bench.frame(socket, REQUEST, b"in time");
+    bench.wait(Duration::millis(1));
+    assert_eq!(bench.read_all(socket.peer()), b"in time");
+}
+
+#[test]
+fn sever_before_loses_the_frame_and_resets_both_ends() {
+    let (mut bench, socket) = Bench::connected();
+    bench.fabric.operate(Rule { responses: true, ..rule(Fate::SeverBefore) });
+    bench.frame(socket, REQUEST, b"question");
+    bench.wait(Duration::millis(1));
+    assert_eq!(bench.read_all(socket.peer()), b"question");
+    bench.heard.clear();
+    bench.frame(socket.peer(), RESPONSE, b"answer");
+    bench.wait(Duration::millis(1));
+    assert_eq!(bench.news(socket), [News::Ended(CloseReason::Reset)]);
+    assert_eq!(bench.news(socket.peer()), [News::Ended(CloseReason::Reset)]);
+    assert_eq!(bench.read(socket), Read::Empty);
+}
+
+#[test]
+fn sever_after_lets_the_frame_arrive_and_nothing_else_in_either_direction() {
+    let (mut bench, socket) = Bench::connected();
+    bench.fabric.operate(rule(Fate::SeverAfter));
+    bench.frame(socket, REQUEST, b"question");
+    bench.frame(socket, REQUEST, b"next question");
+    bench.wait(Duration::micros(700));
+    assert_eq!(bench.read_all(socket.peer()), b"question");
+    assert_eq!(bench.read(socket.peer()), Read::Finished { cause: 0 });
+    bench.frame(socket.peer(), RESPONSE, b"answer");
+    bench.wait(Duration::millis(5));
+    assert_eq!(bench.news(socket), [News::Ended(CloseReason::Reset)]);
+    assert_eq!(bench.read(socket), Read::Empty);
+    assert!(bench.news(socket.peer()).ends_with(&[News::Ended(CloseReason::Reset)]), "{:?}", bench.heard);
+}
+
+#[test]
+fn rules_pick_by_who_asks_and_who_answers_whatever_direction_the_frame_has() {
+    for (from, to, picked) in [(None, None, true), (Some(A), None, true), (Some(A), Some(B), true), (Some(B), None, false)] {
+        for responses in [false, true] {
+            let (mut bench, socket) = Bench::connected();
+            bench.fabric.operate(Rule { from, to, responses, ..rule(Fate::Hold) });
+            let struck = match responses {
+                false => bench.frame(socket, REQUEST, b"x"),
+                true => bench.frame(socket.peer(), RESPONSE, b"x"),
+            };
+            assert_eq!(!struck.is_empty(), picked, "{from:?} {to:?} {responses}");
+        }
+    }
 }

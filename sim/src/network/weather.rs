@@ -6,6 +6,7 @@
 use brokerlab::types::{Duration, Time};
 
 use super::Host;
+use super::shaper::Shaper;
 use crate::scenario::model::Network as Climate;
 use crate::world::chance::{Chance, Dice, Tag};
 
@@ -32,6 +33,7 @@ struct Link {
     extra: Duration,
     /// The last fault that cut or slowed it.
     fault: u64,
+    wire: Shaper,
     ordinals: Vec<(u32, u32)>,
 }
 
@@ -42,13 +44,24 @@ pub struct Weather {
     climate: Climate,
     hosts: usize,
     links: Vec<Link>,
+    /// What each host sends and what it receives, over all its links.
+    ports: Vec<[Shaper; 2]>,
+    /// Whether anything has a bandwidth.
+    is_shaped: bool,
 }
 
 impl Weather {
     /// Fair weather between so many hosts.
     #[must_use]
     pub fn new(chance: Chance, climate: Climate, hosts: usize) -> Weather {
-        Weather { chance, climate, hosts, links: vec![Link::default(); hosts * hosts] }
+        Weather {
+            chance,
+            hosts,
+            links: vec![Link::default(); hosts * hosts],
+            ports: vec![<[Shaper; 2]>::default(); hosts],
+            is_shaped: climate.bandwidth.is_some(),
+            climate,
+        }
     }
 
     /// Cuts one direction once more.
@@ -77,6 +90,44 @@ impl Weather {
         let link = self.link_mut(from, to);
         assert!(link.extra >= by, "a link is hastened no more than it was slowed");
         link.extra.0 -= by.0;
+    }
+
+    /// One direction carries no more than so many bytes per second; without a receiver, everything that `from` sends together, and
+    /// everything that it receives.
+    pub fn narrow(&mut self, from: Host, to: Option<Host>, rate: u64, fault: u64) {
+        self.is_shaped = true;
+        self.wires(from, to).for_each(|wire| wire.narrow(fault, rate));
+    }
+
+    /// Takes back [`Weather::narrow`].
+    pub fn widen(&mut self, from: Host, to: Option<Host>, fault: u64) {
+        self.wires(from, to).for_each(|wire| wire.widen(fault));
+    }
+
+    fn wires(&mut self, from: Host, to: Option<Host>) -> impl Iterator<Item = &mut Shaper> {
+        let (link, ports) = match to {
+            Some(to) => (Some(usize::from(from.0) * self.hosts + usize::from(to.0)), None),
+            None => (None, Some(usize::from(from.0))),
+        };
+        let link = link.and_then(|at| self.links.get_mut(at)).map(|link| &mut link.wire);
+        link.into_iter().chain(ports.and_then(|at| self.ports.get_mut(at)).into_iter().flatten())
+    }
+
+    /// How long so many bytes wait until the last of them has left, and which fault holds them up: that one, unless it is narrowness.
+    pub fn carry(&mut self, from: Host, to: Host, bytes: u64, fault: u64, now: Time) -> (Duration, u64) {
+        if !self.is_shaped || bytes == 0 {
+            return (Duration::ZERO, fault);
+        }
+        let (mut at, mut held) = (now, fault);
+        let usual = self.climate.bandwidth;
+        let [sent, _] = &mut self.ports[usize::from(from.0)];
+        let (left, by_port) = sent.pass(None, bytes, at);
+        let (passed, by_link) = self.link_mut(from, to).wire.pass(usual, bytes, left);
+        let [_, received] = &mut self.ports[usize::from(to.0)];
+        let (arrived, by_peer) = received.pass(None, bytes, passed);
+        at = at.max(arrived);
+        held = [by_port, by_link, by_peer].into_iter().find(|fault| *fault != 0).unwrap_or(held);
+        (at.since(now), held)
     }
 
     /// Whether nothing gets through.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use brokerlab::types::Duration;
 
 use super::chance::Chance;
-use super::model::{Chaos, Fault, FaultKind, Scenario, Target};
+use super::model::{Chaos, Fate, Fault, FaultKind, Frames, Scenario, Target};
 use super::settings;
 
 /// The plan of one run. Expanding a plan with its own seed gives the same plan.
@@ -97,6 +97,7 @@ fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
     let broker = || draw_broker(plan, chance.about("target"));
     let by = |low, high| log_uniform((Duration::millis(low), Duration::millis(high)), chance.about("by"));
     let one_in_two = |what: &str| chance.about(what).one_in(2);
+    let one_in_four = |what: &str| chance.about(what).one_in(4);
     match kind {
         "crash" => FaultKind::Crash { target: target() },
         "power-loss" => FaultKind::PowerLoss { target: target() },
@@ -116,8 +117,82 @@ fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
         }
         "slow-disk" => FaultKind::SlowDisk { target: target(), by: by(10, 1_000) },
         "stuck-disk" => FaultKind::StuckDisk { target: broker() },
+        "frame" => draw_frames(plan, chance.about("frames")),
+        "stale-metadata" => FaultKind::StaleMetadata { target: broker(), by: one_in_two("by how much").then(|| by(50, 3_000)) },
+        "split" => FaultKind::Split { groups: draw_groups(plan, chance.about("groups")), one_way: one_in_four("one_way") },
+        "bridge" => FaultKind::Bridge { target: target() },
+        "majorities-ring" => FaultKind::MajoritiesRing,
+        "flapping-link" => {
+            let (from, to) = draw_link(plan, chance.about("link"));
+            let every = log_uniform((Duration::millis(100), Duration::millis(4_000)), chance.about("every"));
+            let down = Duration::millis(every.as_millis() * chance.about("down").between(1, 9) / 10);
+            FaultKind::FlappingLink {
+                from,
+                to: (!one_in_four("all")).then_some(to),
+                every,
+                down,
+                one_way: one_in_four("one_way"),
+            }
+        }
+        "cut-clients" => {
+            let more = one_in_four("more").then(|| draw_broker(plan, chance.about("other target")));
+            let targets = std::iter::once(broker()).chain(more.filter(|more| *more != broker())).collect();
+            FaultKind::CutClients { targets, one_way: one_in_four("one_way") }
+        }
+        "narrow-link" => {
+            let (from, to) = draw_link(plan, chance.about("link"));
+            let bandwidth = 1024 << chance.about("bandwidth").below(8);
+            FaultKind::NarrowLink { from, to: one_in_two("all").then_some(to), bandwidth }
+        }
         other => unreachable!("{other} is in the reference but not here"),
     }
+}
+
+/// APIs whose frames a protocol hangs on, with their weights, and the number of such frames among which one is chosen: those of a
+/// busy API are all alike, of a rare one each counts.
+const SURGERY: [(&str, u64, u64); 8] = [
+    ("AlterPartition", 6, 3),
+    ("Fetch", 4, 30),
+    ("Produce", 4, 20),
+    ("BrokerHeartbeat", 2, 4),
+    ("OffsetForLeaderEpoch", 2, 3),
+    ("BrokerRegistration", 2, 2),
+    ("InitProducerId", 1, 2),
+    ("Metadata", 1, 4),
+];
+
+fn draw_frames(plan: &Scenario, chance: Chance) -> FaultKind {
+    let weights: Vec<(&str, u64)> = SURGERY.iter().map(|(api, weight, _)| (*api, *weight)).collect();
+    let api = weighted(&weights, chance.about("api"));
+    let among = SURGERY.iter().find(|(name, ..)| *name == api).map_or(1, |(.., among)| *among);
+    let late = || log_uniform((Duration::millis(20), Duration::millis(5_000)), chance.about("by"));
+    let fate = match chance.about("fate").below(8) {
+        0..=2 => Fate::Hold,
+        3..=4 => Fate::Delay(late()),
+        5..=6 => Fate::SeverBefore,
+        _ => Fate::SeverAfter,
+    };
+    let end = |what: &str| chance.about("whose").about(what).one_in(4).then(|| draw_broker(plan, chance.about(what)));
+    let from = end("from");
+    let to = end("to").filter(|to| Some(to) != from.as_ref());
+    let frames = Frames {
+        apis: vec![api.to_string()],
+        responses: chance.about("part").one_in(2),
+        from,
+        to,
+        nth: 1 + chance.about("nth").below(among),
+        count: if chance.about("more").one_in(4) { chance.about("count").between(2, 5) } else { 1 },
+    };
+    FaultKind::Frame { frames, fate }
+}
+
+/// One or two groups against the rest: the leader alone or with the controller, a follower, a broker by its name.
+fn draw_groups(plan: &Scenario, chance: Chance) -> Vec<Vec<Target>> {
+    let first = draw_broker(plan, chance.about("first"));
+    let with_controller = chance.about("controller").one_in(3).then_some(Target::Controller);
+    let second = chance.about("three").one_in(3).then(|| draw_broker(plan, chance.about("second")));
+    let second = second.filter(|second| *second != first).map(|second| vec![second]);
+    std::iter::once(std::iter::once(first).chain(with_controller).collect()).chain(second).collect()
 }
 
 fn draw_target(plan: &Scenario, chance: Chance) -> Target {

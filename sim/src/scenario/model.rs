@@ -192,6 +192,107 @@ pub enum FaultKind {
         /// Whom.
         target: Target,
     },
+    /// `frame`: something happens to single frames, picked by their headers.
+    Frame {
+        /// Which.
+        frames: Frames,
+        /// What.
+        fate: Fate,
+    },
+    /// `stale-metadata`: answers to a broker's fetches of the metadata log come late; everything else of it flows.
+    StaleMetadata {
+        /// Whom.
+        target: Target,
+        /// So much later; `None`: not before the fault ends.
+        by: Option<Duration>,
+    },
+    /// `split`: groups of nodes that do not reach each other. Servers that are in none are the last group; clients that are in none
+    /// reach everybody.
+    Split {
+        /// The groups by their members.
+        groups: Vec<Vec<Target>>,
+        /// Only what flows from an earlier group to a later one is cut.
+        one_way: bool,
+    },
+    /// `bridge`: two halves of the servers reach each other only through one node.
+    Bridge {
+        /// The node between the halves.
+        target: Target,
+    },
+    /// `majorities-ring`: every server reaches a majority, no two of them the same.
+    MajoritiesRing,
+    /// `flapping-link`: a link that is cut for a part of each period.
+    FlappingLink {
+        /// One end.
+        from: Target,
+        /// The other; `None`: all links of `from`.
+        to: Option<Target>,
+        /// The period.
+        every: Duration,
+        /// The part of it in which nothing gets through; it comes first.
+        down: Duration,
+        /// Only what flows from `from` to `to` is cut.
+        one_way: bool,
+    },
+    /// `cut-clients`: some servers are cut from all clients.
+    CutClients {
+        /// The servers.
+        targets: Vec<Target>,
+        /// Only what clients send is cut.
+        one_way: bool,
+    },
+    /// `narrow-link`: a link carries so many bytes in a second and no more; what waits delays everything behind it.
+    NarrowLink {
+        /// One end.
+        from: Target,
+        /// The other; `None`: everything that `from` sends shares one such link, and everything that it receives another.
+        to: Option<Target>,
+        /// Bytes per second in each direction.
+        bandwidth: u64,
+    },
+}
+
+/// Frames, picked by what stands in their headers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frames {
+    /// Kafka's names of the APIs; empty: all.
+    pub apis: Vec<String>,
+    /// Responses, not requests.
+    pub responses: bool,
+    /// Who asks; `None`: anybody.
+    pub from: Option<Target>,
+    /// Who answers; `None`: anybody.
+    pub to: Option<Target>,
+    /// The first of them after `at`, from 1.
+    pub nth: u64,
+    /// How many.
+    pub count: u64,
+}
+
+/// What happens to a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// `hold`: it and everything behind it on its connection stay in the network until the fault ends, whoever has given up by then.
+    Hold,
+    /// `delay`: it takes so much longer, and everything behind it waits.
+    Delay(Duration),
+    /// `sever-before`: it gets lost with its connection.
+    SeverBefore,
+    /// `sever-after`: it arrives, then its connection breaks.
+    SeverAfter,
+}
+
+impl Fate {
+    /// Its name in scenarios.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Fate::Hold => "hold",
+            Fate::Delay(_) => "delay",
+            Fate::SeverBefore => "sever-before",
+            Fate::SeverAfter => "sever-after",
+        }
+    }
 }
 
 /// Whom a fault strikes; resolved when it fires.
@@ -224,6 +325,8 @@ pub struct Network {
     pub tail: Duration,
     /// One in this many frames is delivered in two or three pieces; 0: never.
     pub split_one_in: u32,
+    /// Bytes that each link carries per second, in each direction; `None`: as many as there are.
+    pub bandwidth: Option<u64>,
 }
 
 impl Default for Network {
@@ -234,6 +337,7 @@ impl Default for Network {
             tail_one_in: 200,
             tail: Duration::millis(20),
             split_one_in: 16,
+            bandwidth: None,
         }
     }
 }

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use brokerlab::client::ProducerConfig;
+use brokerlab::types::Duration;
 use toml::de::DeTable;
 
-use super::model::{Chaos, Cluster, Consumer, DiskWeather, Expect, Fault, FaultKind, Network, Producer, Scenario, Target, Topic};
+use super::model::{
+    Chaos, Cluster, Consumer, DiskWeather, Expect, Fate, Fault, FaultKind, Frames, Network, Producer, Scenario, Target, Topic,
+};
 use super::problem::Problem;
 use super::reader::Fields;
 use super::reference::{
@@ -47,6 +50,7 @@ impl Reader {
         let network = section("network", &NETWORK)?;
         let disk = section("disk", &DISK)?;
         let chaos = section("chaos", &CHAOS)?;
+        self.note("network.bandwidth", network.as_ref().map_or(0..0, |fields| fields.at("bandwidth")));
         self.note("chaos", chaos.as_ref().map_or(0..0, |fields| fields.at("swarm")));
         Ok(Scenario {
             name: file.text("name").unwrap_or_else(|| stem.to_string()),
@@ -117,6 +121,10 @@ impl Reader {
         self.topics_fit(scenario)?;
         self.clients_fit(scenario)?;
         self.faults_fit(scenario)?;
+        if scenario.network.bandwidth == Some(0) {
+            let problem = Problem::new(self.at("network.bandwidth"), "nothing gets through at all");
+            return Err(problem.help("without `bandwidth` links carry whatever there is"));
+        }
         settings::check(scenario)
             .map_err(|message| Problem::new(self.at("chaos"), message).label("in these settings").help(settings::FORMS))
     }
@@ -199,18 +207,42 @@ impl Reader {
                 let problem = Problem::new(self.at(&format!("faults[{n}].at")), "the fault begins after the fault phase");
                 return Err(problem.help(format!("the fault phase lasts {}", scenario.duration)));
             }
-            let keys: &[&str] = if fault.kind.targets().len() == 2 { &["from", "to"] } else { &["target"] };
-            for (target, key) in fault.kind.targets().into_iter().zip(keys) {
+            for (key, target) in fault.kind.targets() {
                 self.target_fits(scenario, target, &format!("faults[{n}].{key}"))?;
             }
-            if let [from, to] = fault.kind.targets()[..]
+            if let [("from", from), ("to", to)] = fault.kind.targets()[..]
                 && from == to
             {
                 let problem = Problem::new(self.at(&format!("faults[{n}].to")), "both ends of the link are the same");
                 return Err(problem.help("a link has two ends"));
             }
+            self.link_fits(&fault.kind, &format!("faults[{n}]"))?;
         }
         Ok(())
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the others have nothing that could be out of proportion")]
+    fn link_fits(&self, kind: &FaultKind, path: &str) -> Result<(), Problem> {
+        let problem = |key: &str, message: &str| Problem::new(self.at(&format!("{path}.{key}")), message);
+        match kind {
+            FaultKind::FlappingLink { every, .. } if *every < Duration::millis(1) => {
+                Err(problem("every", "the link flaps too fast").help("the shortest period is 1ms"))
+            }
+            FaultKind::FlappingLink { every, down, .. } if down >= every => {
+                Err(problem("down", "the link never comes up")
+                    .help("`down` is a part of `every`; a link that stays down is a cut"))
+            }
+            FaultKind::NarrowLink { bandwidth: 0, .. } => {
+                Err(problem("bandwidth", "nothing gets through at all").help("such a link is a cut"))
+            }
+            FaultKind::Split { groups, .. } if groups.iter().all(Vec::is_empty) => {
+                Err(problem("groups", "nobody is in a group").help("for example [[\"b1\", \"c1\"]], against all other servers"))
+            }
+            FaultKind::CutClients { targets, .. } if targets.is_empty() => {
+                Err(problem("targets", "nobody is named").help("name one target or more"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn target_fits(&self, scenario: &Scenario, target: &Target, path: &str) -> Result<(), Problem> {
@@ -254,6 +286,7 @@ fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
     let from = || fields.target("from").expect(SURE);
     let to = || fields.target("to").expect(SURE);
     let by = || fields.duration("by").expect(SURE);
+    let one_way = || fields.flag("one_way").expect(SURE);
     match name {
         "crash" => FaultKind::Crash { target: target() },
         "power-loss" => FaultKind::PowerLoss { target: target() },
@@ -261,10 +294,47 @@ fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
         "pause" => FaultKind::Pause { target: target() },
         "restart" => FaultKind::Restart { target: target() },
         "isolate" => FaultKind::Isolate { target: target(), except_clients: fields.flag("except_clients").expect(SURE) },
-        "cut" => FaultKind::Cut { from: from(), to: to(), one_way: fields.flag("one_way").expect(SURE) },
+        "cut" => FaultKind::Cut { from: from(), to: to(), one_way: one_way() },
         "slow-link" => FaultKind::SlowLink { from: from(), to: to(), by: by() },
         "slow-disk" => FaultKind::SlowDisk { target: target(), by: by() },
         "stuck-disk" => FaultKind::StuckDisk { target: target() },
+        "frame" => FaultKind::Frame { frames: frames(fields), fate: fate(fields) },
+        "stale-metadata" => FaultKind::StaleMetadata { target: target(), by: fields.duration("by") },
+        "split" => FaultKind::Split { groups: fields.groups("groups").expect(SURE), one_way: one_way() },
+        "bridge" => FaultKind::Bridge { target: target() },
+        "majorities-ring" => FaultKind::MajoritiesRing,
+        "flapping-link" => FaultKind::FlappingLink {
+            from: from(),
+            to: fields.target("to"),
+            every: fields.duration("every").expect(SURE),
+            down: fields.duration("down").expect(SURE),
+            one_way: one_way(),
+        },
+        "cut-clients" => FaultKind::CutClients { targets: fields.targets("targets").expect(SURE), one_way: one_way() },
+        "narrow-link" => {
+            FaultKind::NarrowLink { from: from(), to: fields.target("to"), bandwidth: fields.number("bandwidth").expect(SURE) }
+        }
+        other => unreachable!("{other} is in the reference but not here"),
+    }
+}
+
+fn frames(fields: &Fields<'_>) -> Frames {
+    Frames {
+        apis: fields.words("api").unwrap_or_default(),
+        responses: fields.text("part").expect(SURE) == "response",
+        from: fields.target("from"),
+        to: fields.target("to"),
+        nth: fields.number("nth").expect(SURE),
+        count: fields.number("count").expect(SURE),
+    }
+}
+
+fn fate(fields: &Fields<'_>) -> Fate {
+    match fields.text("fate").expect(SURE).as_str() {
+        "hold" => Fate::Hold,
+        "delay" => Fate::Delay(fields.duration("by").expect(SURE)),
+        "sever-before" => Fate::SeverBefore,
+        "sever-after" => Fate::SeverAfter,
         other => unreachable!("{other} is in the reference but not here"),
     }
 }
@@ -324,6 +394,7 @@ fn network_weather(fields: &Fields<'_>) -> Network {
         tail_one_in: count(fields, "tail_one_in"),
         tail: fields.duration("tail").expect(SURE),
         split_one_in: count(fields, "split_one_in"),
+        bandwidth: fields.number("bandwidth"),
     }
 }
 

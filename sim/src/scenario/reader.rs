@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::model::Target;
 use super::problem::Problem;
 use super::properties::Property;
-use super::reference::{Key, Need, Section, Shape};
+use super::reference::{GROUPS_MAX, Key, Need, Section, Shape};
 use super::target::{FORMS, is_node_name, is_topic_name};
 use super::units::{self, DURATION_FORM, SIZE_FORM};
 
@@ -28,6 +28,8 @@ enum Value<'f> {
     Duration(Duration),
     Flag(bool),
     Target(Target),
+    Targets(Vec<Target>),
+    Groups(Vec<Vec<Target>>),
     Words(Vec<String>),
     Tally(BTreeMap<String, u64>),
     Config(BTreeMap<String, String>),
@@ -87,6 +89,10 @@ impl<'f> Fields<'f> {
         flag: Flag(bool);
         /// A target.
         target: Target(Target);
+        /// Targets.
+        targets: Targets(Vec<Target>);
+        /// Groups of targets.
+        groups: Groups(Vec<Vec<Target>>);
         /// A list of words.
         words: Words(Vec<String>);
         /// Names and numbers of occurrences.
@@ -146,6 +152,8 @@ fn default_value<'f>(key: &Key, text: &'static str) -> Value<'f> {
         Value::Flag(flag) => Value::Flag(flag),
         Value::Words(words) => Value::Words(words),
         Value::Target(_)
+        | Value::Targets(_)
+        | Value::Groups(_)
         | Value::Tally(_)
         | Value::Config(_)
         | Value::Numbers(..)
@@ -161,7 +169,7 @@ fn wrong(key: &str, shape: Shape, at: Range<usize>) -> Problem {
     let help = match shape {
         Shape::Duration | Shape::Durations => DURATION_FORM.to_string(),
         Shape::Size => SIZE_FORM.to_string(),
-        Shape::Target => FORMS.join("; "),
+        Shape::Target | Shape::Targets | Shape::Groups => FORMS.join("; "),
         other => other.text(),
     };
     Problem::new(at, format!("`{key}` cannot be that")).label(format!("must be {}", shape_in_short(shape))).help(help)
@@ -197,6 +205,8 @@ fn shaped<'f>(key: &Key, value: &'f Spanned<DeValue<'f>>) -> Result<Value<'f>, P
         }
         Shape::Flag => value.get_ref().as_bool().map(Value::Flag).ok_or_else(mismatch),
         Shape::Target => Target::parse(text()?).map(Value::Target).ok_or_else(mismatch),
+        Shape::Targets => targets(value.get_ref()).map(Value::Targets).ok_or_else(mismatch),
+        Shape::Groups => groups(value.get_ref()).map(Value::Groups).ok_or_else(mismatch),
         Shape::OneOf(words) => one_of(key, value, &words()).map(Value::Text),
         Shape::SomeOf(words) => some_of(key, value, &words()).map(Value::Words),
         Shape::Tally(words) => tally(value.get_ref().as_table().ok_or_else(mismatch)?, &words()).map(Value::Tally),
@@ -237,6 +247,20 @@ fn pair<T: PartialOrd>(value: &DeValue<'_>, read: impl Fn(&DeValue<'_>) -> Optio
 
 fn tables<'f>(value: &'f DeValue<'f>) -> Option<Vec<(&'f DeTable<'f>, Range<usize>)>> {
     value.as_array()?.iter().map(|one| Some((one.get_ref().as_table()?, one.span()))).collect()
+}
+
+/// One target, or a list of them.
+fn targets(value: &DeValue<'_>) -> Option<Vec<Target>> {
+    let target = |value: &DeValue<'_>| Target::parse(value.as_str()?);
+    match value.as_array() {
+        Some(list) => list.iter().map(|one| target(one.get_ref())).collect(),
+        None => Some(vec![target(value)?]),
+    }
+}
+
+fn groups(value: &DeValue<'_>) -> Option<Vec<Vec<Target>>> {
+    let list = value.as_array().filter(|list| (1..=GROUPS_MAX).contains(&list.len()))?;
+    list.iter().map(|group| targets(group.get_ref())).collect()
 }
 
 fn one_of(key: &Key, value: &Spanned<DeValue<'_>>, words: &[&str]) -> Result<String, Problem> {

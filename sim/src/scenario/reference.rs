@@ -3,6 +3,10 @@
 
 use std::fmt::Write;
 
+use brokerlab::types::Duration;
+use brokerlab::wire::ApiKey;
+
+use super::model::Fate;
 use super::properties::{CLUSTER, CONSUMER, PRODUCER, Property, TOPIC};
 use super::target::FORMS;
 use super::units::{DURATION_FORM, SIZE_FORM};
@@ -65,6 +69,10 @@ pub enum Shape {
     Flag,
     /// Whom a fault strikes.
     Target,
+    /// One target, or a list of them.
+    Targets,
+    /// A list of lists of targets.
+    Groups,
     /// One of these words.
     OneOf(fn() -> Vec<&'static str>),
     /// One of these words, or a list of them.
@@ -198,6 +206,7 @@ pub const NETWORK: Section = Section {
         default("tail_one_in", Shape::Count(0, 1 << 30), "200", "one in so many frames takes the tail instead; 0: never"),
         default("tail", Shape::Duration, "\"20ms\"", "latency of the tail"),
         default("split_one_in", Shape::Count(0, 1 << 30), "16", "one in so many frames arrives in pieces; 0: never"),
+        optional("bandwidth", Shape::Size, "bytes that each link carries per second, in each direction; without: no limit"),
     ],
 };
 
@@ -231,6 +240,7 @@ const KIND: Key = required("kind", Shape::OneOf(fault_kinds), "what");
 const TARGET: Key = required("target", Shape::Target, "whom; found out when the fault fires");
 const FROM: Key = required("from", Shape::Target, "one end of the link");
 const TO: Key = required("to", Shape::Target, "the other end");
+const ANY_TO: Key = optional("to", Shape::Target, "the other end; without: all links of `from`");
 const BY: Key = required("by", Shape::Duration, "how much longer everything takes");
 
 /// The kinds of faults, each with the keys of its table.
@@ -269,7 +279,92 @@ pub const FAULTS: &[Section] = &[
     Section { name: "slow-link", about: "everything between two nodes takes longer", keys: &[ID, AT, FOR, KIND, FROM, TO, BY] },
     Section { name: "slow-disk", about: "every sync takes longer", keys: &[ID, AT, FOR, KIND, TARGET, BY] },
     Section { name: "stuck-disk", about: "no sync ends before the fault does", keys: &[ID, AT, FOR, KIND, TARGET] },
+    Section {
+        name: "frame",
+        about: "something happens to single frames, picked by their headers",
+        keys: &[
+            ID,
+            AT,
+            FOR,
+            KIND,
+            optional("api", Shape::SomeOf(apis), "Kafka's names of their APIs; without: all"),
+            default("part", Shape::OneOf(parts), "\"request\"", "the request or its response"),
+            optional("from", Shape::Target, "who asks; without: anybody"),
+            optional("to", Shape::Target, "who answers; without: anybody"),
+            default("nth", Shape::Count(1, 1 << 32), "1", "the first one that is struck, counted from 1 after `at`"),
+            default("count", Shape::Count(1, 1 << 32), "1", "how many are struck, one after the other"),
+            required(
+                "fate",
+                Shape::OneOf(fates),
+                "hold: stays in the network until the fault ends, even if its connection is long given up; delay: `by`; sever-before: \
+                 lost with its connection; sever-after: arrives, then its connection breaks",
+            ),
+            default("by", Shape::Duration, "\"1s\"", "for a delay: how much later"),
+        ],
+    },
+    Section {
+        name: "stale-metadata",
+        about: "a broker's view of the cluster grows old: answers to its metadata fetches are late, everything else of it flows",
+        keys: &[ID, AT, FOR, KIND, TARGET, optional("by", Shape::Duration, "so much later; without: when the fault ends")],
+    },
+    Section {
+        name: "split",
+        about: "groups of nodes do not reach each other; servers in no group are the last group, clients in no group reach everybody",
+        keys: &[
+            ID,
+            AT,
+            FOR,
+            KIND,
+            required("groups", Shape::Groups, "the members of each group"),
+            default("one_way", Shape::Flag, "false", "only what flows from an earlier group to a later one"),
+        ],
+    },
+    Section {
+        name: "bridge",
+        about: "two halves of the servers reach each other only through one node",
+        keys: &[ID, AT, FOR, KIND, TARGET],
+    },
+    Section {
+        name: "majorities-ring",
+        about: "every server reaches a majority of the servers, no two of them the same one; needs four servers",
+        keys: &[ID, AT, FOR, KIND],
+    },
+    Section {
+        name: "flapping-link",
+        about: "a link that goes down and comes up again",
+        keys: &[
+            ID,
+            AT,
+            FOR,
+            KIND,
+            FROM,
+            ANY_TO,
+            required("every", Shape::Duration, "the period"),
+            required("down", Shape::Duration, "the part of each period in which nothing gets through"),
+            default("one_way", Shape::Flag, "false", "only what flows from `from` to `to`"),
+        ],
+    },
+    Section {
+        name: "cut-clients",
+        about: "servers that no client reaches, while they reach each other",
+        keys: &[
+            ID,
+            AT,
+            FOR,
+            KIND,
+            required("targets", Shape::Targets, "the servers"),
+            default("one_way", Shape::Flag, "false", "only what clients send"),
+        ],
+    },
+    Section {
+        name: "narrow-link",
+        about: "a link that carries little: what is large delays what comes behind it",
+        keys: &[ID, AT, FOR, KIND, FROM, ANY_TO, required("bandwidth", Shape::Size, "bytes per second, in each direction")],
+    },
 ];
+
+/// Groups of a split at most: with the servers in no group they are one more.
+pub const GROUPS_MAX: usize = 3;
 
 /// Names of the kinds.
 #[must_use]
@@ -285,6 +380,20 @@ pub fn properties() -> Vec<&'static str> {
         "R17", "R18", "R19", "R20", "R21", "R22", "D1", "D2", "D3", "D8", "D9", "D10", "P1", "P2", "P3", "P4", "B1", "B2", "B3",
         "B4", "B5", "B6", "B12", "L1", "L2", "L3", "L4", "L7", "L8", "L9", "L10",
     ]
+}
+
+/// Names of the APIs that are spoken here.
+#[must_use]
+pub fn apis() -> Vec<&'static str> {
+    ApiKey::ALL.iter().filter(|api| api.implemented().is_some()).map(|api| api.name()).collect()
+}
+
+fn parts() -> Vec<&'static str> {
+    vec!["request", "response"]
+}
+
+fn fates() -> Vec<&'static str> {
+    [Fate::Hold, Fate::Delay(Duration::ZERO), Fate::SeverBefore, Fate::SeverAfter].map(Fate::name).to_vec()
 }
 
 fn verdicts() -> Vec<&'static str> {
@@ -356,6 +465,7 @@ pub const WORLD_FACTS: &[&str] = &[
     "Settled",
     "SettleFailed",
     "Panicked",
+    "FrameStruck",
 ];
 
 /// Counts of the judgement.
@@ -431,6 +541,8 @@ impl Shape {
             Shape::Count(low, high) => format!("a whole number from {low} to {high}"),
             Shape::Flag => "true or false".into(),
             Shape::Target => "a target such as \"leader of orders-0\"".into(),
+            Shape::Targets => "a target, or a list of targets".into(),
+            Shape::Groups => format!("a list of up to {GROUPS_MAX} lists of targets"),
             Shape::OneOf(words) => words().join(", "),
             Shape::SomeOf(words) => format!("one or a list of {}", words().join(", ")),
             Shape::Tally(words) => format!("a table from names to counts: {}", words().join(", ")),

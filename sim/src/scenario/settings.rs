@@ -21,7 +21,7 @@ use super::units;
 pub const FORMS: &str = "cluster.brokers, cluster.drift_ppm_max, cluster.config.PROPERTY, topics.NAME.partitions, topics.NAME.replicas, \
 topics.NAME.config.PROPERTY, producers.NAME.every, producers.NAME.value_size, producers.NAME.keys, producers.NAME.config.PROPERTY, \
 consumers.NAME.every, consumers.NAME.config.PROPERTY, network.latency, network.jitter, network.tail_one_in, network.tail, \
-network.split_one_in, disk.sync, disk.jitter, disk.harsh; NAME may be `each`, then each one draws for itself; \"A + B\" = [\"1 + 2\"] \
+network.split_one_in, network.bandwidth, disk.sync, disk.jitter, disk.harsh; NAME may be `each`, then each one draws for itself; \"A + B\" = [\"1 + 2\"] \
 draws two together; \"19 * all\" weighs 19 times";
 
 /// Largest value that a producer writes.
@@ -204,6 +204,10 @@ fn set_network(scenario: &mut Scenario, setting: &str, what: &str, value: &str) 
         "jitter" => network.jitter = duration(setting, value)?,
         "tail" => network.tail = duration(setting, value)?,
         "tail_one_in" => network.tail_one_in = number(setting, value, 0, 1 << 30)?,
+        "bandwidth" => {
+            let bytes = units::size(value).filter(|bytes| *bytes > 0);
+            network.bandwidth = Some(bytes.ok_or_else(|| bad(setting, value, units::SIZE_FORM))?);
+        }
         "split_one_in" => network.split_one_in = number(setting, value, 0, 1 << 30)?,
         _ => return Err(unknown(setting)),
     }

@@ -90,12 +90,20 @@ impl FaultKind {
             FaultKind::SlowLink { .. } => "slow-link",
             FaultKind::SlowDisk { .. } => "slow-disk",
             FaultKind::StuckDisk { .. } => "stuck-disk",
+            FaultKind::Frame { .. } => "frame",
+            FaultKind::StaleMetadata { .. } => "stale-metadata",
+            FaultKind::Split { .. } => "split",
+            FaultKind::Bridge { .. } => "bridge",
+            FaultKind::MajoritiesRing => "majorities-ring",
+            FaultKind::FlappingLink { .. } => "flapping-link",
+            FaultKind::CutClients { .. } => "cut-clients",
+            FaultKind::NarrowLink { .. } => "narrow-link",
         }
     }
 
-    /// Whom it strikes: one target, or the two ends of a link.
+    /// Whom it strikes, each with its key: one target, the two ends of a link, groups.
     #[must_use]
-    pub fn targets(&self) -> Vec<&Target> {
+    pub fn targets(&self) -> Vec<(&'static str, &Target)> {
         match self {
             FaultKind::Crash { target }
             | FaultKind::PowerLoss { target }
@@ -104,8 +112,20 @@ impl FaultKind {
             | FaultKind::Restart { target }
             | FaultKind::Isolate { target, .. }
             | FaultKind::SlowDisk { target, .. }
-            | FaultKind::StuckDisk { target } => vec![target],
-            FaultKind::Cut { from, to, .. } | FaultKind::SlowLink { from, to, .. } => vec![from, to],
+            | FaultKind::StuckDisk { target }
+            | FaultKind::StaleMetadata { target, .. }
+            | FaultKind::Bridge { target } => vec![("target", target)],
+            FaultKind::Cut { from, to, .. } | FaultKind::SlowLink { from, to, .. } => vec![("from", from), ("to", to)],
+            FaultKind::FlappingLink { from, to, .. } | FaultKind::NarrowLink { from, to, .. } => {
+                std::iter::once(("from", from)).chain(to.iter().map(|to| ("to", to))).collect()
+            }
+            FaultKind::Frame { frames, .. } => {
+                let (from, to) = (frames.from.iter(), frames.to.iter());
+                from.map(|from| ("from", from)).chain(to.map(|to| ("to", to))).collect()
+            }
+            FaultKind::Split { groups, .. } => groups.iter().flatten().map(|member| ("groups", member)).collect(),
+            FaultKind::CutClients { targets, .. } => targets.iter().map(|target| ("targets", target)).collect(),
+            FaultKind::MajoritiesRing => Vec::new(),
         }
     }
 }

@@ -54,8 +54,82 @@ from = "controller"
 to = "b2"
 one_way = true
 
+[[faults]]
+id = "third-answer"
+at = "7s"
+for = "2s"
+kind = "frame"
+api = "AlterPartition"
+part = "response"
+to = "controller"
+nth = 3
+fate = "sever-before"
+
+[[faults]]
+id = "late"
+at = "7s"
+for = "2s"
+kind = "frame"
+api = ["Fetch", "Produce"]
+from = "b1"
+fate = "delay"
+by = "300ms"
+
+[[faults]]
+id = "old-news"
+at = "7s"
+for = "2s"
+kind = "stale-metadata"
+target = "a follower of orders-1"
+
+[[faults]]
+id = "three"
+at = "8s"
+for = "2s"
+kind = "split"
+groups = [["leader of orders-0", "p1"], ["b2"]]
+
+[[faults]]
+id = "bridge"
+at = "8s"
+for = "2s"
+kind = "bridge"
+target = "any broker"
+
+[[faults]]
+id = "ring"
+at = "8s"
+for = "2s"
+kind = "majorities-ring"
+
+[[faults]]
+id = "flap"
+at = "9s"
+for = "2s"
+kind = "flapping-link"
+from = "b1"
+every = "500ms"
+down = "200ms"
+
+[[faults]]
+id = "no-clients"
+at = "9s"
+for = "2s"
+kind = "cut-clients"
+targets = ["b1", "b2"]
+
+[[faults]]
+id = "narrow"
+at = "9s"
+for = "2s"
+kind = "narrow-link"
+from = "b1"
+to = "b3"
+bandwidth = "4KiB"
+
 [chaos]
-kinds = ["crash", "power-loss", "cut", "slow-link", "isolate", "power-loss-at-operation"]
+kinds = ["crash", "power-loss", "cut", "slow-link", "isolate", "power-loss-at-operation", "frame", "stale-metadata", "split",
+  "bridge", "majorities-ring", "flapping-link", "cut-clients", "narrow-link"]
 faults = [3, 9]
 lasts = ["500ms", "8s"]
 
@@ -105,6 +179,8 @@ fn names_that_do_not_exist_are_refused_with_the_nearest_one() {
         ("\"SANCTIONED\"", "\"SANCTIOND\"", "did you mean `SANCTIONED`?"),
         ("topic = \"orders\"", "topic = \"order\"", "did you mean `orders`?"),
         ("one_way = true", "onway = true", "did you mean `one_way`?"),
+        ("\"AlterPartition\"", "\"AlterPartitions\"", "did you mean `AlterPartition`?"),
+        ("\"sever-before\"", "\"sever_before\"", "did you mean `sever-before`?"),
         ("partitions = 2", "partition = 2", "did you mean `partitions`?"),
     ];
     for (from, to, expected) in cases {
@@ -126,6 +202,8 @@ fn values_of_the_wrong_kind_are_refused_with_what_was_allowed() {
         ("min.insync.replicas = 2", "min.insync.replicas = \"two\"", "\"two\" <- must be a whole number from 1 to 100"),
         ("one_way = true", "one_way = \"yes\"", "\"yes\" <- must be true or false"),
         ("\"leader of orders-0\"", "\"the leader\"", "\"the leader\" <- must be a target"),
+        ("[[\"leader of orders-0\", \"p1\"], [\"b2\"]]", "[]", "[] <- must be a list of up to 3 lists of targets"),
+        ("[\"b1\", \"b2\"]", "[\"b1\", 2]", "[\"b1\", 2] <- must be a target, or a list of targets"),
         ("faults = [3, 9]", "faults = [9, 3]", "[9, 3] <- must be two whole numbers"),
         ("seed = 7", "seed = -7", "-7 <- must be a whole number from 0"),
     ];
@@ -146,6 +224,14 @@ fn what_does_not_fit_together_is_refused() {
         ("\"leader of orders-0\"", "\"b7\"", "there is no target `b7`"),
         ("at = \"5s\"", "at = \"31s\"", "the fault begins after the fault phase"),
         ("from = \"controller\"", "from = \"b2\"", "both ends of the link are the same"),
+        ("to = \"b3\"", "to = \"b1\"", "both ends of the link are the same"),
+        ("[\"b2\"]]", "[\"b8\"]]", "there is no target `b8`"),
+        ("[[\"leader of orders-0\", \"p1\"], [\"b2\"]]", "[[]]", "nobody is in a group"),
+        ("[\"b1\", \"b2\"]", "[]", "nobody is named"),
+        ("down = \"200ms\"", "down = \"500ms\"", "the link never comes up"),
+        ("every = \"500ms\"", "every = \"500us\"", "the link flaps too fast"),
+        ("\"4KiB\"", "\"0B\"", "nothing gets through at all"),
+        ("latency = \"1ms\"", "latency = \"1ms\", bandwidth = \"0B\"", "nothing gets through at all"),
         ("every = \"20ms\"", "every = \"0ms\"", "a producer cannot write without pause"),
         ("acks = \"all\"", "acks = \"1\", enable.idempotence = true", "an idempotent producer needs acks=all"),
         ("[3, 5]", "[3, 50]", "`cluster.brokers` cannot be `50`: it must be a whole number from 1 to 9"),
@@ -180,7 +266,7 @@ fn a_plan_has_no_chance_left_and_expands_to_itself() {
     for seed in 0..200 {
         let plan = expand(&full(), seed);
         assert_eq!((plan.seed, plan.chaos.as_ref()), (seed, None));
-        assert!(plan.faults.is_sorted_by_key(|fault| fault.at) && (5..=11).contains(&plan.faults.len()));
+        assert!(plan.faults.is_sorted_by_key(|fault| fault.at) && (14..=20).contains(&plan.faults.len()));
         let again = parse("another-name.toml", &to_toml(&plan)).unwrap();
         assert_eq!(again, plan, "a plan is a scenario file again");
         assert_eq!(expand(&again, seed), plan);

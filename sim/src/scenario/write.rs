@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::model::{Chaos, Fault, FaultKind, Producer, Scenario};
+use super::model::{Chaos, Fate, Fault, FaultKind, Frames, Producer, Scenario, Target};
 use super::units::size_text;
 
 /// Writes a scenario or plan.
@@ -35,8 +35,9 @@ pub fn to_toml(scenario: &Scenario) -> String {
     let (cluster, network, disk) = (&scenario.cluster, &scenario.network, &scenario.disk);
     let drift = cluster.drift_ppm_max;
     line(format!("cluster = {{ brokers = {}, drift_ppm_max = {drift}, config = {} }}", cluster.brokers, config(&cluster.config)));
+    let bandwidth = network.bandwidth.map(|bytes| format!(", bandwidth = \"{}\"", size_text(bytes))).unwrap_or_default();
     line(format!(
-        "network = {{ latency = \"{}\", jitter = \"{}\", tail_one_in = {}, tail = \"{}\", split_one_in = {} }}",
+        "network = {{ latency = \"{}\", jitter = \"{}\", tail_one_in = {}, tail = \"{}\", split_one_in = {}{bandwidth} }}",
         network.latency, network.jitter, network.tail_one_in, network.tail, network.split_one_in
     ));
     line(format!("disk = {{ sync = \"{}\", jitter = \"{}\", harsh = {} }}", disk.sync, disk.jitter, disk.harsh));
@@ -82,7 +83,9 @@ fn fault(out: &mut String, fault: &Fault) {
         | FaultKind::PowerLoss { target }
         | FaultKind::Pause { target }
         | FaultKind::Restart { target }
-        | FaultKind::StuckDisk { target } => {
+        | FaultKind::StuckDisk { target }
+        | FaultKind::Bridge { target }
+        | FaultKind::StaleMetadata { target, by: None } => {
             let _ = writeln!(out, "target = \"{target}\"");
         }
         FaultKind::PowerLossAtOperation { target, nth } => {
@@ -97,10 +100,51 @@ fn fault(out: &mut String, fault: &Fault) {
         FaultKind::SlowLink { from, to, by } => {
             let _ = writeln!(out, "from = \"{from}\"\nto = \"{to}\"\nby = \"{by}\"");
         }
-        FaultKind::SlowDisk { target, by } => {
+        FaultKind::SlowDisk { target, by } | FaultKind::StaleMetadata { target, by: Some(by) } => {
             let _ = writeln!(out, "target = \"{target}\"\nby = \"{by}\"");
         }
+        FaultKind::Frame { frames: picked, fate } => frames(out, picked, *fate),
+        FaultKind::Split { groups, one_way } => {
+            let groups: Vec<String> = groups.iter().map(|group| targets(group)).collect();
+            let _ = writeln!(out, "groups = [{}]\none_way = {one_way}", groups.join(", "));
+        }
+        FaultKind::MajoritiesRing => {}
+        FaultKind::FlappingLink { from, to, every, down, one_way } => {
+            ends(out, Some(from), to.as_ref());
+            let _ = writeln!(out, "every = \"{every}\"\ndown = \"{down}\"\none_way = {one_way}");
+        }
+        FaultKind::CutClients { targets: servers, one_way } => {
+            let _ = writeln!(out, "targets = {}\none_way = {one_way}", targets(servers));
+        }
+        FaultKind::NarrowLink { from, to, bandwidth } => {
+            ends(out, Some(from), to.as_ref());
+            let _ = writeln!(out, "bandwidth = \"{}\"", size_text(*bandwidth));
+        }
     }
+}
+
+fn frames(out: &mut String, frames: &Frames, fate: Fate) {
+    if !frames.apis.is_empty() {
+        let _ = writeln!(out, "api = {}", list(&frames.apis));
+    }
+    let _ = writeln!(out, "part = \"{}\"", if frames.responses { "response" } else { "request" });
+    ends(out, frames.from.as_ref(), frames.to.as_ref());
+    let _ = writeln!(out, "nth = {}\ncount = {}\nfate = \"{}\"", frames.nth, frames.count, fate.name());
+    if let Fate::Delay(by) = fate {
+        let _ = writeln!(out, "by = \"{by}\"");
+    }
+}
+
+fn ends(out: &mut String, from: Option<&Target>, to: Option<&Target>) {
+    for (key, end) in [("from", from), ("to", to)] {
+        if let Some(end) = end {
+            let _ = writeln!(out, "{key} = \"{end}\"");
+        }
+    }
+}
+
+fn targets(targets: &[Target]) -> String {
+    list(&targets.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
 fn chaos(out: &mut String, chaos: &Chaos) {

@@ -153,6 +153,7 @@ pub fn world_fact_name(fact: &WorldFact) -> &'static str {
         WorldFact::FaultBegan { .. } => "FaultBegan",
         WorldFact::FaultEnded { .. } => "FaultEnded",
         WorldFact::FaultSkipped { .. } => "FaultSkipped",
+        WorldFact::FrameStruck { .. } => "FrameStruck",
         WorldFact::SettleBegan => "SettleBegan",
         WorldFact::Settled => "Settled",
         WorldFact::SettleFailed { .. } => "SettleFailed",

@@ -54,6 +54,7 @@ impl World {
             Due::Disk { job } => self.on_disk(job),
             Due::FaultBegins(fault) => self.begin_fault(fault),
             Due::FaultEnds(fault) => self.end_fault(fault),
+            Due::FaultTurns(fault) => self.turn_fault(fault),
             Due::Drive { node } => self.drive(node),
             Due::Grace { node, life } => self.on_grace(node, life),
             Due::Look => self.look(),

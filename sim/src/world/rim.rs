@@ -152,6 +152,8 @@ impl World {
             return false;
         }
         line.outgoing.pop_front();
+        let socket = line.socket;
+        self.fabric.end_frame(socket, cause.0, now);
         true
     }
 
@@ -172,6 +174,10 @@ impl World {
         if let Some(request) = request {
             self.tap_response(node, peer, &request, frame, cause);
             self.tell_ready(node, connection);
+        }
+        let label = Label { api_key: header.api_key, response: header.response };
+        for struck in self.fabric.begin_frame(socket, label, cause.0, self.now) {
+            self.note_struck(node, peer, header, struck, cause);
         }
     }
 

@@ -44,6 +44,8 @@ pub enum Due {
     FaultBegins(usize),
     /// A fault ends.
     FaultEnds(usize),
+    /// A fault that comes and goes does so.
+    FaultTurns(usize),
     /// A driver wanted to be asked.
     Drive {
         /// Whose.

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::cast::{Birth, Member};
 use super::*;
-use crate::scenario::model::{Fault, FaultKind, Network, Target};
+use crate::scenario::model::{Fate, Fault, FaultKind, Frames, Network, Target};
 use crate::workload::Driver;
 
 const EVERY: Duration = Duration::millis(2);
@@ -204,7 +204,23 @@ fn trouble() -> Vec<Fault> {
         fault("f9", 4_000, 400, FaultKind::StuckDisk { target: node("b1") }),
         fault("f10", 4_100, 400, FaultKind::PowerLossAtOperation { target: node("b1"), nth: 7 }),
         fault("f11", 4_600, 400, FaultKind::Crash { target: node("nobody") }),
+        fault("f12", 100, 300, FaultKind::Frame { frames: echoes(3), fate: Fate::Hold }),
+        fault("f13", 150, 400, FaultKind::Frame { frames: echoes(9), fate: Fate::SeverBefore }),
+        fault("f14", 1_400, 400, flapping("p1")),
+        fault("f15", 1_500, 300, FaultKind::NarrowLink { from: node("b1"), to: None, bandwidth: 8_000 }),
+        fault("f16", 1_900, 50, FaultKind::Split { groups: vec![vec![node("b1")], vec![node("p2")]], one_way: true }),
+        fault("f17", 3_300, 100, FaultKind::Bridge { target: node("p2") }),
     ]
+}
+
+/// Answers of the server, from the `nth` on.
+fn echoes(nth: u64) -> Frames {
+    Frames { apis: vec!["Fetch".into()], responses: true, from: None, to: Some(node("b1")), nth, count: 2 }
+}
+
+fn flapping(from: &str) -> FaultKind {
+    let (every, down) = (Duration::millis(100), Duration::millis(30));
+    FaultKind::FlappingLink { from: node(from), to: Some(node("b1")), every, down, one_way: false }
 }
 
 fn run_toys(plan: &Scenario, toys: Toys, options: RunOptions) -> (RunReport, Seen) {
@@ -299,12 +315,13 @@ fn every_fault_strikes_once_and_ends() {
         }
     }
     assert_eq!(began, ended);
-    assert_eq!(began.len(), 10);
+    assert_eq!(began.len(), 16);
     assert_eq!(skipped, BTreeSet::from(["f11".to_string()]));
     let count = |name| report.counts.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count);
     assert_eq!((count("ProcessCrashed"), count("PowerLost"), count("NodeStopped")), (2, 2, 1));
     assert_eq!((count("Paused"), count("Resumed"), count("Settled")), (1, 1, 1));
     assert_eq!(count("NodeStarted"), 3 + 5);
+    assert_eq!(count("FrameStruck"), 4);
 }
 
 #[test]

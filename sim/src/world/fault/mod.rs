@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   targets    whom it strikes                  processes    crash, power loss, pause, restart
-//!   disks      what a device does to its node   links        what the network does
+//!   disks      what a device does to its node   links        what the network does; maps: cuts of many links at once
 //! ```
 
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::scenario::model::FaultKind;
 
 mod disks;
 mod links;
+mod maps;
 mod processes;
 mod targets;
 
@@ -32,6 +33,8 @@ pub struct Ongoing {
     pub ended: bool,
     /// What its end takes back.
     undo: Vec<Undo>,
+    /// Directions that it cuts and heals in turn.
+    flaps: Vec<(u16, u16)>,
 }
 
 /// Something to be taken back.
@@ -75,9 +78,13 @@ impl World {
         let (began, undo) = (ongoing.began, std::mem::take(&mut ongoing.undo));
         let id = Arc::from(self.plan.faults[fault].id.as_str());
         let ended = self.note_world(None, began, WorldFact::FaultEnded { fault: id });
+        self.mend(fault, undo, ended);
+    }
+
+    fn mend(&mut self, fault: usize, undo: Vec<Undo>, ended: EventId) {
         for undo in undo {
             match undo {
-                Undo::Link(undo) => self.mend_link(undo),
+                Undo::Link(undo) => self.mend_link(fault, undo),
                 Undo::Process(undo) => self.revive(fault, undo, ended),
                 Undo::Disk(undo) => self.mend_disk(undo),
             }
@@ -110,7 +117,8 @@ impl World {
     }
 
     fn strike_with(&mut self, fault: usize, kind: &FaultKind, nodes: &[u16]) {
-        let node = nodes[0];
+        // Some kinds strike no node in particular; none of these asks for this one.
+        let node = nodes.first().copied().unwrap_or(u16::MAX);
         match kind {
             // These two end some time after they have struck, which is not yet.
             FaultKind::PowerLossAtOperation { nth, .. } => return self.arm_power_loss(fault, node, *nth),
@@ -123,6 +131,13 @@ impl World {
             FaultKind::SlowLink { by, .. } => self.slow_link(fault, node, nodes[1], *by),
             FaultKind::SlowDisk { by, .. } => self.slow_disk(fault, node, *by),
             FaultKind::StuckDisk { .. } => self.stick_disk(fault, node),
+            FaultKind::Frame { frames, fate } => self.operate(fault, frames, *fate),
+            FaultKind::StaleMetadata { by, .. } => self.age_metadata(fault, node, nodes[1], *by),
+            FaultKind::NarrowLink { bandwidth, .. } => self.narrow_link(fault, node, nodes.get(1).copied(), *bandwidth),
+            FaultKind::FlappingLink { one_way, .. } => self.flap(fault, node, nodes.get(1).copied(), *one_way),
+            FaultKind::Split { .. } | FaultKind::Bridge { .. } | FaultKind::MajoritiesRing | FaultKind::CutClients { .. } => {
+                self.cut_map(fault, kind);
+            }
         }
         self.schedule_return(Some(fault));
     }

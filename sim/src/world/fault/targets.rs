@@ -42,18 +42,43 @@ impl World {
             FaultKind::Isolate { target, .. } | FaultKind::SlowDisk { target, .. } | FaultKind::StuckDisk { target } => {
                 Ok(vec![self.resolve(fault, target, None)?])
             }
-            FaultKind::Cut { from, to, .. } | FaultKind::SlowLink { from, to, .. } => {
-                let from = self.resolve(fault, from, None)?;
-                let to = self.resolve(fault, to, Some(from))?;
-                if from == to {
-                    return Err(format!("both ends are {}", self.member(from).name));
+            FaultKind::StaleMetadata { target, .. } => {
+                let node = self.resolve(fault, target, None)?;
+                let controller = self.resolve(fault, &Target::Controller, None)?;
+                if matches!(self.member(node).role, Role::Broker(_)) {
+                    Ok(vec![node, controller])
+                } else {
+                    Err(format!("{} is no broker and fetches no metadata log", self.member(node).name))
                 }
-                Ok(vec![from, to])
             }
+            FaultKind::Frame { frames, .. } => self.ends(fault, frames.from.as_ref(), frames.to.as_ref()),
+            FaultKind::FlappingLink { from, to, .. } | FaultKind::NarrowLink { from, to, .. } => {
+                self.ends(fault, Some(from), to.as_ref())
+            }
+            FaultKind::Split { .. } | FaultKind::Bridge { .. } | FaultKind::MajoritiesRing | FaultKind::CutClients { .. } => {
+                self.map(fault, kind).map(|map| map.nodes)
+            }
+            FaultKind::Cut { from, to, .. } | FaultKind::SlowLink { from, to, .. } => self.ends(fault, Some(from), Some(to)),
         }
     }
 
-    fn resolve(&self, fault: usize, target: &Target, not: Option<u16>) -> Result<u16, String> {
+    /// The ends of a link, as far as they are named.
+    pub(super) fn ends(&self, fault: usize, from: Option<&Target>, to: Option<&Target>) -> Result<Vec<u16>, String> {
+        let from = from.map(|from| self.resolve(fault, from, None)).transpose()?;
+        let to = to.map(|to| self.resolve(fault, to, from)).transpose()?;
+        match (from, to) {
+            (Some(from), Some(to)) if from == to => Err(format!("both ends are {}", self.member(from).name)),
+            (from, to) => Ok(from.into_iter().chain(to).collect()),
+        }
+    }
+
+    pub(super) fn resolve(&self, fault: usize, target: &Target, not: Option<u16>) -> Result<u16, String> {
+        self.resolve_at(fault, 0, target, not)
+    }
+
+    /// As [`World::resolve`]; targets in other places of a list choose for themselves.
+    pub(super) fn resolve_at(&self, fault: usize, place: u64, target: &Target, not: Option<u16>) -> Result<u16, String> {
+        let choose = |nodes, nobody: &str| self.choose(fault, place, nodes, nobody);
         let partition = |topic: &str, index: u32| {
             self.directory.partition(topic, index).ok_or_else(|| format!("{topic}-{index} does not exist"))
         };
@@ -62,7 +87,7 @@ impl World {
             Target::AnyBroker => {
                 let runs = |node: &u16| self.nodes[usize::from(*node)].process.is_some();
                 let brokers = (0..number(self.nodes.len())).filter(|node| matches!(self.member(*node).role, Role::Broker(_)));
-                self.choose(fault, brokers.filter(runs).filter(|node| Some(*node) != not).collect(), "no broker runs")
+                choose(brokers.filter(runs).filter(|node| Some(*node) != not).collect(), "no broker runs")
             }
             Target::Controller => {
                 let controller = self.directory.controller().ok_or("there is no active controller")?;
@@ -77,21 +102,21 @@ impl World {
                 let entry = partition(topic, *index)?;
                 let followers = entry.state.isr.iter().filter(|id| Some(**id) != entry.state.leader);
                 let nodes = followers.filter_map(|id| self.by_id(*id)).filter(|node| Some(*node) != not).collect();
-                self.choose(fault, nodes, &format!("no follower is in the ISR of {topic}-{index}"))
+                choose(nodes, &format!("no follower is in the ISR of {topic}-{index}"))
             }
             Target::Follower(topic, index) => {
                 let entry = partition(topic, *index)?;
                 let followers = entry.replicas.iter().filter(|id| Some(**id) != entry.state.leader);
                 let nodes = followers.filter_map(|id| self.by_id(*id)).filter(|node| Some(*node) != not).collect();
-                self.choose(fault, nodes, &format!("{topic}-{index} has no follower"))
+                choose(nodes, &format!("{topic}-{index} has no follower"))
             }
         }
     }
 
-    fn choose(&self, fault: usize, mut nodes: Vec<u16>, nobody: &str) -> Result<u16, String> {
+    fn choose(&self, fault: usize, place: u64, mut nodes: Vec<u16>, nobody: &str) -> Result<u16, String> {
         nodes.sort_unstable();
         let last = nodes.len().checked_sub(1).ok_or(nobody)?;
-        let mut dice = self.chance.about(Tag::Target, [key_of(&self.plan.faults[fault].id), 0, 0, 0]);
+        let mut dice = self.chance.about(Tag::Target, [key_of(&self.plan.faults[fault].id), place, 0, 0]);
         Ok(nodes[dice.up_to(last as u64) as usize])
     }
 
