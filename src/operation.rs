@@ -79,8 +79,31 @@ pub enum Operation {
         /// Name.
         name: Arc<str>,
     },
+    /// Admin: give up the records of a partition below an offset.
+    DeleteRecords {
+        /// Which partition.
+        partition: TopicPartition,
+        /// First offset to be kept; -1: the high watermark at that moment.
+        before: Offset,
+    },
+    /// Admin: let the controller elect leaders now.
+    ElectLeaders {
+        /// Which leaders.
+        election: Election,
+        /// Of which partitions; `None`: of all.
+        partitions: Option<Vec<TopicPartition>>,
+    },
     /// Broker, controller: hand over what you lead, flush, mark the log directory clean and stop. Completes when done.
     Shutdown,
+}
+
+/// Which leader an election without need is to bring.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Election {
+    /// The first replica of the assignment.
+    Preferred,
+    /// Any replica, where there is no leader: records may be lost.
+    Unclean,
 }
 
 /// A place in a partition.
@@ -140,6 +163,16 @@ pub enum Outcome {
         topic: TopicId,
         /// Each partition: leader (or none), replicas, ISR.
         partitions: Vec<PartitionDescription>,
+    },
+    /// The records are given up by all replicas that live.
+    RecordsDeleted {
+        /// The smallest log start of these replicas.
+        low_watermark: Offset,
+    },
+    /// The controller has looked at the partitions. Those that needed no election are not listed when all were asked for.
+    LeadersElected {
+        /// Each partition with Kafka's error code, 0 for a new leader.
+        partitions: Vec<(TopicPartition, i16)>,
     },
     /// The node has stopped in order.
     Stopped,

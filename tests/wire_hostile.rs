@@ -55,6 +55,8 @@ fn shapes() -> Vec<Shape> {
     shapes.extend(of::<wire::ApiVersionsRequest, wire::ApiVersionsResponse>(ApiKey::ApiVersions));
     shapes.extend(of::<wire::CreateTopicsRequest, wire::CreateTopicsResponse>(ApiKey::CreateTopics));
     shapes.extend(of::<wire::DeleteTopicsRequest, wire::DeleteTopicsResponse>(ApiKey::DeleteTopics));
+    shapes.extend(of::<wire::DeleteRecordsRequest, wire::DeleteRecordsResponse>(ApiKey::DeleteRecords));
+    shapes.extend(of::<wire::ElectLeadersRequest, wire::ElectLeadersResponse>(ApiKey::ElectLeaders));
     shapes.extend(of::<wire::InitProducerIdRequest, wire::InitProducerIdResponse>(ApiKey::InitProducerId));
     shapes.extend(of::<wire::OffsetForLeaderEpochRequest, wire::OffsetForLeaderEpochResponse>(ApiKey::OffsetForLeaderEpoch));
     shapes.extend(of::<wire::AlterPartitionRequest, wire::AlterPartitionResponse>(ApiKey::AlterPartition));
@@ -62,7 +64,7 @@ fn shapes() -> Vec<Shape> {
     shapes.extend(of::<wire::BrokerRegistrationRequest, wire::BrokerRegistrationResponse>(ApiKey::BrokerRegistration));
     shapes.extend(of::<wire::BrokerHeartbeatRequest, wire::BrokerHeartbeatResponse>(ApiKey::BrokerHeartbeat));
     shapes.extend(of::<wire::AllocateProducerIdsRequest, wire::AllocateProducerIdsResponse>(ApiKey::AllocateProducerIds));
-    assert!(ApiKey::ALL.iter().filter(|key| key.implemented().is_some()).count() == 14, "every API is listed");
+    assert!(ApiKey::ALL.iter().filter(|key| key.implemented().is_some()).count() == 16, "every API is listed");
     shapes
 }
 

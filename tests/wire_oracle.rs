@@ -181,6 +181,8 @@ apis! {
     metadata: Metadata, MetadataRequest, MetadataResponse;
     api_versions: ApiVersions, ApiVersionsRequest, ApiVersionsResponse;
     create_topics: CreateTopics, CreateTopicsRequest, CreateTopicsResponse;
+    delete_records: DeleteRecords, DeleteRecordsRequest, DeleteRecordsResponse;
+    elect_leaders: ElectLeaders, ElectLeadersRequest, ElectLeadersResponse;
     delete_topics: DeleteTopics, DeleteTopicsRequest, DeleteTopicsResponse;
     init_producer_id: InitProducerId, InitProducerIdRequest, InitProducerIdResponse;
     offset_for_leader_epoch: OffsetForLeaderEpoch, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;

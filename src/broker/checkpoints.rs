@@ -2,16 +2,17 @@
 //!
 //! None of it is needed for safety. A lost high watermark is learned again from the leader; a lost recovery point makes recovery read more.
 //! So it is enough to write now and then: high watermarks every 5 s, the others every 60 s, and all of them at a clean shutdown. A file is
-//! replaced as a whole, and not again before the last replacement has ended, so that versions reach the disk in order.
+//! replaced as a whole, and not again before the last replacement has ended, so that versions reach the disk in order. Only a log start that
+//! moved is written at once: the files of what was given up wait for it.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use crate::actor::Outbox;
-use crate::disk::DiskError;
-use crate::log::LogError;
+use crate::disk::{Disk, DiskError};
 use crate::log::checkpoint::{HIGH_WATERMARK_FILE, LOG_START_FILE, RECOVERY_POINT_FILE, encode_offsets};
+use crate::log::{Log, LogError};
 use crate::replica::Replica;
 use crate::types::{Offset, PartitionId, Ticket, Time};
 
@@ -25,6 +26,8 @@ pub(super) struct Checkpoints {
     high_watermarks_due: Time,
     recovery_points_due: Time,
     writing: BTreeMap<Ticket, Written>,
+    /// Some log has given up records whose files can go once the checkpoints tell its start.
+    log_starts_moved: bool,
     /// The last high watermarks written: an idle broker need not write them again.
     last_high_watermarks: Bytes,
 }
@@ -34,7 +37,7 @@ pub(super) struct Checkpoints {
 enum Written {
     HighWatermarks,
     RecoveryPoints(Vec<(PartitionId, Offset)>),
-    LogStarts,
+    LogStarts(Vec<(PartitionId, Offset)>),
 }
 
 impl Checkpoints {
@@ -52,8 +55,16 @@ impl Checkpoints {
         }
         if self.recovery_points_due <= now {
             self.recovery_points_due = now.plus(config.recovery_point_checkpoint_interval);
-            self.write_recovery_points(partitions, out);
+            self.log_starts_moved = true;
         }
+        if self.log_starts_moved && self.write_recovery_points(partitions, out) {
+            self.log_starts_moved = false;
+        }
+    }
+
+    /// A log start has moved: to be written soon.
+    pub fn note_log_start(&mut self) {
+        self.log_starts_moved = true;
     }
 
     /// Writes all three files, once and for all.
@@ -76,18 +87,23 @@ impl Checkpoints {
         }
     }
 
-    fn write_recovery_points(&mut self, partitions: &Partitions, out: &mut Outbox) {
+    /// Begins to write recovery points and log starts; false while the last ones are still on their way.
+    fn write_recovery_points(&mut self, partitions: &Partitions, out: &mut Outbox) -> bool {
         if self.writing.values().any(|written| !matches!(written, Written::HighWatermarks)) {
-            return;
+            return false;
         }
         // The recovery points come last: when they are on the disk, nothing on it tells of a former log of the same name any more.
         self.write_high_watermarks(partitions, out);
         let ticket = out.replace(LOG_START_FILE, content(partitions, Replica::log_start));
-        self.writing.insert(ticket, Written::LogStarts);
+        self.writing.insert(ticket, Written::LogStarts(told(partitions, Replica::log_start)));
+        true
+    }
+
+    /// Goes on when the log starts are on the disk: a log may tell more of what it holds then.
+    fn go_on_with_recovery_points(&mut self, partitions: &Partitions, out: &mut Outbox) {
         let point = |replica: &Replica| replica.log().recovery_point();
-        let points = partitions.replicas().map(|replica| (replica.partition(), point(replica))).collect();
         let ticket = out.replace(RECOVERY_POINT_FILE, content(partitions, point));
-        self.writing.insert(ticket, Written::RecoveryPoints(points));
+        self.writing.insert(ticket, Written::RecoveryPoints(told(partitions, point)));
     }
 
     /// A replacement has ended. `None` if it was not ours.
@@ -100,8 +116,13 @@ impl Checkpoints {
     ) -> Option<Result<(), LogError>> {
         let written = self.writing.remove(&ticket)?;
         Some(result.map_err(LogError::from).and_then(|()| match written {
-            Written::HighWatermarks | Written::LogStarts => Ok(()),
-            Written::RecoveryPoints(points) => note_recovery_points(points, partitions, step),
+            Written::HighWatermarks => Ok(()),
+            Written::LogStarts(starts) => {
+                let noted = note(starts, Log::log_start_written, partitions, step);
+                self.go_on_with_recovery_points(partitions, step.out);
+                noted
+            }
+            Written::RecoveryPoints(points) => note(points, Log::recovery_point_written, partitions, step),
         }))
     }
 
@@ -111,17 +132,24 @@ impl Checkpoints {
     }
 }
 
-fn note_recovery_points(
-    points: Vec<(PartitionId, Offset)>,
+/// Tells each log what the disk now says of it, which may let old segments go.
+fn note(
+    told: Vec<(PartitionId, Offset)>,
+    written: fn(&mut Log, &mut dyn Disk, Offset) -> Result<(), LogError>,
     partitions: &mut Partitions,
     step: &mut Step<'_>,
 ) -> Result<(), LogError> {
-    for (partition, point) in points {
+    for (partition, offset) in told {
         if let Some((replica, _)) = partitions.touch(partition) {
-            replica.log_mut().recovery_point_written(step.disk, point)?;
+            written(replica.log_mut(), step.disk, offset)?;
+            replica.log_mut().remove_old_segments(step.disk)?;
         }
     }
     Ok(())
+}
+
+fn told(partitions: &Partitions, offset: impl Fn(&Replica) -> Offset) -> Vec<(PartitionId, Offset)> {
+    partitions.replicas().map(|replica| (replica.partition(), offset(replica))).collect()
 }
 
 fn content(partitions: &Partitions, offset: impl Fn(&Replica) -> Offset) -> Bytes {

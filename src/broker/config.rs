@@ -48,6 +48,21 @@ pub struct BrokerConfig {
     pub log_segment_bytes: u32,
     /// Records after which a log is flushed (`log.flush.interval.messages`), unless the topic says otherwise.
     pub log_flush_interval_messages: u64,
+    /// How often is looked for what retention gives up (`log.retention.check.interval.ms`).
+    pub retention_check_interval: Duration,
+    /// Age at which segments are given up, unless the topic says otherwise (`log.retention.ms`); `None`: kept for ever.
+    pub log_retention_age: Option<Duration>,
+    /// Size of a log above which its oldest segments are given up, unless the topic says otherwise (`log.retention.bytes`);
+    /// `None`: no bound.
+    pub log_retention_bytes: Option<u64>,
+    /// Age of its first record at which a segment is closed, unless the topic says otherwise (`log.roll.ms`).
+    pub log_roll_age: Duration,
+    /// How far in the past a record may be dated, unless the topic says otherwise (`log.message.timestamp.before.max.ms`).
+    pub timestamp_behind_max: Duration,
+    /// How far in the future a record may be dated, unless the topic says otherwise (`log.message.timestamp.after.max.ms`).
+    pub timestamp_ahead_max: Duration,
+    /// After how long a silence a producer is forgotten (`producer.id.expiration.ms`).
+    pub producer_expiration: Duration,
     /// `min.insync.replicas`, unless the topic says otherwise.
     pub min_insync_replicas: u32,
     /// `unclean.leader.election.enable`, unless the topic says otherwise.
@@ -113,10 +128,17 @@ const PROPERTIES: &[(&str, Setter)] = &[
         number(v, 1, i64::MAX, "a number of records from 1 on").map(|n| c.log_flush_interval_messages = n as u64)
     }),
     ("log.flush.offset.checkpoint.interval.ms", |c, v| millis(v).map(|d| c.recovery_point_checkpoint_interval = d)),
+    ("log.message.timestamp.after.max.ms", |c, v| long(v, 0).map(|n| c.timestamp_ahead_max = age(n))),
+    ("log.message.timestamp.before.max.ms", |c, v| long(v, 0).map(|n| c.timestamp_behind_max = age(n))),
+    ("log.retention.bytes", |c, v| long(v, -1).map(|n| c.log_retention_bytes = u64::try_from(n).ok())),
+    ("log.retention.check.interval.ms", |c, v| millis(v).map(|d| c.retention_check_interval = d)),
+    ("log.retention.ms", |c, v| long(v, -1).map(|n| c.log_retention_age = (n >= 0).then(|| age(n)))),
+    ("log.roll.ms", |c, v| long(v, 1).map(|n| c.log_roll_age = age(n))),
     ("log.segment.bytes", |c, v| bytes(v).map(|n| c.log_segment_bytes = n)),
     ("message.max.bytes", |c, v| bytes(v).map(|n| c.message_max_bytes = n)),
     ("min.insync.replicas", |c, v| number(v, 1, 32_767, COUNT).map(|n| c.min_insync_replicas = n as u32)),
     ("num.partitions", |c, v| number(v, 1, 32_767, COUNT).map(|n| c.num_partitions = n as i32)),
+    ("producer.id.expiration.ms", |c, v| millis(v).map(|d| c.producer_expiration = d)),
     ("replica.fetch.backoff.ms", |c, v| millis(v).map(|d| c.replica_fetch_backoff = d)),
     ("replica.fetch.max.bytes", |c, v| bytes(v).map(|n| c.replica_fetch_max_bytes = n as i32)),
     ("replica.fetch.min.bytes", |c, v| bytes(v).map(|n| c.replica_fetch_min_bytes = n as i32)),
@@ -150,6 +172,13 @@ impl BrokerConfig {
             recovery_point_checkpoint_interval: Duration::secs(60),
             log_segment_bytes: 1 << 30,
             log_flush_interval_messages: i64::MAX as u64,
+            retention_check_interval: Duration::secs(5 * 60),
+            log_retention_age: Some(Duration::secs(7 * 24 * 3600)),
+            log_retention_bytes: None,
+            log_roll_age: Duration::secs(7 * 24 * 3600),
+            timestamp_behind_max: Duration(u64::MAX),
+            timestamp_ahead_max: Duration::secs(3600),
+            producer_expiration: Duration::secs(24 * 3600),
             min_insync_replicas: 1,
             unclean_leader_election: false,
             message_max_bytes: 1_048_588,
@@ -208,6 +237,15 @@ fn bytes(value: &str) -> Result<u32, &'static str> {
 
 fn millis(value: &str) -> Result<Duration, &'static str> {
     number(value, 1, i64::from(i32::MAX), MILLISECONDS).map(Duration::from_millis_field)
+}
+
+fn long(value: &str, least: i64) -> Result<i64, &'static str> {
+    let allowed = if least < 0 { "a whole number from -1 (no bound) on" } else { "a whole number that is not negative" };
+    number(value, least, i64::MAX, allowed)
+}
+
+fn age(millis: i64) -> Duration {
+    Duration::from_millis_field(millis)
 }
 
 fn boolean(value: &str) -> Result<bool, &'static str> {

@@ -196,7 +196,9 @@ impl BrokerActor {
             | Operation::ListOffset { .. }
             | Operation::CreateTopic { .. }
             | Operation::DeleteTopic { .. }
-            | Operation::DescribeTopic { .. } => {
+            | Operation::DescribeTopic { .. }
+            | Operation::DeleteRecords { .. }
+            | Operation::ElectLeaders { .. } => {
                 let code = ErrorCode::INVALID_REQUEST.code();
                 complete(command.id, Outcome::Failed { code, certainty: Certainty::Definite }, step);
             }

@@ -29,8 +29,9 @@
 //! | `lifecycle`, `recovery`, `checkpoints` | birth, the disk, the end |
 //! | `session` | registration and heartbeats |
 //! | `metadata_view`, `partitions`, `topic_settings` | the cluster as known, and what of it is ours |
-//! | `produce`, `fetch`, `purgatory` | the two requests that wait |
+//! | `produce`, `fetch`, `purgatory` | requests that wait |
 //! | `settle` | the end of each step |
+//! | `delete_records`, `retention` | giving up old records, the first waiting for followers |
 //! | `fetchers`, `isr` | following, and carrying ISR proposals |
 //! | `topics`, `offsets`, `producer_ids`, `forwarding` | everything else clients ask |
 //!
@@ -38,6 +39,7 @@
 
 mod checkpoints;
 pub mod config;
+mod delete_records;
 mod fetch;
 mod fetchers;
 mod forwarding;
@@ -51,6 +53,7 @@ mod producer_ids;
 mod purgatory;
 mod recovery;
 mod reply;
+mod retention;
 mod session;
 mod settle;
 #[cfg(test)]
@@ -101,6 +104,7 @@ pub struct BrokerActor {
     fetchers: Fetchers,
     isr_changes: IsrChanges,
     isr_scan_due: Time,
+    retention_due: Time,
     forwarding: Forwarding,
     producer_ids: ProducerIds,
     checkpoints: Checkpoints,
@@ -137,6 +141,7 @@ impl BrokerActor {
             fetchers: Fetchers::default(),
             isr_changes: IsrChanges::new(&config, channels.clone()),
             isr_scan_due: Time::ZERO,
+            retention_due: Time::ZERO,
             forwarding: Forwarding::new(&config, channels.clone()),
             producer_ids: ProducerIds::default(),
             checkpoints: Checkpoints::default(),
@@ -262,8 +267,11 @@ impl BrokerActor {
             Request::Metadata(request) => self.on_metadata(caller, request, step),
             Request::ApiVersions(_) => on_api_versions(caller, step),
             Request::OffsetForLeaderEpoch(request) => self.on_offset_for_leader_epoch(caller, request, step),
+            Request::DeleteRecords(request) => self.on_delete_records(caller, &request, step),
             Request::InitProducerId(request) => self.on_init_producer_id(caller, &request, step),
-            Request::CreateTopics(_) | Request::DeleteTopics(_) => self.on_forwardable(caller, frame, step),
+            Request::CreateTopics(_) | Request::DeleteTopics(_) | Request::ElectLeaders(_) => {
+                self.on_forwardable(caller, frame, step)
+            }
             // Only controllers serve these.
             Request::AlterPartition(_)
             | Request::Envelope(_)
@@ -320,6 +328,7 @@ impl BrokerActor {
         let result = self.partitions.remove_unclaimed(step);
         self.expect_disk(result, step);
         self.isr_scan_due = step.now.mono.plus(self.config.replica_lag_time_max.divided(2));
+        self.retention_due = step.now.mono.plus(self.config.retention_check_interval);
         self.session.hurry();
     }
 

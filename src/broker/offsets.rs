@@ -97,7 +97,7 @@ impl BrokerActor {
         }
     }
 
-    fn partition_named(&self, topic: &str, index: i32) -> Result<PartitionId, ErrorCode> {
+    pub(super) fn partition_named(&self, topic: &str, index: i32) -> Result<PartitionId, ErrorCode> {
         let topic = self.view.image().topic_by_name(topic).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         match topic.partitions.contains_key(&index) {
             true => Ok(PartitionId { topic: topic.id, index }),

@@ -64,6 +64,11 @@ impl Partitions {
         self.replicas.get(&partition)
     }
 
+    /// A replica, to look at, with the brokers as they are known.
+    pub fn replica_among(&self, partition: PartitionId) -> Option<(&Replica, &Members)> {
+        self.replicas.get(&partition).map(|replica| (replica, &self.members))
+    }
+
     /// All replicas, to look at.
     pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
         self.replicas.values()

@@ -1,7 +1,8 @@
 //! Requests that wait: for followers, for records, or for time to pass.
 //!
 //! A produce with acks=all waits until the high watermark has passed its records; a fetch waits until there is enough to bring home. Both
-//! name the partitions they watch and a deadline. Nobody polls: whatever happens to a partition wakes those who watch it, and only those.
+//! name the partitions they watch and a deadline; so does the deletion of records, which waits for followers too. Nobody polls: whatever
+//! happens to a partition wakes those who watch it, and only those.
 //!
 //! ```text
 //!    park ──▶ parked (by connection) ──┬── a watched partition changed: look again, answer or stay
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::{ConnectionId, PartitionId, Time};
 
+use super::delete_records::WaitingDeletion;
 use super::fetch::WaitingFetch;
 use super::produce::WaitingProduce;
 use super::reply::Caller;
@@ -38,15 +40,18 @@ pub(super) enum Waiting {
     Produce(WaitingProduce),
     /// That enough records are there.
     Fetch(WaitingFetch),
+    /// That all replicas have given up records.
+    Deletion(WaitingDeletion),
 }
 
 impl Waiting {
     fn partitions(&self) -> impl Iterator<Item = PartitionId> + '_ {
-        let (produce, fetch) = match self {
-            Waiting::Produce(produce) => (Some(produce.partitions()), None),
-            Waiting::Fetch(fetch) => (None, Some(fetch.partitions())),
+        let (produce, fetch, deletion) = match self {
+            Waiting::Produce(produce) => (Some(produce.partitions()), None, None),
+            Waiting::Fetch(fetch) => (None, Some(fetch.partitions()), None),
+            Waiting::Deletion(deletion) => (None, None, Some(deletion.partitions())),
         };
-        produce.into_iter().flatten().chain(fetch.into_iter().flatten())
+        produce.into_iter().flatten().chain(fetch.into_iter().flatten()).chain(deletion.into_iter().flatten())
     }
 }
 

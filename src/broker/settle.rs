@@ -30,6 +30,7 @@ impl BrokerActor {
             match request {
                 Waiting::Produce(waiting) => self.answer_produce(caller, waiting, step),
                 Waiting::Fetch(waiting) => self.expire_fetch(caller, waiting, step),
+                Waiting::Deletion(waiting) => waiting.answer(caller, step),
             }
         }
         if self.view.is_published() && self.isr_scan_due <= now {
@@ -37,6 +38,7 @@ impl BrokerActor {
             let (replicas, members) = self.partitions.touch_all();
             replicas.for_each(|replica| replica.on_tick(step.now, members, step.out));
         }
+        self.check_retention(step);
     }
 
     /// Keeps every line busy with what it is for.
@@ -85,7 +87,11 @@ impl BrokerActor {
             if changes.role && self.config.mutants.is(Mutant::FetchHangsAfterLeaderChange) {
                 self.forget_fetches(partition, step);
             }
-            if changes.role || changes.log_end || changes.high_watermark {
+            if changes.log_start {
+                self.checkpoints.note_log_start();
+                self.stirred = true;
+            }
+            if changes.role || changes.log_end || changes.high_watermark || changes.low_watermark {
                 self.wake(partition, step);
             }
             if let Some(error) = self.partitions.failure(partition) {
@@ -100,6 +106,7 @@ impl BrokerActor {
             match self.parked.parked(connection).map(|parked| &parked.request) {
                 Some(Waiting::Produce(_)) => self.look_again_at_produce(connection, step),
                 Some(Waiting::Fetch(_)) => self.look_again_at_fetch(connection, step),
+                Some(Waiting::Deletion(_)) => self.look_again_at_deletion(connection, step),
                 None => {}
             }
         }
@@ -138,7 +145,8 @@ impl BrokerActor {
     /// When a part wants to be woken.
     pub(super) fn next_wish(&self) -> Option<Time> {
         let lines = if self.stirred { self.next_wish_of_lines() } else { self.lines_due };
-        earliest([lines, self.parked.deadline(), self.view.is_published().then_some(self.isr_scan_due)])
+        let scan = self.view.is_published().then_some(self.isr_scan_due);
+        earliest([lines, self.parked.deadline(), scan, self.retention_deadline()])
     }
 
     fn next_wish_of_lines(&self) -> Option<Time> {

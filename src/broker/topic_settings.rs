@@ -20,20 +20,50 @@ pub(super) fn replica_settings(broker: &BrokerConfig, topic: &TopicConfig) -> Se
 
 /// How its log is kept.
 pub(super) fn log_config(broker: &BrokerConfig, topic: &TopicConfig) -> LogConfig {
-    let segment_bytes = if is_set(topic, "segment.bytes") { clamp(topic.segment_bytes()) } else { broker.log_segment_bytes };
-    let message_bytes =
-        if is_set(topic, "max.message.bytes") { clamp(topic.max_message_bytes() as u64) } else { broker.message_max_bytes };
+    let (retention_age_max, retention_bytes_max) = retention(broker, topic);
     LogConfig {
-        segment_bytes_max: segment_bytes,
-        segment_age_max: Duration::millis(topic.segment_ms()),
+        segment_bytes_max: either(topic, "segment.bytes", |topic| clamp(topic.segment_bytes()), broker.log_segment_bytes),
+        segment_age_max: either(topic, "segment.ms", |topic| millis(topic.segment_ms()), broker.log_roll_age),
         index_interval_bytes: clamp(topic.index_interval_bytes()),
         flush_messages: Some(flush_messages(broker, topic)).filter(|messages| *messages < i64::MAX as u64),
-        message_bytes_max: message_bytes,
-        retention_age_max: topic.retention_ms().map(Duration::millis),
-        retention_bytes_max: topic.retention_bytes(),
+        producer_expiration: broker.producer_expiration,
+        message_bytes_max: either(
+            topic,
+            "max.message.bytes",
+            |topic| clamp(topic.max_message_bytes() as u64),
+            broker.message_max_bytes,
+        ),
+        log_append_time: topic.log_append_time(),
+        timestamp_behind_max: either(
+            topic,
+            "message.timestamp.before.max.ms",
+            |topic| millis(topic.timestamp_before_ms()),
+            broker.timestamp_behind_max,
+        ),
+        timestamp_ahead_max: either(
+            topic,
+            "message.timestamp.after.max.ms",
+            |topic| millis(topic.timestamp_after_ms()),
+            broker.timestamp_ahead_max,
+        ),
+        retention_age_max,
+        retention_bytes_max,
         mutants: broker.mutants,
         ..LogConfig::default()
     }
+}
+
+/// Age and size that retention allows. A topic that is only compacted keeps everything.
+fn retention(broker: &BrokerConfig, topic: &TopicConfig) -> (Option<Duration>, Option<u64>) {
+    if !topic.deletes() {
+        return (None, None);
+    }
+    let age = either(topic, "retention.ms", |topic| topic.retention_ms().map(millis), broker.log_retention_age);
+    (age, either(topic, "retention.bytes", TopicConfig::retention_bytes, broker.log_retention_bytes))
+}
+
+fn either<T>(topic: &TopicConfig, name: &str, own: impl FnOnce(&TopicConfig) -> T, otherwise: T) -> T {
+    if is_set(topic, name) { own(topic) } else { otherwise }
 }
 
 /// How a log is kept of whose topic nothing is known yet.
@@ -47,6 +77,11 @@ fn flush_messages(broker: &BrokerConfig, topic: &TopicConfig) -> u64 {
 
 fn is_set(topic: &TopicConfig, name: &str) -> bool {
     topic.iter().any(|(set, _)| set == name)
+}
+
+/// A property may say more milliseconds than a span can hold: then it is the longest there is.
+fn millis(millis: u64) -> Duration {
+    Duration::millis(1).times(millis)
 }
 
 fn clamp(bytes: u64) -> u32 {

@@ -1,4 +1,5 @@
-//! The admin client: creates, deletes and describes topics. Any broker will do; brokers forward to the controller themselves.
+//! The admin client: creates, deletes and describes topics, deletes records, asks for elections. Any broker will do, for brokers forward
+//! to the controller themselves; only records are deleted by the leader of their partition.
 //!
 //! A request whose answer was lost may have been carried out, so its repetition can meet its own effect:
 //!
@@ -6,6 +7,8 @@
 //!   create ──▶ answer lost ──▶ create again ──▶ TOPIC_ALREADY_EXISTS ──▶ describe ──▶ as many partitions? then it is ours
 //!   delete ──▶ answer lost ──▶ delete again ──▶ UNKNOWN_TOPIC_OR_PARTITION ──▶ it was deleted
 //! ```
+//!
+//! Records deleted twice are deleted once, and an election that was lost shows as one that is not needed.
 //!
 //! Without such a doubt the same errors are simply failures. Retriable errors are retried until `default.api.timeout.ms`.
 
@@ -19,10 +22,13 @@ use super::connections::Reply;
 use crate::actor::{Actor, Event, Now, Outbox};
 use crate::digest::Digest;
 use crate::disk::Disk;
-use crate::operation::{Certainty, Command, Completion, Operation, OperationId, Outcome, PartitionDescription};
-use crate::types::{LeaderEpoch, Time};
+use crate::operation::{Certainty, Command, Completion, Election, Operation, OperationId, Outcome, PartitionDescription};
+use crate::types::{LeaderEpoch, Offset, Time, TopicPartition};
 use crate::wire::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use crate::wire::delete_records_request::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use crate::wire::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
+use crate::wire::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
+use crate::wire::elect_leaders_response::ElectLeadersResponse;
 use crate::wire::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use crate::wire::metadata_response::{MetadataResponse, MetadataResponsePartition, MetadataResponseTopic};
 use crate::wire::{ApiKey, ErrorCode, Request, Response};
@@ -59,6 +65,14 @@ enum Work {
     Recognise(Blueprint),
     Delete,
     Describe,
+    DeleteRecords {
+        partition: i32,
+        before: Offset,
+    },
+    Elect {
+        election: Election,
+        partitions: Option<Vec<TopicPartition>>,
+    },
 }
 
 #[derive(Clone, Hash, Debug)]
@@ -91,6 +105,11 @@ impl AdminActor {
             }
             Operation::DeleteTopic { name } => (name, Work::Delete),
             Operation::DescribeTopic { name } => (name, Work::Describe),
+            Operation::DeleteRecords { partition: TopicPartition { topic, index }, before } => {
+                self.cluster.follow(&topic);
+                (topic, Work::DeleteRecords { partition: index, before })
+            }
+            Operation::ElectLeaders { election, partitions } => (Arc::from(""), Work::Elect { election, partitions }),
             _ => {
                 let outcome = Outcome::Failed { code: ErrorCode::INVALID_REQUEST.code(), certainty: Certainty::Definite };
                 return out.complete(Completion { id: command.id, outcome });
@@ -124,13 +143,18 @@ impl AdminActor {
             Step::Done(outcome) => {
                 out.complete(Completion { id: task.operation, outcome });
                 self.tasks.remove(at);
+                self.forget_topics();
             }
             Step::Failed(error) => {
                 task.error = error;
                 out.complete(task.failure());
                 self.tasks.remove(at);
+                self.forget_topics();
             }
             Step::Retry(error) => {
+                if task.partition().is_some() {
+                    self.cluster.refresh();
+                }
                 task.error = error;
                 task.failures = task.failures.saturating_add(1);
                 task.retry_at = now.plus(self.config.common.retry_backoff.after(task.failures));
@@ -145,8 +169,16 @@ impl AdminActor {
             out.complete(task.failure());
         }
         self.tasks.retain(|task| task.expires > now);
+        self.forget_topics();
         for task in self.tasks.iter_mut().filter(|task| !task.asked && task.retry_at <= now) {
-            let Some(contact) = self.cluster.any(task.api(), now, out) else { break };
+            let contact = match task.partition() {
+                Some(index) => {
+                    let leader = self.cluster.leader(&task.topic, index);
+                    leader.and_then(|leader| self.cluster.version(leader.broker, task.api(), now, out))
+                }
+                None => self.cluster.any(task.api(), now, out),
+            };
+            let Some(contact) = contact else { continue };
             let left = task.expires.since(now).min(self.config.common.request_timeout);
             let timeout_ms = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
             let sent = contact.version.is_some_and(|version| {
@@ -160,6 +192,13 @@ impl AdminActor {
                 task.retry_at = now.plus(self.config.common.retry_backoff.after(task.failures));
             }
         }
+    }
+
+    /// Leaders are only of interest while records are to be deleted.
+    fn forget_topics(&mut self) {
+        let needed = |topic: &str| self.tasks.iter().any(|task| task.partition().is_some() && *task.topic == *topic);
+        let idle: Vec<Arc<str>> = self.cluster.followed().filter(|topic| !needed(topic)).cloned().collect();
+        idle.iter().for_each(|topic| self.cluster.unfollow(topic));
     }
 
     fn next_wake(&self, now: Time) -> Option<Time> {
@@ -178,6 +217,7 @@ impl Actor for AdminActor {
             self.on_command(now.mono, command, out);
         }
         self.drive(now.mono, out);
+        self.cluster.drive(now.mono, out);
         self.wake = self.next_wake(now.mono);
     }
 
@@ -196,12 +236,22 @@ impl Task {
             Work::Create(_) => ApiKey::CreateTopics,
             Work::Delete => ApiKey::DeleteTopics,
             Work::Recognise(_) | Work::Describe => ApiKey::Metadata,
+            Work::DeleteRecords { .. } => ApiKey::DeleteRecords,
+            Work::Elect { .. } => ApiKey::ElectLeaders,
+        }
+    }
+
+    /// The partition whose leader must be asked; `None` if any broker will do.
+    fn partition(&self) -> Option<i32> {
+        match self.work {
+            Work::DeleteRecords { partition, .. } => Some(partition),
+            Work::Create(_) | Work::Recognise(_) | Work::Delete | Work::Describe | Work::Elect { .. } => None,
         }
     }
 
     /// Whether the request now due may change the cluster.
     fn may_change(&self) -> bool {
-        matches!(self.work, Work::Create(_) | Work::Delete)
+        matches!(self.work, Work::Create(_) | Work::Delete | Work::DeleteRecords { .. } | Work::Elect { .. })
     }
 
     fn failure(&self) -> Completion {
@@ -225,6 +275,15 @@ impl Task {
                 }
                 Request::DeleteTopics(request)
             }
+            Work::DeleteRecords { partition, before } => {
+                Request::DeleteRecords(delete_records(&self.topic, *partition, *before, timeout_ms))
+            }
+            Work::Elect { election, partitions } => Request::ElectLeaders(ElectLeadersRequest {
+                election_type: i8::from(*election == Election::Unclean),
+                topic_partitions: partitions.as_ref().map(|partitions| partitions.iter().map(elect).collect()),
+                timeout_ms,
+                ..ElectLeadersRequest::default()
+            }),
             Work::Recognise(_) | Work::Describe => {
                 let topic = MetadataRequestTopic { name: Some(self.topic.to_string()), ..MetadataRequestTopic::default() };
                 Request::Metadata(MetadataRequest {
@@ -258,6 +317,19 @@ impl Task {
                     error => self.judge_error(error),
                 }
             }
+            (Work::DeleteRecords { partition, .. }, Response::DeleteRecords(response)) => {
+                let topics = response.topics.iter().filter(|topic| *topic.name == *self.topic);
+                let found = topics.flat_map(|topic| &topic.partitions).find(|found| found.partition_index == *partition);
+                let Some(found) = found else { return self.unmentioned() };
+                match ErrorCode(found.error_code) {
+                    ErrorCode::NONE => Step::Done(Outcome::RecordsDeleted { low_watermark: Offset(found.low_watermark) }),
+                    error => self.judge_error(error),
+                }
+            }
+            (Work::Elect { .. }, Response::ElectLeaders(response)) => match ErrorCode(response.error_code) {
+                ErrorCode::NONE => Step::Done(elected(response)),
+                error => self.judge_error(error),
+            },
             (Work::Describe, Response::Metadata(response)) => match self.find(response) {
                 Some(topic) if topic.error_code == 0 => Step::Done(describe(topic)),
                 Some(topic) if ErrorCode(topic.error_code) == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
@@ -274,7 +346,15 @@ impl Task {
                 // This broker may not have heard of it so far.
                 Some(_) | None => Step::Retry(ErrorCode::TOPIC_ALREADY_EXISTS),
             },
-            (Work::Create(_) | Work::Delete | Work::Describe | Work::Recognise(_), _) => self.unmentioned(),
+            (
+                Work::Create(_)
+                | Work::Delete
+                | Work::Describe
+                | Work::Recognise(_)
+                | Work::DeleteRecords { .. }
+                | Work::Elect { .. },
+                _,
+            ) => self.unmentioned(),
         }
     }
 
@@ -324,6 +404,28 @@ impl Blueprint {
             |partition: &MetadataResponsePartition| usize::try_from(self.replicas) == Ok(partition.replica_nodes.len());
         partitions && (self.replicas < 0 || topic.partitions.iter().all(replicas))
     }
+}
+
+fn delete_records(topic: &str, partition_index: i32, before: Offset, timeout_ms: i32) -> DeleteRecordsRequest {
+    let partition = DeleteRecordsPartition { partition_index, offset: before.0, ..DeleteRecordsPartition::default() };
+    let (name, partitions) = (topic.to_owned(), vec![partition]);
+    let topics = vec![DeleteRecordsTopic { name, partitions, ..DeleteRecordsTopic::default() }];
+    DeleteRecordsRequest { topics, timeout_ms, ..DeleteRecordsRequest::default() }
+}
+
+fn elect(partition: &TopicPartition) -> TopicPartitions {
+    let (topic, partitions) = (partition.topic.to_string(), vec![partition.index]);
+    TopicPartitions { topic, partitions, ..TopicPartitions::default() }
+}
+
+fn elected(response: &ElectLeadersResponse) -> Outcome {
+    let mut partitions = Vec::new();
+    for result in &response.replica_election_results {
+        let topic: Arc<str> = Arc::from(result.topic.as_str());
+        let told = result.partition_result.iter();
+        partitions.extend(told.map(|p| (TopicPartition { topic: topic.clone(), index: p.partition_id }, p.error_code)));
+    }
+    Outcome::LeadersElected { partitions }
 }
 
 fn describe(topic: &MetadataResponseTopic) -> Outcome {

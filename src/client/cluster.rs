@@ -96,6 +96,11 @@ impl<C> Cluster<C> {
         }
     }
 
+    /// The topics that somebody cares for.
+    pub fn followed(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.refresh.topics.iter()
+    }
+
     /// Nobody cares for this topic any more.
     pub fn unfollow(&mut self, topic: &str) {
         self.refresh.topics.remove(topic);

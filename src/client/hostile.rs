@@ -11,12 +11,14 @@ use proptest::prelude::*;
 
 use super::{AdminActor, AdminConfig, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
 use crate::actor::{Action, Actor, Event, Now, Outbox};
-use crate::operation::{Command, Operation, OperationId, Position};
+use crate::operation::{Command, Election, Operation, OperationId, Position};
 use crate::testing::MemoryDisk;
 use crate::types::{ConnectionId, LeaderEpoch, Offset, Time, Timestamp, TopicPartition, Uuid};
 use crate::wire::api_versions_response::ApiVersionsResponse;
 use crate::wire::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
+use crate::wire::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult};
 use crate::wire::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
+use crate::wire::elect_leaders_response::{ElectLeadersResponse, PartitionResult, ReplicaElectionResult};
 use crate::wire::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
 use crate::wire::init_producer_id_response::InitProducerIdResponse;
 use crate::wire::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse};
@@ -76,6 +78,16 @@ fn plausible(request: &Request) -> Response {
         Request::DeleteTopics(_) => {
             let responses = vec![DeletableTopicResult { name: Some(name), ..Default::default() }];
             Response::DeleteTopics(DeleteTopicsResponse { responses, ..Default::default() })
+        }
+        Request::DeleteRecords(_) => {
+            let partitions = vec![DeleteRecordsPartitionResult { low_watermark: 3, ..Default::default() }];
+            let topics = vec![DeleteRecordsTopicResult { name, partitions, ..Default::default() }];
+            Response::DeleteRecords(DeleteRecordsResponse { topics, ..Default::default() })
+        }
+        Request::ElectLeaders(_) => {
+            let result =
+                ReplicaElectionResult { topic: name, partition_result: vec![PartitionResult::default()], ..Default::default() };
+            Response::ElectLeaders(ElectLeadersResponse { replica_election_results: vec![result], ..Default::default() })
         }
         other => panic!("clients do not ask {other:?}"),
     }
@@ -194,8 +206,13 @@ proptest! {
         let client = AdminActor::new(AdminConfig::from_properties(&bootstrap()).expect("allowed"));
         let name: Arc<str> = Arc::from("t");
         let create = Operation::CreateTopic { name: Arc::clone(&name), partitions: 1, replicas: 0, config: BTreeMap::new() };
-        let round = [create, Operation::DescribeTopic { name: Arc::clone(&name) }, Operation::DeleteTopic { name }];
-        let commands: Vec<Operation> = round.iter().cycle().take(9).cloned().collect();
-        prop_assert_eq!(run(client, commands, harms).len(), 9);
+        let describe = Operation::DescribeTopic { name: Arc::clone(&name) };
+        let partition = TopicPartition { topic: Arc::clone(&name), index: 0 };
+        let partitions = Some(vec![partition.clone()]);
+        let (before, election) = (Offset(3), Election::Preferred);
+        let (records, leaders) = (Operation::DeleteRecords { partition, before }, Operation::ElectLeaders { election, partitions });
+        let round = [create, records, describe, leaders, Operation::DeleteTopic { name }];
+        let commands: Vec<Operation> = round.iter().cycle().take(10).cloned().collect();
+        prop_assert_eq!(run(client, commands, harms).len(), 10);
     }
 }

@@ -185,6 +185,7 @@ impl ControllerActor {
     fn on_woken(&mut self, now: Now, disk: &mut dyn Disk, out: &mut Outbox) -> Result<(), MetadataLogError> {
         let Phase::Active(active) = &mut self.phase else { return Ok(()) };
         active.controller.fence_stale(now.mono);
+        active.controller.balance(now.mono);
         active.write(now, disk, out)?;
         active.answer_parked(now.mono, disk, out)
     }

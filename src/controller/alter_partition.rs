@@ -20,7 +20,7 @@
 //! The last check is what keeps a dead replica out of the ISR: a broker that has restarted since it was seen caught up may have lost
 //! its tail, and the broker epoch the leader saw with its fetch gives it away.
 
-use super::change::Wish;
+use super::change::{Favourite, Wish};
 use super::image::Broker;
 use super::partition::{Partition, Recovery, numbers};
 use super::state::Controller;
@@ -111,7 +111,7 @@ impl Controller {
             }
             self.remark(Mutant::FencedInIsr.acted());
         }
-        let wish = Wish { isr: proposal.ids(), recovery, unclean: self.unclean(id) };
+        let wish = Wish { isr: proposal.ids(), recovery, unclean: self.unclean(id), favourite: Favourite::Present };
         self.change_partition(id, wish, |candidate| candidate == sender);
         assert_eq!(self.image.partition(id).and_then(|now| now.leader), Some(sender), "a leader in its ISR goes on leading");
         Ok(())

@@ -24,20 +24,37 @@ pub struct Wish {
     pub recovery: Recovery,
     /// Whether a replica outside the ISR may be elected.
     pub unclean: Unclean,
+    /// Whether the leader in office may be replaced without need.
+    pub favourite: Favourite,
+}
+
+/// Who leads if it can.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Favourite {
+    /// The present leader: nothing moves without need.
+    Present,
+    /// The preferred leader, the first in the assignment; after it the present one.
+    Preferred,
 }
 
 impl Wish {
     /// Leave the ISR alone: only see who can lead.
     #[must_use]
     pub fn election(partition: &Partition, unclean: Unclean) -> Wish {
-        Wish { isr: partition.isr.clone(), recovery: partition.recovery, unclean }
+        Wish { isr: partition.isr.clone(), recovery: partition.recovery, unclean, favourite: Favourite::Present }
+    }
+
+    /// Leave the ISR alone: the preferred leader is to lead.
+    #[must_use]
+    pub fn preferred(partition: &Partition) -> Wish {
+        Wish { favourite: Favourite::Preferred, ..Wish::election(partition, Unclean::Forbidden) }
     }
 
     /// Take `broker` out of the ISR.
     #[must_use]
     pub fn without(partition: &Partition, broker: BrokerId, unclean: Unclean) -> Wish {
         let isr = partition.isr.iter().copied().filter(|member| *member != broker).collect();
-        Wish { isr, recovery: partition.recovery, unclean }
+        Wish { isr, recovery: partition.recovery, unclean, favourite: Favourite::Present }
     }
 }
 
@@ -49,7 +66,9 @@ pub fn change(present: &Partition, wish: Wish, is_active: impl Fn(BrokerId) -> b
         next.isr.sort_unstable();
     }
     next.recovery = wish.recovery;
-    let elected = elect(present.leader, &present.replicas, &next.isr, wish.unclean, is_active);
+    let preferred = present.replicas.first().copied();
+    let preferred = preferred.filter(|id| wish.favourite == Favourite::Preferred && next.isr.contains(id) && is_active(*id));
+    let elected = elect(preferred.or(present.leader), &present.replicas, &next.isr, wish.unclean, is_active);
     if let Elected::Unclean(leader) = elected {
         next.isr = vec![leader];
         next.recovery = Recovery::Recovering;
@@ -96,7 +115,10 @@ mod tests {
                 let unclean = if allowed { Unclean::Allowed } else { Unclean::Forbidden };
                 let wish = match wanted {
                     0 => Wish::without(&present, BrokerId(gone), unclean),
-                    wanted => Wish { isr: ids(wanted), recovery: present.recovery, unclean },
+                    wanted => {
+                        let favourite = if flip & 1 == 0 { Favourite::Present } else { Favourite::Preferred };
+                        Wish { isr: ids(wanted), recovery: present.recovery, unclean, favourite }
+                    }
                 };
                 let Some(next) = change(&present, wish, |id| active & (1 << id.0) != 0) else { continue };
                 prop_assert_eq!(next.partition_epoch, present.partition_epoch.next());

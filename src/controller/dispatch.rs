@@ -45,10 +45,12 @@ pub fn handle(controller: &mut Controller, now: Time, request: Request) -> Handl
         Request::AllocateProducerIds(request) => controller.on_allocate_producer_ids(&request).into(),
         Request::CreateTopics(request) => controller.on_create_topics(&request).into(),
         Request::DeleteTopics(request) => controller.on_delete_topics(&request).into(),
+        Request::ElectLeaders(request) => controller.on_elect_leaders(&request).into(),
         Request::Envelope(request) => unwrap(controller, &request.request_data).into(),
         Request::Produce(_)
         | Request::ListOffsets(_)
         | Request::Metadata(_)
+        | Request::DeleteRecords(_)
         | Request::InitProducerId(_)
         | Request::OffsetForLeaderEpoch(_) => return Handled::NotServed,
     })
@@ -65,6 +67,7 @@ fn unwrap(controller: &mut Controller, frame: &Bytes) -> EnvelopeResponse {
     let response: Response = match request {
         Request::CreateTopics(request) => controller.on_create_topics(&request).into(),
         Request::DeleteTopics(request) => controller.on_delete_topics(&request).into(),
+        Request::ElectLeaders(request) => controller.on_elect_leaders(&request).into(),
         _ => return refused(ErrorCode::INVALID_REQUEST),
     };
     match encode_response(header.api_key, header.api_version, header.correlation_id, &response) {

@@ -16,7 +16,12 @@
 //!
 //! A *fenced* broker neither leads nor counts in an ISR, and clients do not see it. It is fenced from its registration until it has
 //! read the metadata log up to there, so that it never acts on what was true in its former life. A broker that shuts down in order
-//! first gives away what it has, and stops only when every active broker has heard of it, so that nobody waits for it.
+//! first gives away what it has, and stops only when every active broker has heard of it, so that nobody waits for it. (Kafka lets one that
+//! leads nothing go at once; waiting costs a heartbeat and spares the others a leader that is gone.)
+//!
+//! **Known weakness, Kafka's too.** Leaderships go to members of the ISR that are not fenced, and one that lost power a moment ago is not fenced
+//! *yet*. If it has lost its tail with its power, and the broker that stops was the last to have it, the records are gone when the
+//! new registration shows it. Eligible leader replicas (KIP-966) would know better.
 //!
 //! Sessions are soft: they are not in the log, and a new controller gives everyone a fresh one. A session lasts while heartbeats come;
 //! it ends when it runs out or when the broker is told to stop, and then another life may register under the same id. Sessions that

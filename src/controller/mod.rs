@@ -20,6 +20,7 @@
 //!     registration, liveness                    a broker's life: register, beat, be fenced, shut down
 //!     alter_partition                           a leader asks for another ISR
 //!     topics                                    create and delete
+//!     elect_leaders                             elections without need: asked for, or to balance leaders
 //!   facts                                     what the records say, in the field's words
 //!   replies                                   answers that wait until what they rest on is committed
 //!   metadata_log, observers                   the log on disk; brokers that fetch it
@@ -31,7 +32,7 @@
 //! need be without being leader, because it is the only one known to hold everything.
 //!
 //! **Simplified.** One controller instead of a quorum of them: committed means synced here. No snapshots of the metadata log, no
-//! ELR (KIP-966), no reassignment, no change of configurations, no preferred-leader balancing.
+//! ELR (KIP-966), no reassignment, no change of configurations.
 
 pub mod actor;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod alter_partition;
 pub mod change;
 pub mod delta;
 pub mod dispatch;
+mod elect_leaders;
 pub mod election;
 pub mod facts;
 pub mod image;

@@ -7,6 +7,8 @@
 //!   create orders [partitions=1] [replicas=3] [on=1/2/3] [validate] [key=value ..]
 //!   delete orders
 //!   alter b1 orders-0 isr=1/2 [le=] [pe=] [be=] [recovery=]  isr=1@17: seen in epoch 17
+//!   elect orders-0 .. [unclean]    elect all        ElectLeaders
+//!   balance percentage=10                           leaders are counted now
 //!   ids b1 [be=]                                    AllocateProducerIds
 //!   time 9s          the clock moves; nothing else happens
 //!   wake             the deadline has come: at most one broker is fenced
@@ -27,6 +29,7 @@ use crate::wire::alter_partition_request::{AlterPartitionRequest, BrokerState, P
 use crate::wire::broker_registration_request::{BrokerRegistrationRequest, Listener};
 use crate::wire::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use crate::wire::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
+use crate::wire::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use crate::wire::{AllocateProducerIdsRequest, BrokerHeartbeatRequest, ErrorCode, MetadataRecord};
 
 type Output = Result<String, Box<dyn Error>>;
@@ -258,6 +261,30 @@ impl Script {
         })
     }
 
+    fn elect(&mut self, args: &mut ArgumentConsumer<'_>) -> Output {
+        let (mut request, mut named) = (ElectLeadersRequest::default(), Vec::new());
+        while let Some(word) = args.next_pos() {
+            match word {
+                "all" => request.topic_partitions = None,
+                "unclean" => request.election_type = 1,
+                name => {
+                    let (topic, index) = name.rsplit_once('-').ok_or("a partition is written topic-index")?;
+                    let (topic, partitions) = (topic.to_owned(), vec![index.parse()?]);
+                    named.push(TopicPartitions { topic, partitions, ..TopicPartitions::default() });
+                }
+            }
+        }
+        request.topic_partitions = request.topic_partitions.map(|_| named);
+        let response = self.controller.on_elect_leaders(&request);
+        let mut out = String::new();
+        for topic in response.replica_election_results {
+            for result in topic.partition_result {
+                writeln!(out, "{}-{} <- {}", topic.topic, result.partition_id, ErrorCode(result.error_code))?;
+            }
+        }
+        Ok(out)
+    }
+
     fn ids(&mut self, args: &mut ArgumentConsumer<'_>) -> Output {
         let id = broker(args)?;
         let broker_epoch = parse(args, "be", self.epoch_of(id).0)?;
@@ -323,6 +350,14 @@ impl Runner for Script {
             "create" => self.create(&mut args)?,
             "delete" => self.delete(&mut args)?,
             "alter" => self.alter(&mut args)?,
+            "elect" => self.elect(&mut args)?,
+            "balance" => {
+                self.controller.config.leader_imbalance_percentage = parse(&mut args, "percentage", 10)?;
+                self.controller.balance_due = Some(self.now);
+                self.controller.balance(self.now);
+                self.controller.balance_due = None;
+                String::new()
+            }
             "ids" => self.ids(&mut args)?,
             "time" => self.time(&mut args)?,
             "restart" => self.restart()?,
@@ -345,7 +380,7 @@ impl Runner for Script {
 }
 
 fn config() -> ControllerConfig {
-    ControllerConfig { default_replication: 3, ..ControllerConfig::default() }
+    ControllerConfig { default_replication: 3, auto_leader_rebalance: false, ..ControllerConfig::default() }
 }
 
 fn replay(log: &[MetadataRecord]) -> MetadataImage {
@@ -392,4 +427,5 @@ macro_rules! scripts {
 
 scripts! {
     elections unclean_elections alter_partition fencing incarnations controlled_shutdown topics topic_refusals producer_ids restart
+    elect_leaders
 }

@@ -55,6 +55,12 @@ pub struct ControllerConfig {
     pub default_partitions: i32,
     /// `default.replication.factor`: replicas of a topic created without saying how many.
     pub default_replication: i16,
+    /// `auto.leader.rebalance.enable`: whether leaderships are given back to preferred leaders.
+    pub auto_leader_rebalance: bool,
+    /// `leader.imbalance.check.interval.seconds`: how often leaders are counted for that.
+    pub leader_imbalance_check_interval: Duration,
+    /// `leader.imbalance.per.broker.percentage`: how many of the partitions that prefer a broker may be led by others.
+    pub leader_imbalance_percentage: u32,
     /// Directory of the metadata log on its disk; "" is the data directory itself.
     pub data_dir: String,
     /// Planted bugs.
@@ -70,6 +76,9 @@ impl Default for ControllerConfig {
             session_timeout: Duration::secs(9),
             default_partitions: 1,
             default_replication: 1,
+            auto_leader_rebalance: true,
+            leader_imbalance_check_interval: Duration::secs(300),
+            leader_imbalance_percentage: 10,
             data_dir: String::new(),
             mutants: Mutants::none(),
         }
@@ -96,6 +105,8 @@ pub struct Controller {
     /// Where the last record about each broker ends; those of before this activation end with its first record.
     told_of: BTreeMap<BrokerId, Offset>,
     activated: Offset,
+    /// When leaders are counted next; `None` if they are not balanced.
+    pub(super) balance_due: Option<Time>,
     written: Written,
 }
 
@@ -107,7 +118,8 @@ impl Controller {
         let is_new = image.end() == Offset::ZERO;
         let sessions = Sessions::afresh(config.session_timeout, &image, now);
         let (told_of, activated) = (BTreeMap::new(), image.end().next());
-        let mut controller = Controller { config, image, sessions, told_of, activated, written: Written::default() };
+        let balance_due = config.auto_leader_rebalance.then(|| now.plus(config.leader_imbalance_check_interval));
+        let mut controller = Controller { config, image, sessions, told_of, activated, balance_due, written: Written::default() };
         match is_new {
             true => controller.write(FeatureLevelRecord {
                 name: "metadata.version".to_owned(),
@@ -130,10 +142,10 @@ impl Controller {
         std::mem::take(&mut self.written)
     }
 
-    /// When a broker's session runs out, if any does.
+    /// When time brings something to do: a broker's session runs out, or leaders are counted.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        self.sessions.deadline(&self.image)
+        [self.sessions.deadline(&self.image), self.balance_due].into_iter().flatten().min()
     }
 
     /// The end of the records that an answer about this broker alone rests on.
@@ -241,7 +253,7 @@ impl Controller {
 /// Between two steps nothing is written that was not taken out, so this is the whole state.
 impl Hash for Controller {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (&self.config, &self.image, &self.sessions, &self.told_of, self.activated).hash(hasher);
+        (&self.config, &self.image, &self.sessions, &self.told_of, self.activated, self.balance_due).hash(hasher);
     }
 }
 

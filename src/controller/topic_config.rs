@@ -222,6 +222,18 @@ impl TopicConfig {
         self.value("message.timestamp.type") == Some("LogAppendTime")
     }
 
+    /// `message.timestamp.before.max.ms`: how far in the past a record may be dated.
+    #[must_use]
+    pub fn timestamp_before_ms(&self) -> u64 {
+        self.number("message.timestamp.before.max.ms").unsigned_abs()
+    }
+
+    /// `message.timestamp.after.max.ms`: how far in the future a record may be dated.
+    #[must_use]
+    pub fn timestamp_after_ms(&self) -> u64 {
+        self.number("message.timestamp.after.max.ms").unsigned_abs()
+    }
+
     fn policies(&self) -> impl Iterator<Item = &str> {
         self.value("cleanup.policy").unwrap_or_default().split(',').map(str::trim)
     }

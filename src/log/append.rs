@@ -15,7 +15,7 @@
 //! the log is stopped.
 //!
 //! Offsets are dense (R18): a batch covers exactly as many offsets as it says to hold records. Whether compressed records are as many as
-//! the header says is not looked into. Timestamps are the clients' own (`CreateTime`); `LogAppendTime` is not offered.
+//! the header says is not looked into. Timestamps are the clients' own (`CreateTime`), within bounds, or the leader's (`LogAppendTime`).
 
 use bytes::Bytes;
 
@@ -25,8 +25,11 @@ use super::producers::{ProducerBatch, Verdict};
 use super::tail::{PATCHED_BYTES, Piece};
 use crate::disk::Disk;
 use crate::mutant::Mutant;
-use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use crate::types::{Duration, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use crate::wire::record::{BatchHeader, BatchRef, Compression, TimestampType, batches};
+
+/// A record that its producer has not dated.
+const NO_TIMESTAMP: Timestamp = Timestamp(-1);
 
 /// What an append did.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -39,7 +42,7 @@ pub struct Appended {
     pub batches: Vec<AppendedBatch>,
     /// The batch was in the log already; nothing was appended.
     pub duplicate: bool,
-    /// The broker's timestamp, if it overrules the client's: not offered yet.
+    /// The broker's timestamp, if it overrules the client's (`message.timestamp.type=LogAppendTime`).
     pub log_append_time: Option<Timestamp>,
 }
 
@@ -76,14 +79,16 @@ impl Log {
         if let Verdict::Duplicate(original) = self.producers.check(&batch.header)?
             && let Some(known) = self.recognise(&batch.header, original)
         {
-            return Ok(Appended::duplicate(known));
+            return Ok(Appended::duplicate(known, self.config.log_append_time));
         }
+        let stamp = self.config.log_append_time.then_some(now);
+        let batch = stamp.map_or(Ok(batch.clone()), |stamp| stamped(&batch, stamp))?;
         let header = BatchHeader { base_offset: self.log_end, leader_epoch: epoch, ..batch.header };
         let patched = header.to_bytes();
         let head = *patched.first_chunk::<PATCHED_BYTES>().expect("a header is longer");
         let piece = Piece { base: header.base_offset, end: header.next_offset(), head: Some(head), bytes: batch.bytes };
         self.append_run(disk, &[header], piece)?;
-        Ok(Appended::new(&[header]))
+        Ok(Appended { log_append_time: stamp, ..Appended::new(&[header]) })
     }
 
     /// Appends batches that the leader sent. If the log is empty and the leader's first batch begins below the log end (the leader's log
@@ -165,11 +170,24 @@ impl Log {
         }
         batch.verify_crc()?;
         judge_fields(header)?;
-        let latest = now.0.saturating_add(i64::try_from(self.config.timestamp_ahead_max.as_millis()).unwrap_or(i64::MAX));
-        if header.max_timestamp.0 > latest {
-            return Err(AppendError::Timestamp { found: header.max_timestamp, latest: Timestamp(latest) });
-        }
+        self.judge_timestamps(header, now)?;
         Ok(batch)
+    }
+
+    /// A record dated far ahead would keep its segment, and all behind it, from ever growing old (KIP-937). The records are not opened: the
+    /// batch is judged by its first and its largest timestamp.
+    fn judge_timestamps(&self, header: &BatchHeader, now: Timestamp) -> Result<(), AppendError> {
+        if self.config.log_append_time {
+            return Ok(());
+        }
+        let span = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let earliest = Timestamp(now.0.saturating_sub(span(self.config.timestamp_behind_max)));
+        let latest = Timestamp(now.0.saturating_add(span(self.config.timestamp_ahead_max)));
+        let dated = [header.base_timestamp, header.max_timestamp].into_iter().filter(|timestamp| *timestamp != NO_TIMESTAMP);
+        match dated.into_iter().find(|timestamp| !(earliest..=latest).contains(timestamp)) {
+            Some(found) => Err(AppendError::Timestamp { found, earliest, latest }),
+            None => Ok(()),
+        }
     }
 
     fn judge_leader_batches(&mut self, bytes: &Bytes, role_epoch: LeaderEpoch) -> Result<Vec<BatchHeader>, AppendError> {
@@ -261,13 +279,19 @@ impl Log {
     }
 
     /// Closes the active segment and begins the next one.
-    fn roll(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
+    pub(super) fn roll(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         self.write_index(disk)?;
         self.write_snapshot(disk)?;
         self.start_segment(disk, self.log_end)?;
         self.durability.press();
         Ok(())
     }
+}
+
+/// The batch with `now` as the time of all its records. The checksum covers that, so the bytes are copied.
+fn stamped(batch: &BatchRef, now: Timestamp) -> Result<BatchRef, AppendError> {
+    let [head, records] = batch.with_header(batch.header.appended_at(now));
+    Ok(BatchRef::parse(&Bytes::from([head, records].concat()))?)
 }
 
 fn judge_fields(header: &BatchHeader) -> Result<(), AppendError> {
@@ -296,9 +320,10 @@ impl Appended {
         Appended { first, last, batches, duplicate: false, log_append_time: None }
     }
 
-    fn duplicate(original: ProducerBatch) -> Appended {
+    fn duplicate(original: ProducerBatch, stamped: bool) -> Appended {
         let (first, last) = (original.first_offset, original.last_offset);
-        Appended { first, last, batches: Vec::new(), duplicate: true, log_append_time: None }
+        let log_append_time = stamped.then_some(original.timestamp);
+        Appended { first, last, batches: Vec::new(), duplicate: true, log_append_time }
     }
 }
 

@@ -20,6 +20,10 @@ pub struct LogConfig {
     pub producer_expiration: Duration,
     /// `max.message.bytes`: largest batch a client may append, header included.
     pub message_bytes_max: u32,
+    /// `message.timestamp.type=LogAppendTime`: the leader stamps its own time on what it appends.
+    pub log_append_time: bool,
+    /// `message.timestamp.before.max.ms`: how far in the past a client's timestamp may lie.
+    pub timestamp_behind_max: Duration,
     /// `message.timestamp.after.max.ms`: how far in the future a client's timestamp may lie.
     pub timestamp_ahead_max: Duration,
     /// `retention.ms`: segments older than this may be given up; `None`: kept for ever.
@@ -42,6 +46,8 @@ impl Default for LogConfig {
             flush_messages: None,
             producer_expiration: Duration::secs(24 * 3600),
             message_bytes_max: 1_048_588,
+            log_append_time: false,
+            timestamp_behind_max: Duration(u64::MAX),
             timestamp_ahead_max: Duration::secs(3600),
             retention_age_max: Some(Duration::secs(7 * 24 * 3600)),
             retention_bytes_max: None,

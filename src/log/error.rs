@@ -158,11 +158,13 @@ pub enum AppendError {
         /// `segment.bytes`.
         bytes_max: usize,
     },
-    /// Too far in the future (`INVALID_TIMESTAMP`).
-    #[error("timestamp {found} is later than {latest} allows")]
+    /// Too far in the past or in the future (`INVALID_TIMESTAMP`).
+    #[error("timestamp {found} lies outside of {earliest}..={latest}")]
     Timestamp {
-        /// Largest timestamp of the batch.
+        /// A timestamp of the batch.
         found: Timestamp,
+        /// Earliest allowed.
+        earliest: Timestamp,
         /// Latest allowed.
         latest: Timestamp,
     },

@@ -114,6 +114,11 @@ impl Durability {
         self.pressing = self.change();
     }
 
+    /// Whether something that was to be flushed soon is not durable yet.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.pressing > self.synced
+    }
+
     /// The log was cut: nothing may be appended before that is durable.
     pub(super) fn truncate(&mut self, end: Offset) {
         self.void(end);

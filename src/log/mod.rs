@@ -26,6 +26,7 @@
 //! | which batch is a duplicate | [`ProducerStates`] |
 //! | what a cut must undo | [`truncate`](Log::truncate_to) |
 //! | what is durable, and when | [`Flush`] |
+//! | which records are given up | [`retention_start`](Log::retention_start) |
 //! | what is believed after a crash | [`open`](Log::open), `recovery` |
 //!
 //! **Nothing waits here.** Writes reach the page cache; to make them durable the caller takes a [`Flush`], and the
@@ -33,8 +34,7 @@
 //!
 //! **One disk error stops the log** for the rest of the life of the process ([`LogError::Stopped`]).
 //!
-//! Simplified against Kafka: no time index and no transaction index; no compaction; no log-append time; records inside a
-//! compressed batch are not looked at.
+//! Simplified against Kafka: no time index and no transaction index; no compaction; records inside a compressed batch are not looked at.
 
 mod append;
 pub mod checkpoint;
@@ -49,6 +49,7 @@ mod partition_log;
 mod producers;
 mod read;
 mod recovery;
+mod retention;
 mod scan;
 mod segment;
 mod snapshot;

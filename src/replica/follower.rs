@@ -138,11 +138,13 @@ impl Replica {
     }
 
     fn on_records(&mut self, answer: &Answer, disk: &mut dyn Disk, out: &mut Outbox) -> Verdict {
-        let role_epoch = self.leader_epoch();
+        let (role_epoch, start) = (self.leader_epoch(), self.log.log_start());
         if !answer.records.is_empty() {
             match self.log.append_as_follower(disk, answer.records.clone(), role_epoch) {
                 Ok(appended) => {
                     self.changes.log_end = true;
+                    // An empty log begins where the first batch does.
+                    self.note_log_start(start, out);
                     self.state_appended(&appended.batches, role_epoch, false, out);
                 }
                 Err(AppendError::Log(error)) => {
@@ -164,7 +166,8 @@ impl Replica {
             self.forget_epoch();
         }
         self.follow_high_watermark(answer.high_watermark.min(self.log.log_end()), out);
-        self.follow_log_start(answer.log_start, out);
+        // What the leader gave up is committed; here it is gone as far as that is known.
+        self.move_log_start(answer.log_start.min(self.high_watermark), out);
         Verdict::Continue
     }
 
@@ -175,13 +178,6 @@ impl Replica {
             self.high_watermark = to;
             self.changes.high_watermark = true;
             out.fact(Fact::HighWatermarkFollowed { partition: self.partition, leader_epoch: self.leader_epoch(), to });
-        }
-    }
-
-    fn follow_log_start(&mut self, to: Offset, out: &mut Outbox) {
-        if to > self.log.log_start() && to <= self.high_watermark {
-            self.log.move_log_start(to);
-            out.fact(Fact::LogStartMoved { partition: self.partition, log_start: to });
         }
     }
 
@@ -199,10 +195,11 @@ impl Replica {
 
     /// The leader has given up everything that we have: start with an empty log where its log starts.
     fn begin_anew(&mut self, start: Offset, disk: &mut dyn Disk, out: &mut Outbox) -> Verdict {
-        let from = self.log.log_end();
+        let (from, before) = (self.log.log_end(), self.log.log_start());
         match self.log.truncate_fully(disk, start) {
             Ok(()) => {
                 self.note_truncation(from, start, TruncationReason::BelowLeaderStart, out);
+                self.note_log_start(before, out);
                 Verdict::Continue
             }
             Err(error) => {

@@ -35,6 +35,7 @@
 //! | `watermark` | advance the high watermark |
 //! | [`isr`] | propose changes of the ISR, learn their fate |
 //! | [`follower`] | fetch, append, truncate |
+//! | `retention` | give up old records |
 //! | `durability` | ask for syncs, learn their end |
 //!
 //! Nothing here knows of requests, connections or other partitions; the broker does. Simplified: no reassignment, no eligible leader replicas
@@ -45,6 +46,7 @@ pub mod follower;
 pub mod isr;
 mod produce;
 mod registration;
+mod retention;
 pub mod role;
 pub mod serve;
 #[cfg(test)]
@@ -102,6 +104,10 @@ pub struct Changes {
     pub log_end: bool,
     /// The high watermark or the durable end moved.
     pub high_watermark: bool,
+    /// The log start moved.
+    pub log_start: bool,
+    /// The log start of this replica, or of one that follows it, moved.
+    pub low_watermark: bool,
     /// Role, leader epoch, ISR or health changed.
     pub role: bool,
 }

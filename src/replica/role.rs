@@ -50,6 +50,8 @@ pub struct Leader {
 pub struct Progress {
     /// Everything below is in its log; `None` until it has fetched in this epoch.
     pub log_end: Option<Offset>,
+    /// Where its log starts; `None` until it has fetched in this epoch.
+    pub log_start: Option<Offset>,
     /// The broker epoch under which it fetched.
     pub broker_epoch: BrokerEpoch,
     /// When it last had everything that the leader had.
@@ -75,7 +77,13 @@ impl Progress {
     /// A follower that has not fetched yet. A member of the ISR is given the benefit of the doubt: its time begins to run now.
     #[must_use]
     pub fn unknown(in_isr: bool, now: Time) -> Progress {
-        Progress { log_end: None, broker_epoch: BrokerEpoch::NONE, caught_up_at: in_isr.then_some(now), last_fetch: None }
+        Progress {
+            log_end: None,
+            log_start: None,
+            broker_epoch: BrokerEpoch::NONE,
+            caught_up_at: in_isr.then_some(now),
+            last_fetch: None,
+        }
     }
 
     /// Takes in a fetch from `offset` at a moment when the leader's log ends at `leader_end`.

@@ -114,7 +114,7 @@ impl Replica {
         }
         let fetched = self.serve(from, reader, budget, disk, out);
         if let Reader::Follower { broker, broker_epoch } = reader {
-            self.note_progress(now, broker, broker_epoch, from.offset, members, out);
+            self.note_progress(now, broker, broker_epoch, from, members, out);
         }
         fetched
     }
@@ -208,14 +208,15 @@ impl Replica {
         now: Now,
         follower: BrokerId,
         broker_epoch: BrokerEpoch,
-        offset: Offset,
+        from: &FetchFrom,
         members: &Members,
         out: &mut Outbox,
     ) {
         let leader_end = self.log.log_end();
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = leader.followers.get_mut(&follower).expect("checked to be a replica");
-        progress.on_fetch(now.mono, offset, leader_end, broker_epoch);
+        progress.on_fetch(now.mono, from.offset, leader_end, broker_epoch);
+        self.changes.low_watermark |= progress.log_start.replace(from.log_start) != Some(from.log_start);
         self.maybe_expand(follower, members, out);
         self.advance_high_watermark(now, members, out);
     }

@@ -13,8 +13,8 @@ use super::header::{HeaderTags, RequestHeader, ResponseHeader};
 use super::messages::api_versions::api_versions_response::{ApiVersion, ApiVersionsResponse};
 use super::messages::{
     allocate_producer_ids::*, alter_partition::*, api_versions::*, broker_heartbeat::*, broker_registration::*, create_topics::*,
-    delete_topics::*, envelope::*, fetch::*, init_producer_id::*, list_offsets::*, metadata::*, offset_for_leader_epoch::*,
-    produce::*,
+    delete_records::*, delete_topics::*, elect_leaders::*, envelope::*, fetch::*, init_producer_id::*, list_offsets::*,
+    metadata::*, offset_for_leader_epoch::*, produce::*,
 };
 use super::mistake::{DecodeError, EncodeError};
 use super::schema::{Message, Versions, unsupported};
@@ -89,7 +89,7 @@ api_keys! {
     CreateTopics = 19,
     /// Delete topics.
     DeleteTopics = 20,
-    /// Not declared here: Kafka's DeleteRecords.
+    /// Give up the oldest records.
     DeleteRecords = 21,
     /// Receive a producer id and epoch.
     InitProducerId = 22,
@@ -133,7 +133,7 @@ api_keys! {
     DescribeDelegationToken = 41,
     /// Not declared here: Kafka's DeleteGroups.
     DeleteGroups = 42,
-    /// Not declared here: Kafka's ElectLeaders.
+    /// Elect leaders now.
     ElectLeaders = 43,
     /// Not declared here: Kafka's IncrementalAlterConfigs.
     IncrementalAlterConfigs = 44,
@@ -252,7 +252,12 @@ impl ApiKey {
             ),
             Listener::Controller => !matches!(
                 self,
-                ApiKey::Produce | ApiKey::ListOffsets | ApiKey::Metadata | ApiKey::InitProducerId | ApiKey::OffsetForLeaderEpoch
+                ApiKey::Produce
+                    | ApiKey::ListOffsets
+                    | ApiKey::Metadata
+                    | ApiKey::DeleteRecords
+                    | ApiKey::InitProducerId
+                    | ApiKey::OffsetForLeaderEpoch
             ),
         };
         let implemented = self.implemented().filter(|_| serves)?;
@@ -415,6 +420,10 @@ apis! {
     CreateTopics: create_topics_request::CreateTopicsRequest, create_topics_response::CreateTopicsResponse;
     /// Delete topics.
     DeleteTopics: delete_topics_request::DeleteTopicsRequest, delete_topics_response::DeleteTopicsResponse;
+    /// Give up the oldest records.
+    DeleteRecords: delete_records_request::DeleteRecordsRequest, delete_records_response::DeleteRecordsResponse;
+    /// Elect leaders now.
+    ElectLeaders: elect_leaders_request::ElectLeadersRequest, elect_leaders_response::ElectLeadersResponse;
     /// Receive a producer id and epoch.
     InitProducerId: init_producer_id_request::InitProducerIdRequest, init_producer_id_response::InitProducerIdResponse;
     /// Find where a leader epoch ended.

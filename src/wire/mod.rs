@@ -67,7 +67,9 @@ reexport! {
     broker_registration: broker_registration_request::BrokerRegistrationRequest,
         broker_registration_response::BrokerRegistrationResponse;
     create_topics: create_topics_request::CreateTopicsRequest, create_topics_response::CreateTopicsResponse;
+    delete_records: delete_records_request::DeleteRecordsRequest, delete_records_response::DeleteRecordsResponse;
     delete_topics: delete_topics_request::DeleteTopicsRequest, delete_topics_response::DeleteTopicsResponse;
+    elect_leaders: elect_leaders_request::ElectLeadersRequest, elect_leaders_response::ElectLeadersResponse;
     envelope: envelope_request::EnvelopeRequest, envelope_response::EnvelopeResponse;
     fetch: fetch_request::FetchRequest, fetch_response::FetchResponse;
     init_producer_id: init_producer_id_request::InitProducerIdRequest, init_producer_id_response::InitProducerIdResponse;

@@ -180,6 +180,8 @@ impl Clients {
             | Outcome::Offset { .. }
             | Outcome::TopicCreated { .. }
             | Outcome::TopicDeleted
+            | Outcome::RecordsDeleted { .. }
+            | Outcome::LeadersElected { .. }
             | Outcome::TopicDescribed { .. }
             | Outcome::Stopped => write.fate = Fate::Indefinite,
         }

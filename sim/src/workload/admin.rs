@@ -1,4 +1,5 @@
-//! The laboratory's admin: creates the topics of the scenario, one after the other, until each exists.
+//! The laboratory's admin: creates the topics of the scenario, one after the other, until each exists. Later it passes on what faults
+//! ask of the cluster (elections, deletion of records); how that ends is in the recording and does not concern it.
 
 use std::sync::Arc;
 
@@ -37,6 +38,9 @@ impl TopicCreator {
     }
 
     pub(super) fn on_outcome(&mut self, outcome: &Outcome, now: Time) -> Wish {
+        if self.created == self.topics.len() {
+            return Wish::nothing();
+        }
         match outcome {
             Outcome::Failed { code, .. } if *code != TOPIC_ALREADY_EXISTS => Wish::at(now.plus(RETRY)),
             Outcome::Failed { .. }
@@ -46,6 +50,8 @@ impl TopicCreator {
             | Outcome::Polled { .. }
             | Outcome::Offset { .. }
             | Outcome::TopicDeleted
+            | Outcome::RecordsDeleted { .. }
+            | Outcome::LeadersElected { .. }
             | Outcome::TopicDescribed { .. }
             | Outcome::Stopped => {
                 self.created += 1;

@@ -66,6 +66,8 @@ impl Reader {
             | Outcome::Produced { .. }
             | Outcome::TopicCreated { .. }
             | Outcome::TopicDeleted
+            | Outcome::RecordsDeleted { .. }
+            | Outcome::LeadersElected { .. }
             | Outcome::TopicDescribed { .. }
             | Outcome::Stopped => {}
         }

@@ -1,7 +1,7 @@
 //! The laboratory's reader: after healing it reads every partition from its start to its end.
 //!
 //! ```text
-//!   ListOffset(End) of each partition ──▶ Assign all from the beginning ──▶ Poll until every end is reached
+//!   ListOffset(Beginning, End) of each  ──▶ Assign all from the beginning ──▶ Poll until every end is reached
 //!          ▲                                                                      │
 //!          └──────────────────────── something failed, or nothing came ◀──────────┘
 //! ```
@@ -29,6 +29,7 @@ const RETRY: Duration = Duration::millis(100);
 #[derive(Debug, Default)]
 pub struct Laboratory {
     partitions: Vec<TopicPartition>,
+    starts: BTreeMap<TopicPartition, Offset>,
     ends: BTreeMap<TopicPartition, Offset>,
     positions: BTreeMap<TopicPartition, Offset>,
     assigned: bool,
@@ -89,8 +90,13 @@ impl Laboratory {
 
     pub(super) fn on_outcome(&mut self, outcome: &Outcome, now: Time) -> Wish {
         match outcome {
+            // The beginning of each partition is asked for first.
             Outcome::Offset { partition, offset } => {
-                self.ends.insert(partition.clone(), *offset);
+                if self.starts.contains_key(partition) {
+                    self.ends.insert(partition.clone(), *offset);
+                } else {
+                    self.starts.insert(partition.clone(), *offset);
+                }
             }
             Outcome::Assigned => self.assigned = true,
             Outcome::Polled { records } => {
@@ -103,6 +109,8 @@ impl Laboratory {
             Outcome::Produced { .. }
             | Outcome::TopicCreated { .. }
             | Outcome::TopicDeleted
+            | Outcome::RecordsDeleted { .. }
+            | Outcome::LeadersElected { .. }
             | Outcome::TopicDescribed { .. }
             | Outcome::Stopped => {}
         }
@@ -110,6 +118,7 @@ impl Laboratory {
     }
 
     fn restart(&mut self) -> Wish {
+        self.starts.clear();
         self.ends.clear();
         self.positions.clear();
         (self.assigned, self.empty) = (false, 0);
@@ -118,7 +127,8 @@ impl Laboratory {
 
     fn ask(&mut self) -> Wish {
         if let Some(partition) = self.partitions.iter().find(|partition| !self.ends.contains_key(partition)) {
-            return Wish::now(Operation::ListOffset { partition: partition.clone(), position: Position::End });
+            let position = if self.starts.contains_key(partition) { Position::End } else { Position::Beginning };
+            return Wish::now(Operation::ListOffset { partition: partition.clone(), position });
         }
         if !self.assigned {
             let all = self.partitions.iter().map(|partition| (partition.clone(), Position::Beginning));
@@ -133,6 +143,8 @@ impl Laboratory {
 
     fn is_unread(&self, partition: &TopicPartition) -> bool {
         let end = self.ends.get(partition).copied();
-        end.is_none_or(|end| self.positions.get(partition).copied().unwrap_or(Offset::ZERO) < end)
+        // What was given up before the first record need not be read.
+        let position = self.positions.get(partition).or_else(|| self.starts.get(partition));
+        end.is_none_or(|end| position.copied().unwrap_or(Offset::ZERO) < end)
     }
 }

@@ -20,6 +20,10 @@ pub(super) fn tell_answer(api: ApiKey, version: i16, frame: &Bytes) -> String {
             let answer = &response.topics[0].partitions[0];
             format!("{} offset={} le={}", ErrorCode(answer.error_code), answer.offset, answer.leader_epoch)
         }
+        Response::DeleteRecords(response) => {
+            let answer = &response.topics[0].partitions[0];
+            format!("{} low-watermark={}", ErrorCode(answer.error_code), answer.low_watermark)
+        }
         Response::OffsetForLeaderEpoch(response) => {
             let answer = &response.topics[0].partitions[0];
             format!("{} le={} end={}", ErrorCode(answer.error_code), answer.leader_epoch, answer.end_offset)

@@ -11,6 +11,7 @@
 //! | `fetch c1 b1 orders-0 from=0 [wait=0s] [min=1] [version=12]` | client c1 reads |
 //! | `list c1 b1 orders-0 latest`, `epoch c1 b1 orders-0 0` | ListOffsets, OffsetForLeaderEpoch |
 //! | `metadata c1 b1 [topics ...] [version=9]`, `versions c1 b1 [version=3]` | Metadata, ApiVersions |
+//! | `delete-records c1 b1 orders-0 below=3 [timeout=1s]` | DeleteRecords; -1 is the high watermark |
 //! | `make c1 b1 orders`, `init c1 b1` | CreateTopics, InitProducerId |
 //! | `raw c1 b1 HEX`, `leave c1` | any bytes; the client closes its connection |
 //! | `hold b1 b2`, `release b1 b2` | frames from b1 to b2 wait (`c` is the controller) |
@@ -18,6 +19,8 @@
 //! | `wait 500ms` | time passes |
 //! | `stop b1` | shutdown in order; `kill b1` is the death of the process |
 //! | `facts on` | facts are told by name from now on |
+//! | `flush b1` | all logs are flushed |
+//! | `files b1 orders-0` | the directory of a log |
 //! | `show` | one line per replica |
 
 mod answers;
@@ -32,9 +35,11 @@ use goldenscript::{Command, Context, Runner};
 
 use crate::actor::Event;
 use crate::broker::BrokerConfig;
+use crate::disk::Disk;
 use crate::operation::{Command as Order, Operation, OperationId};
-use crate::types::{Address, Duration, LeaderEpoch, Offset, PartitionId, Timestamp};
+use crate::types::{Address, BrokerId, Duration, LeaderEpoch, Offset, PartitionId, Timestamp};
 use crate::wire::create_topics_request::CreatableTopic;
+use crate::wire::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use crate::wire::fetch_request::{FetchPartition, FetchTopic};
 use crate::wire::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use crate::wire::metadata_request::MetadataRequestTopic;
@@ -42,8 +47,9 @@ use crate::wire::offset_for_leader_epoch_request::{OffsetForLeaderPartition, Off
 use crate::wire::produce_request::{PartitionProduceData, TopicProduceData};
 use crate::wire::record::BatchBuilder;
 use crate::wire::{
-    ApiKey, ApiVersionsRequest, CreateTopicsRequest, ErrorCode, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
-    MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, Request, RequestHeader, encode_request, join,
+    ApiKey, ApiVersionsRequest, CreateTopicsRequest, DeleteRecordsRequest, ErrorCode, FetchRequest, InitProducerIdRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, Request, RequestHeader, encode_request,
+    join,
 };
 
 use arguments::{Arguments, Failure, broker, numbers, partition, time, who};
@@ -149,6 +155,16 @@ impl Stage {
         self.ask(arguments.at(0)?, arguments.at(1)?, version, request)
     }
 
+    fn delete_records(&mut self, arguments: &Arguments) -> Result<(), Failure> {
+        let (topic, partition_index) = partition(arguments.at(2)?)?;
+        let offset = arguments.number("below", -1)?;
+        let wanted = DeleteRecordsPartition { partition_index, offset, ..Default::default() };
+        let topic = DeleteRecordsTopic { name: topic.to_owned(), partitions: vec![wanted], ..Default::default() };
+        let timeout_ms = arguments.time("timeout", Duration::secs(30))?.as_millis() as i32;
+        let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms, ..Default::default() };
+        self.ask(arguments.at(0)?, arguments.at(1)?, 2, request)
+    }
+
     fn epoch(&mut self, arguments: &Arguments) -> Result<(), Failure> {
         let (topic, partition) = partition(arguments.at(2)?)?;
         let leader_epoch = arguments.at(3)?.parse()?;
@@ -194,10 +210,28 @@ impl Stage {
             for replica in node.actor.partitions.replicas() {
                 let role = if replica.is_leader() { "leader" } else { "follower" };
                 let (name, epoch, end) = (replica.name(), replica.leader_epoch(), replica.log_end());
-                writeln!(self.output, "{id:?} {name} {role}@{epoch} leo={end} hw={}", replica.high_watermark())?;
+                write!(self.output, "{id:?} {name} {role}@{epoch} leo={end} hw={}", replica.high_watermark())?;
+                match replica.log_start() {
+                    Offset::ZERO => writeln!(self.output)?,
+                    start => writeln!(self.output, " start={start} segments={:?}", replica.log().segment_bases())?,
+                }
             }
         }
         Ok(())
+    }
+
+    fn flush(&mut self, id: BrokerId) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let (replicas, _) = node.actor.partitions.touch_all();
+        for replica in replicas {
+            replica.flush(&mut node.out);
+        }
+        self.happen(id, Event::Woken);
+    }
+
+    fn files(&mut self, id: BrokerId, dir: &str) -> Result<(), Failure> {
+        let node = self.nodes.get_mut(&id).ok_or("no such broker")?;
+        Ok(writeln!(self.output, "{}", node.disk.list(dir)?.join(" "))?)
     }
 
     fn order(&mut self, command: &Command) -> Result<(), Failure> {
@@ -210,6 +244,7 @@ impl Stage {
             "produce" => self.produce(arguments),
             "fetch" => self.fetch(arguments),
             "list" => self.list(arguments),
+            "delete-records" => self.delete_records(arguments),
             "epoch" => self.epoch(arguments),
             "metadata" => self.metadata(arguments),
             "versions" => self.versions(arguments),
@@ -260,6 +295,8 @@ impl Stage {
                 self.happen(broker(arguments.at(0)?)?, Event::Command(order));
             }
             "kill" => self.kill(broker(arguments.at(0)?)?),
+            "flush" => self.flush(broker(arguments.at(0)?)?),
+            "files" => self.files(broker(arguments.at(0)?)?, arguments.at(1)?)?,
             "facts" => self.tells_facts = arguments.at(0)? == "on",
             other => return Err(format!("unknown command {other}").into()),
         }
@@ -307,4 +344,9 @@ scripts! {
     recreated_topic_after_crash
     leader_down
     fetch_budget
+    delete_records
+    retention
+    no_mark_before_the_first_image
+    unclean_stop_forgets_the_high_watermark
+    recovery_point_in_flight
 }

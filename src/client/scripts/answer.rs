@@ -4,10 +4,12 @@ use goldenscript::ArgumentConsumer;
 
 use super::Fallible;
 use crate::types::{LeaderEpoch, Offset, Timestamp, Uuid};
+use crate::wire::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult};
+use crate::wire::elect_leaders_response::{ElectLeadersResponse, PartitionResult, ReplicaElectionResult};
 use crate::wire::fetch_response::{self, FetchResponse, FetchableTopicResponse};
 use crate::wire::produce_response::{self, PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
 use crate::wire::record::BatchBuilder;
-use crate::wire::{ErrorCode, Response};
+use crate::wire::{DeleteRecordsRequest, ElectLeadersRequest, ErrorCode, Response};
 
 /// One answer, as the script writes it.
 pub(super) struct Answer {
@@ -95,6 +97,35 @@ impl Answer {
             records,
             ..Default::default()
         }
+    }
+
+    /// Records deleted up to `offset`.
+    pub(super) fn delete_records(&self, request: &DeleteRecordsRequest) -> Response {
+        let partition = DeleteRecordsPartitionResult {
+            partition_index: request.topics[0].partitions[0].partition_index,
+            low_watermark: self.offset,
+            error_code: self.error.code(),
+            ..DeleteRecordsPartitionResult::default()
+        };
+        let name = request.topics[0].name.clone();
+        let topics = vec![DeleteRecordsTopicResult { name, partitions: vec![partition], ..Default::default() }];
+        Response::DeleteRecords(DeleteRecordsResponse { topics, ..DeleteRecordsResponse::default() })
+    }
+
+    /// The same for each partition asked for.
+    pub(super) fn elect_leaders(&self, request: &ElectLeadersRequest) -> Response {
+        let result = |partition_id: &i32| PartitionResult {
+            partition_id: *partition_id,
+            error_code: self.error.code(),
+            ..PartitionResult::default()
+        };
+        let results = request.topic_partitions.iter().flatten().map(|wanted| ReplicaElectionResult {
+            topic: wanted.topic.clone(),
+            partition_result: wanted.partitions.iter().map(result).collect(),
+            ..ReplicaElectionResult::default()
+        });
+        let replica_election_results = results.collect();
+        Response::ElectLeaders(ElectLeadersResponse { replica_election_results, ..ElectLeadersResponse::default() })
     }
 }
 

@@ -10,6 +10,7 @@
 //!   produce t [partition=0] [key=k] a b c            a command for each value: o1, o2 ...
 //!   assign t-0@beginning ..    poll [max=10] [wait=1000]    list t-0@end
 //!   create t partitions= replicas=    delete t    describe t
+//!   delete-records t below=5    elect t|all          of partition 0; the preferred leaders
 //!   answer b1 [t-0 ..] [error=..] [offset=..] [epoch=..] [end=..] [records=a/b] [hint=b2@3]     the oldest request at b1
 //!   cut b1    down b1    up b1                       connection reset; refuse connections; accept them
 //!   versions b1 api=min..max ..                      what b1 speaks, for connections to come
@@ -31,7 +32,7 @@ use self::answer::{Answer, error};
 use self::told::{tell, tell_records};
 use super::{AdminActor, AdminConfig, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
 use crate::actor::{Action, Actor, CloseReason, Event, Now, Outbox};
-use crate::operation::{self, Operation, OperationId, Position};
+use crate::operation::{self, Election, Operation, OperationId, Position};
 use crate::testing::MemoryDisk;
 use crate::types::{Address, ConnectionId, Duration, Offset, Time, Timestamp, TopicPartition, Uuid};
 use crate::wire::api_versions_response::{ApiVersion, ApiVersionsResponse};
@@ -299,6 +300,17 @@ impl Script {
                 }
             }
             Request::CreateTopics(request) => parts.extend(request.topics.iter().map(|topic| topic.name.clone())),
+            Request::DeleteRecords(request) => {
+                for topic in &request.topics {
+                    parts.extend(
+                        topic.partitions.iter().map(|p| format!("{}-{} below={}", topic.name, p.partition_index, p.offset)),
+                    );
+                }
+            }
+            Request::ElectLeaders(request) => match &request.topic_partitions {
+                Some(topics) => parts.extend(topics.iter().map(|topic| format!("{}-{:?}", topic.topic, topic.partitions))),
+                None => parts.push("all".to_owned()),
+            },
             Request::DeleteTopics(request) => parts.extend(request.topics.iter().filter_map(|topic| topic.name.clone())),
             _ => {}
         }
@@ -351,6 +363,8 @@ impl Script {
                 let topic = DeletableTopicResult { name, error_code: answer.error.code(), ..Default::default() };
                 Response::DeleteTopics(DeleteTopicsResponse { responses: vec![topic], ..Default::default() })
             }
+            Request::DeleteRecords(request) => answer.delete_records(request),
+            Request::ElectLeaders(request) => answer.elect_leaders(request),
             other => return Err(format!("no answer to {}", other.api_key()).into()),
         };
         self.reply(name, &header, &response);
@@ -434,6 +448,14 @@ impl Script {
         self.command(match what {
             "create" => Operation::CreateTopic { name, partitions, replicas, config: BTreeMap::new() },
             "delete" => Operation::DeleteTopic { name },
+            "delete-records" => {
+                let before = Offset(args.take_key("below").ok_or("below what?")?.parse()?);
+                Operation::DeleteRecords { partition: TopicPartition { topic: name, index: 0 }, before }
+            }
+            "elect" => {
+                let partitions = (*name != *"all").then(|| vec![TopicPartition { topic: Arc::clone(&name), index: 0 }]);
+                Operation::ElectLeaders { election: Election::Preferred, partitions }
+            }
             _ => Operation::DescribeTopic { name },
         });
         Ok(())
@@ -488,7 +510,7 @@ impl Runner for Script {
                 let (partition, position) = place(args.next_pos().ok_or("which partition?")?)?;
                 self.command(Operation::ListOffset { partition, position });
             }
-            what @ ("create" | "delete" | "describe") => self.admin(what, &mut args)?,
+            what @ ("create" | "delete" | "describe" | "delete-records" | "elect") => self.admin(what, &mut args)?,
             "answer" => {
                 let name = args.next_pos().ok_or("which broker?")?.to_owned();
                 let answer = Answer::read(&mut args)?;
@@ -552,5 +574,5 @@ macro_rules! scripts {
 scripts! {
     retry_keeps_order first_batch_alone doubtful_expiry certainty reorder_without_idempotence
     epoch_restart acks_zero metadata_refresh versions partitioning
-    consumer_reads consumer_validates consumer_resets list_offset admin
+    consumer_reads consumer_validates consumer_resets list_offset admin admin_records_and_leaders
 }

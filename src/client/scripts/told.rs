@@ -44,6 +44,11 @@ pub(super) fn tell(completion: &Completion) -> String {
             let leaders: Vec<String> = partitions.iter().map(|p| format!("b{}/{}", p.leader, p.leader_epoch)).collect();
             format!("described id={} leaders={}", topic.0, leaders.join(","))
         }
+        Outcome::RecordsDeleted { low_watermark } => format!("records deleted below {low_watermark}"),
+        Outcome::LeadersElected { partitions } => {
+            let told: Vec<String> = partitions.iter().map(|(p, code)| format!("{p} {}", ErrorCode(*code))).collect();
+            format!("elected [{}]", told.join(", "))
+        }
         Outcome::Stopped => "stopped".to_owned(),
         Outcome::Failed { code, certainty } => format!("failed {} {certainty:?}", ErrorCode(*code)),
     }

@@ -51,6 +51,8 @@ log_scripts! {
     recovery_believes_nothing: "recovery",
     recovery_point_keeps_its_promise: "recovery-point",
     log_start_moves: "log-start",
+    retention_gives_up_old_segments: "retention",
+    producers_outlive_their_records: "retention-producers",
     snapshots_remember: "snapshots",
 }
 
@@ -232,6 +234,7 @@ impl Runner for Bench {
                 self.log()?.1.move_log_start(to);
                 String::new()
             }
+            "retain" => self.retain(&mut args)?,
             "remove-old" => self.on_log(|disk, log| Ok(log.remove_old_segments(disk)?))?,
             name => return Err(format!("unknown command {name}").into()),
         };
@@ -250,6 +253,24 @@ impl Bench {
         let (disk, log) = self.log()?;
         act(disk, log)?;
         Ok(String::new())
+    }
+
+    /// Gives up what the settings named no longer keep.
+    fn retain(&mut self, args: &mut ArgumentConsumer<'_>) -> Answer {
+        let (disk, log) = self.log()?;
+        let millis = args.take_key("ms").map(str::parse).transpose()?;
+        let config = LogConfig {
+            retention_age_max: millis.map(Duration::millis),
+            retention_bytes_max: args.take_key("bytes").map(str::parse).transpose()?,
+            ..log.config().clone()
+        };
+        log.configure(config);
+        let high_watermark = Offset(number(args, "hw", log.log_end().0)?);
+        match log.retention_start(disk, Timestamp(number(args, "now", 1000)?), high_watermark)? {
+            Some(start) => log.move_log_start(start),
+            None => return Ok("nothing to give up".to_owned()),
+        }
+        self.state()
     }
 
     fn world(&mut self, name: &str, args: &mut ArgumentConsumer<'_>) -> Answer {
