@@ -291,6 +291,26 @@ fn b1_follows_from_an_early_acknowledgement() {
 }
 
 #[test]
+fn b1_what_retention_gave_up_is_not_owed() {
+    let mut h = History::new();
+    h.commit("a").commit("b").start_at("b1", 1);
+    h.begin_to_settle().read("lab", 1, &["b"]).world("c1", WorldFact::Settled);
+    assert!(report(&h.judgement(), "B1").violated == 0 && count(&h.judgement(), "lost") == 0);
+}
+
+#[test]
+fn b1_what_retention_left_is_owed_and_so_is_what_was_not_committed() {
+    let mut h = History::new();
+    h.commit("a").commit("b").commit("c").start_at("b1", 1);
+    h.begin_to_settle().read("lab", 2, &["c"]).world("c1", WorldFact::Settled);
+    assert_eq!((report(&h.judgement(), "B1").violated, count(&h.judgement(), "lost")), (1, 1));
+    let mut h = History::new();
+    h.start_at("b1", 2).commit("a").commit("b");
+    h.begin_to_settle().read("lab", 1, &["b"]).world("c1", WorldFact::Settled);
+    assert_eq!(report(&h.judgement(), "B1").violated, 1);
+}
+
+#[test]
 fn b2_a_record_stands_twice_though_idempotent() {
     let mut h = History::new();
     h.commit("a").commit("b").settle_reading(&["a", "a"]);

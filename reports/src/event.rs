@@ -292,6 +292,8 @@ pub struct LogImage {
     pub partition: PartitionId,
     /// When it was taken.
     pub moment: AuditMoment,
+    /// First offset that the oldest segment may hold: where an empty log stands.
+    pub base: Offset,
     /// What a reader sees, up to the first byte that is not a batch.
     pub batches: Vec<TappedBatch>,
     /// End offset of what would survive a power loss now, in any case.

@@ -413,6 +413,11 @@ impl History {
         self.fact(name, Fact::LogTruncated { partition: ORDERS, from, to, role_epoch, reason })
     }
 
+    /// It gives up what lies below.
+    pub fn start_at(&mut self, name: &str, log_start: i64) -> &mut History {
+        self.fact(name, Fact::LogStartMoved { partition: ORDERS, log_start: Offset(log_start) })
+    }
+
     /// What it has is on its medium, and it says so.
     pub fn flush(&mut self, name: &str) -> &mut History {
         let broker = &mut self.brokers[node(name)];
@@ -451,7 +456,7 @@ impl History {
         let broker = self.brokers[node(name)].clone();
         let batches = broker.log.iter().enumerate().map(|(at, record)| self.tapped(at as i64, *record)).collect();
         let durable_end = Offset(broker.durable as i64);
-        let image = LogImage { partition: ORDERS, moment, batches, durable_end, trailing_bytes: 0 };
+        let image = LogImage { partition: ORDERS, moment, base: Offset::ZERO, batches, durable_end, trailing_bytes: 0 };
         self.event(Some(name), What::Audit(image))
     }
 

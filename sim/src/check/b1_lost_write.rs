@@ -35,7 +35,7 @@ impl Check for LostWrite {
         for write in scene.clients.writes.iter().filter(|write| write.fate == Fate::Acknowledged) {
             let Some(partition) = write.partition else { continue };
             let p = &scene.ghost.partitions[partition];
-            if !scene.clients.has_read(partition, p.true_high_watermark()) {
+            if !scene.clients.has_read(partition, p.readable_end()) {
                 continue;
             }
             page.looked(p.elections.last().is_some_and(|election| election.event > write.event));
@@ -73,8 +73,8 @@ fn is_missing(scene: &Scene<'_>, partition: usize, write: &Write, unnamed: &[u64
         return None;
     }
     // Retention took it.
-    let first = scene.ghost.partitions[partition].log.start();
-    (offset >= first).then(|| weigh(scene.ghost, scene.clients, partition, write, offset))
+    let kept_from = scene.ghost.partitions[partition].kept_from;
+    (offset >= kept_from).then(|| weigh(scene.ghost, scene.clients, partition, write, offset))
 }
 
 fn weigh(ghost: &Ghost, clients: &Clients, partition: usize, write: &Write, offset: Offset) -> Weight {

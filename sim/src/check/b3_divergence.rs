@@ -57,11 +57,13 @@ impl Check for Divergence {
                 });
             }
             let p = &scene.ghost.partitions[partition];
-            if !scene.clients.has_read(partition, p.true_high_watermark()) {
+            if !scene.clients.has_read(partition, p.readable_end()) {
                 continue;
             }
             let Some(read) = scene.clients.finals.get(partition).filter(|read| !read.records.is_empty()) else { continue };
-            for offset in sightings.seen().filter(|offset| *offset >= read.records[0].0 && read.at(*offset).is_none()) {
+            for offset in
+                sightings.seen().filter(|offset| *offset >= p.kept_from.max(read.records[0].0) && read.at(*offset).is_none())
+            {
                 page.found(scene.event, Some(partition), weigh(scene.ghost, partition, offset), || {
                     format!("the record at {offset} of {} was read once and is gone", scene.ghost.name(partition))
                 });

@@ -148,7 +148,7 @@ impl Judge {
 
     fn unread(&self) -> impl Iterator<Item = usize> {
         let unread = |partition: &usize| {
-            let committed = self.ghost.partitions[*partition].true_high_watermark();
+            let committed = self.ghost.partitions[*partition].readable_end();
             !self.clients.has_read(*partition, committed)
         };
         self.ghost.living().map(|(partition, _)| partition).filter(unread)

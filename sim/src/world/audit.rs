@@ -2,6 +2,9 @@
 //!
 //! Before a process dies, before and after a new one recovers, and at the end, the `.log` files of every partition directory are read
 //! by a parser of our own ([`batches`](super::batches)): as a reader sees them, and as a power loss would leave them in any case.
+//!
+//! Segments that were given up may come back with a loss of power, some of them, with a hole between. Whether such a hole is one, or what was
+//! before it is no part of the log any more, is told by `log-start-offset-checkpoint`.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +16,9 @@ use super::batches::read_batches;
 use super::cast::Role;
 use super::state::World;
 
+/// Where the broker writes down where its logs start.
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+
 /// A node's files by path.
 type Files = Vec<(String, Bytes)>;
 
@@ -23,13 +29,15 @@ impl World {
             return;
         }
         let disk = &self.nodes[usize::from(node)].disk;
-        let visible = by_directory(disk.visible_where(is_of_interest));
+        let visible = disk.visible_where(is_of_interest);
+        let (starts, visible) = (log_starts(&visible), by_directory(visible));
         let durable = by_directory(disk.durable_where(is_segment));
         for (directory, files) in visible {
             let Some(partition) = self.partition_of(node, &directory, &files) else { continue };
-            let (batches, trailing_bytes) = contents(&files);
+            let start = starts.get(&directory).copied().unwrap_or(Offset::ZERO);
+            let (base, batches, trailing_bytes) = contents(&files, start);
             let durable_end = durable.get(&directory).map_or(Offset::ZERO, |durable| durable_end(&files, &batches, durable));
-            let image = LogImage { partition, moment, batches, durable_end, trailing_bytes };
+            let image = LogImage { partition, moment, base, batches, durable_end, trailing_bytes };
             self.note(Some(node), cause, EventId::NONE, What::Audit(image));
         }
     }
@@ -67,7 +75,7 @@ fn segments(files: &Files) -> impl Iterator<Item = &Bytes> {
 
 /// What an audit reads of a directory.
 fn is_of_interest(path: &str) -> bool {
-    is_segment(path) || path.ends_with("/partition.metadata")
+    is_segment(path) || path.ends_with("/partition.metadata") || path == LOG_STARTS
 }
 
 fn is_segment(path: &str) -> bool {
@@ -75,20 +83,46 @@ fn is_segment(path: &str) -> bool {
     name.strip_suffix(".log").is_some_and(|base| base.len() == 20 && base.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
-/// All batches up to the first place that is none, and the bytes that follow.
-fn contents(files: &Files) -> (Vec<TappedBatch>, u64) {
-    let mut all = Vec::new();
+/// First offset that a segment may hold, by its name.
+fn base_of(name: &str) -> Option<Offset> {
+    name.get(..20)?.parse().ok().map(Offset)
+}
+
+/// Where each log starts, by its directory, as the checkpoint tells: a version, a count, and lines of topic, partition and offset.
+fn log_starts(files: &Files) -> BTreeMap<String, Offset> {
+    let checkpoint = files.iter().find(|(path, _)| path == LOG_STARTS);
+    let text = checkpoint.and_then(|(_, content)| std::str::from_utf8(content).ok()).unwrap_or_default();
+    let entry = |line: &str| {
+        let mut words = line.split(' ');
+        let (topic, index, start) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
+        Some((format!("{topic}-{index}"), Offset(start)))
+    };
+    text.lines().skip(2).filter_map(entry).collect()
+}
+
+/// Where the log begins, all batches up to the first place that is none, and the bytes that follow. What lies before a hole below `start` was
+/// given up.
+fn contents(files: &Files, start: Offset) -> (Offset, Vec<TappedBatch>, u64) {
+    let (mut first, mut end) = (None, None);
+    let mut all: Vec<TappedBatch> = Vec::new();
     let mut trailing = 0;
-    for content in segments(files) {
+    for (name, content) in files.iter().filter(|(name, _)| is_segment(name)) {
+        let base = base_of(name).unwrap_or(Offset::ZERO);
+        if end.is_some_and(|end| base != end) && base <= start {
+            (first, trailing) = (None, 0);
+            all.clear();
+        }
+        first.get_or_insert(base);
         if trailing > 0 {
             trailing += content.len() as u64;
             continue;
         }
         let (batches, read) = read_batches(content);
+        end = Some(batches.last().map_or(base, |last| last.last_offset.next()));
         all.extend(batches);
         trailing += (content.len() - read) as u64;
     }
-    (all, trailing)
+    (first.unwrap_or(Offset::ZERO), all, trailing)
 }
 
 /// Where the durable part of a log ends whose visible part is known. Mostly there is no difference, and then nothing is read twice.
@@ -176,8 +210,22 @@ mod tests {
             ("00000000000000000004.log", vec![0; 7]),
             ("leader-epoch-checkpoint", b"0".to_vec()),
         ]);
-        let (batches, trailing) = contents(&files);
-        assert_eq!((batches.len(), trailing), (2, 27));
+        let (base, batches, trailing) = contents(&files, Offset::ZERO);
+        assert_eq!((base, batches.len(), trailing), (Offset::ZERO, 2, 27));
         assert_eq!(end_of(&files), Offset(3));
+    }
+
+    #[test]
+    fn what_lies_before_a_hole_was_given_up_if_the_checkpoint_says_so() {
+        let files = files(&[
+            ("00000000000000000000.log", batch(0, 2, 1)),
+            ("00000000000000000004.log", batch(4, 1, 1)),
+            ("00000000000000000005.log", batch(5, 1, 1)),
+        ]);
+        let bases = |start| contents(&files, Offset(start)).1.iter().map(|batch| batch.base_offset.0).collect::<Vec<_>>();
+        assert_eq!(bases(5), [4, 5]);
+        assert_eq!(bases(0), [0, 4, 5], "a hole in the log itself is for the checks to see");
+        let starts = log_starts(&vec![(LOG_STARTS.to_string(), Bytes::from_static(b"0\n2\nmy-topic 1 7\norders 0 4\n"))]);
+        assert_eq!(starts.get("my-topic-1"), Some(&Offset(7)));
     }
 }

@@ -35,6 +35,7 @@ impl Ghost {
             | Fact::LogOpened { .. }
             | Fact::LogTruncated { .. }
             | Fact::LogFlushed { .. }
+            | Fact::LogStartMoved { .. }
             | Fact::LogRemoved { .. } => self.apply_log(node, fact),
             Fact::BecameLeader { partition, leader_epoch, high_watermark, isr, .. } => {
                 let at = self.place(node, *partition);
@@ -71,7 +72,6 @@ impl Ghost {
             | Fact::IsrExpanded { .. } => self.apply_decision(fact),
             Fact::BrokerStarted { .. }
             | Fact::MetadataApplied { .. }
-            | Fact::LogStartMoved { .. }
             | Fact::CorruptionFound { .. }
             | Fact::LogFailed { .. }
             | Fact::IsrProposed { .. }
@@ -94,6 +94,11 @@ impl Ghost {
         if let Fact::LogTruncated { to, reason, .. } = fact {
             self.tally.truncations += 1;
             return Some(self.truncate(at, *to, *reason));
+        }
+        if let Fact::LogStartMoved { log_start, .. } = fact {
+            // Only what is committed can be given up: the rest is still owed.
+            let p = &mut self.partitions[at.partition];
+            p.kept_from = p.kept_from.max((*log_start).min(p.log.end()));
         }
         let shadow = &mut self.partitions[at.partition].shadows[node];
         if let Fact::LogFlushed { durable_end, .. } = fact {
@@ -119,8 +124,14 @@ impl Ghost {
         let (exempt_below, end) = (p.exempt_below, p.log.end());
         let shadow = &mut p.shadows[at.node];
         let agreed_before = shadow.agreed;
-        shadow.log.cut_to(to);
-        shadow.agreed = agreed_before.min(shadow.log.end());
+        if reason == TruncationReason::BelowLeaderStart {
+            // It begins anew, empty, where everything below is committed and given up.
+            shadow.log = Chain::starting_at(to);
+            shadow.agreed = to.min(end);
+        } else {
+            shadow.log.cut_to(to);
+            shadow.agreed = agreed_before.min(shadow.log.end());
+        }
         shadow.durable = shadow.durable.min(shadow.log.end());
         shadow.high_watermark = shadow.high_watermark.min(to);
         shadow.exempt &= shadow.epoch() < exempt_below;

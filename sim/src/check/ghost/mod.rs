@@ -153,6 +153,8 @@ pub struct Partition {
     pub elections: Vec<Election>,
     /// What is committed. Its end is the true high watermark.
     pub log: Chain,
+    /// Everything from here on must be kept: no replica has given it up by retention or deletion.
+    pub kept_from: Offset,
     /// Promises to producers, oldest first.
     pub promises: Vec<Promise>,
     /// Committed batches that a leader lacked.
@@ -308,6 +310,7 @@ impl Partition {
             state,
             elections: Vec::new(),
             log: Chain::default(),
+            kept_from: Offset::ZERO,
             promises: Vec::new(),
             losses: Vec::new(),
             exempt_below: LeaderEpoch::NONE,
@@ -322,6 +325,12 @@ impl Partition {
     #[must_use]
     pub fn true_high_watermark(&self) -> Offset {
         self.log.end()
+    }
+
+    /// Up to where a complete read must come: nowhere, if all that is committed was given up.
+    #[must_use]
+    pub fn readable_end(&self) -> Offset {
+        if self.kept_from < self.log.end() { self.log.end() } else { Offset::ZERO }
     }
 
     /// Whether the broker is in the ISR of the controller's log.

@@ -200,7 +200,7 @@ impl Partition {
     /// The log in an image, and whether it clashes with what was seen elsewhere. A batch whose bytes are damaged ends it, and so does one that
     /// does not follow: the base offset and the leader epoch are not under the checksum, and a torn write may have zeroed just them.
     fn chain_of(&mut self, image: &LogImage) -> (Chain, bool) {
-        let mut chain = Chain::starting_at(image.batches.first().map_or(Offset::ZERO, |first| first.base_offset));
+        let mut chain = Chain::starting_at(image.batches.first().map_or(image.base, |first| first.base_offset));
         let mut clashes = false;
         for batch in &image.batches {
             let epoch = chain.links().last().map_or(batch.leader_epoch, |last| last.epoch);
