@@ -144,6 +144,10 @@ fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
             let bandwidth = 1024 << chance.about("bandwidth").below(8);
             FaultKind::NarrowLink { from, to: one_in_two("all").then_some(to), bandwidth }
         }
+        "elect-preferred" => FaultKind::ElectPreferred { target: draw_led(plan, chance, one_in_two("all")) },
+        "delete-records" => {
+            FaultKind::DeleteRecords { target: draw_led(plan, chance, false), keep: (1 << chance.about("keep").below(9)) - 1 }
+        }
         other => unreachable!("{other} is in the reference but not here"),
     }
 }
@@ -193,6 +197,12 @@ fn draw_groups(plan: &Scenario, chance: Chance) -> Vec<Vec<Target>> {
     let second = chance.about("three").one_in(3).then(|| draw_broker(plan, chance.about("second")));
     let second = second.filter(|second| *second != first).map(|second| vec![second]);
     std::iter::once(std::iter::once(first).chain(with_controller).collect()).chain(second).collect()
+}
+
+/// A partition, by its leader, or all.
+fn draw_led(plan: &Scenario, chance: Chance, all: bool) -> Target {
+    let (topic, partition) = draw_partition(plan, chance.about("partition"));
+    if all { Target::Controller } else { Target::Leader(topic, partition) }
 }
 
 fn draw_target(plan: &Scenario, chance: Chance) -> Target {

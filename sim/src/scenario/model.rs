@@ -250,6 +250,18 @@ pub enum FaultKind {
         /// Bytes per second in each direction.
         bandwidth: u64,
     },
+    /// `elect-preferred`: the admin asks for the preferred leader; nobody is fenced.
+    ElectPreferred {
+        /// The leader of a partition; the controller: of all partitions.
+        target: Target,
+    },
+    /// `delete-records`: the admin has the oldest records of a partition deleted.
+    DeleteRecords {
+        /// The leader of the partition.
+        target: Target,
+        /// So many records below the high watermark are kept.
+        keep: u64,
+    },
 }
 
 /// Frames, picked by what stands in their headers.

@@ -210,6 +210,7 @@ impl Reader {
             for (key, target) in fault.kind.targets() {
                 self.target_fits(scenario, target, &format!("faults[{n}].{key}"))?;
             }
+            self.partition_fits(n, &fault.kind)?;
             if let [("from", from), ("to", to)] = fault.kind.targets()[..]
                 && from == to
             {
@@ -242,6 +243,26 @@ impl Reader {
                 Err(problem("targets", "nobody is named").help("name one target or more"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// What is asked of the cluster is about a partition, not about a node.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the others are about nodes")]
+    fn partition_fits(&self, n: usize, kind: &FaultKind) -> Result<(), Problem> {
+        let (target, all) = match kind {
+            FaultKind::ElectPreferred { target } => (target, true),
+            FaultKind::DeleteRecords { target, .. } => (target, false),
+            _ => return Ok(()),
+        };
+        match target {
+            Target::Leader(..) => Ok(()),
+            Target::Controller if all => Ok(()),
+            Target::Node(_) | Target::AnyBroker | Target::Controller | Target::FollowerInIsr(..) | Target::Follower(..) => {
+                let problem =
+                    Problem::new(self.at(&format!("faults[{n}].target")), format!("`{}` is about a partition", kind.name()));
+                let of_all = if all { ", or `controller` for all partitions" } else { "" };
+                Err(problem.help(format!("write `leader of orders-0`{of_all}")))
+            }
         }
     }
 
@@ -314,6 +335,8 @@ fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
         "narrow-link" => {
             FaultKind::NarrowLink { from: from(), to: fields.target("to"), bandwidth: fields.number("bandwidth").expect(SURE) }
         }
+        "elect-preferred" => FaultKind::ElectPreferred { target: target() },
+        "delete-records" => FaultKind::DeleteRecords { target: target(), keep: fields.number("keep").expect(SURE) },
         other => unreachable!("{other} is in the reference but not here"),
     }
 }

@@ -45,6 +45,12 @@ pub const TOPIC: &[Property] = &[
     flag("unclean.leader.election.enable", "a replica outside the ISR may lead when nothing else is left: loses records"),
     number("flush.messages", 1, ANY, "records between two flushes; 1: what is acknowledged is on the medium"),
     number("segment.bytes", 1024, 1 << 30, "size at which a new segment is begun"),
+    number("segment.ms", 1, ANY, "age of its first record at which a new segment is begun"),
+    number("retention.ms", -1, ANY, "age at which segments are given up; -1: never"),
+    number("retention.bytes", -1, ANY, "size above which the oldest segments are given up; -1: no bound"),
+    words("message.timestamp.type", &["CreateTime", "LogAppendTime"], "whose clock dates the records"),
+    number("message.timestamp.before.max.ms", 0, ANY, "how far in the past a record may be dated"),
+    number("message.timestamp.after.max.ms", 0, ANY, "how far in the future a record may be dated"),
     number("max.message.bytes", 0, 1 << 30, "largest record batch"),
 ];
 
@@ -61,6 +67,16 @@ pub const CLUSTER: &[Property] = &[
     number("replica.high.watermark.checkpoint.interval.ms", 1, DAY_MS, "time between two checkpoints of the high watermark"),
     number("log.flush.offset.checkpoint.interval.ms", 1, DAY_MS, "time between two checkpoints of the recovery point"),
     number("log.flush.interval.messages", 1, ANY, "default of flush.messages"),
+    number("log.retention.check.interval.ms", 1, DAY_MS, "time between two looks for what retention gives up"),
+    number("log.retention.ms", -1, ANY, "default of retention.ms"),
+    number("log.retention.bytes", -1, ANY, "default of retention.bytes"),
+    number("log.roll.ms", 1, ANY, "default of segment.ms"),
+    number("log.message.timestamp.before.max.ms", 0, ANY, "default of message.timestamp.before.max.ms"),
+    number("log.message.timestamp.after.max.ms", 0, ANY, "default of message.timestamp.after.max.ms"),
+    number("producer.id.expiration.ms", 1, DAY_MS, "a producer that has not written for so long is forgotten"),
+    flag("auto.leader.rebalance.enable", "leaderships are given back to the preferred leaders"),
+    number("leader.imbalance.check.interval.seconds", 1, 86_400, "time between two looks at the balance of leaders"),
+    number("leader.imbalance.per.broker.percentage", 0, 100, "how many of a broker's preferred partitions others may lead"),
     number("log.segment.bytes", 1024, 1 << 30, "default of segment.bytes"),
     number("message.max.bytes", 1, 1 << 30, "default of max.message.bytes"),
     number("min.insync.replicas", 1, 100, "default for topics"),
@@ -149,6 +165,7 @@ mod tests {
     use brokerlab::types::{Address, BrokerId};
 
     use super::*;
+    use crate::world::cast::CONTROLLER_ONLY;
 
     #[test]
     fn no_property_is_listed_twice() {
@@ -173,7 +190,8 @@ mod tests {
 
     #[test]
     fn whatever_is_allowed_here_the_actors_understand() {
-        for config in extremes(CLUSTER) {
+        let of_brokers = |config: &BTreeMap<String, String>| config.keys().all(|key| !CONTROLLER_ONLY.contains(&key.as_str()));
+        for config in extremes(CLUSTER).filter(of_brokers) {
             let listen = || Address::new("b1", 9092);
             BrokerConfig::from_properties(BrokerId(1), "lab", 0, listen(), listen(), &config).unwrap();
         }

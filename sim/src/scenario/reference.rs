@@ -236,6 +236,7 @@ pub const CHAOS: Section = Section {
 const ID: Key = required("id", Shape::FaultId, "permanent: chance that concerns the fault is keyed by it");
 const AT: Key = required("at", Shape::Duration, "when, from the begin of the fault phase");
 const FOR: Key = required("for", Shape::Duration, "how long; for crashes and restarts: until the process is started again");
+const AT_ONCE: Key = default("for", Shape::Duration, "\"0s\"", "of no meaning: it happens at once");
 const KIND: Key = required("kind", Shape::OneOf(fault_kinds), "what");
 const TARGET: Key = required("target", Shape::Target, "whom; found out when the fault fires");
 const FROM: Key = required("from", Shape::Target, "one end of the link");
@@ -360,6 +361,23 @@ pub const FAULTS: &[Section] = &[
         name: "narrow-link",
         about: "a link that carries little: what is large delays what comes behind it",
         keys: &[ID, AT, FOR, KIND, FROM, ANY_TO, required("bandwidth", Shape::Size, "bytes per second, in each direction")],
+    },
+    Section {
+        name: "elect-preferred",
+        about: "the admin asks for the preferred leader of a partition (`leader of orders-0`) or of all (`controller`); nobody is fenced",
+        keys: &[ID, AT, AT_ONCE, KIND, TARGET],
+    },
+    Section {
+        name: "delete-records",
+        about: "the admin has the oldest records of a partition (`leader of orders-0`) deleted",
+        keys: &[
+            ID,
+            AT,
+            AT_ONCE,
+            KIND,
+            TARGET,
+            default("keep", Shape::Count(0, 1 << 40), "0", "so many records below the high watermark stay"),
+        ],
     },
 ];
 

@@ -98,6 +98,8 @@ impl FaultKind {
             FaultKind::FlappingLink { .. } => "flapping-link",
             FaultKind::CutClients { .. } => "cut-clients",
             FaultKind::NarrowLink { .. } => "narrow-link",
+            FaultKind::ElectPreferred { .. } => "elect-preferred",
+            FaultKind::DeleteRecords { .. } => "delete-records",
         }
     }
 
@@ -113,6 +115,8 @@ impl FaultKind {
             | FaultKind::Isolate { target, .. }
             | FaultKind::SlowDisk { target, .. }
             | FaultKind::StuckDisk { target }
+            | FaultKind::ElectPreferred { target }
+            | FaultKind::DeleteRecords { target, .. }
             | FaultKind::StaleMetadata { target, .. }
             | FaultKind::Bridge { target } => vec![("target", target)],
             FaultKind::Cut { from, to, .. } | FaultKind::SlowLink { from, to, .. } => vec![("from", from), ("to", to)],

@@ -84,9 +84,13 @@ fn fault(out: &mut String, fault: &Fault) {
         | FaultKind::Pause { target }
         | FaultKind::Restart { target }
         | FaultKind::StuckDisk { target }
+        | FaultKind::ElectPreferred { target }
         | FaultKind::Bridge { target }
         | FaultKind::StaleMetadata { target, by: None } => {
             let _ = writeln!(out, "target = \"{target}\"");
+        }
+        FaultKind::DeleteRecords { target, keep } => {
+            let _ = writeln!(out, "target = \"{target}\"\nkeep = {keep}");
         }
         FaultKind::PowerLossAtOperation { target, nth } => {
             let _ = writeln!(out, "target = \"{target}\"\nnth = {nth}");

@@ -29,7 +29,12 @@ const CLUSTER_ID: &str = "brokerlab";
 /// Id of the controller.
 const CONTROLLER: BrokerId = BrokerId(1001);
 /// Properties that the controller reads; those of them that brokers do not know are kept from these.
-const CONTROLLER_ONLY: &[&str] = &["eligible.leader.replicas.enable"];
+pub const CONTROLLER_ONLY: &[&str] = &[
+    "auto.leader.rebalance.enable",
+    "eligible.leader.replicas.enable",
+    "leader.imbalance.check.interval.seconds",
+    "leader.imbalance.per.broker.percentage",
+];
 
 /// Everybody who takes part in a run.
 pub trait Cast: Send {
@@ -215,6 +220,15 @@ fn controller(properties: &BTreeMap<String, String>, mutants: Mutants) -> Part {
         default_replication: number("default.replication.factor")
             .and_then(|n| i16::try_from(n).ok())
             .unwrap_or(usual.default_replication),
+        auto_leader_rebalance: properties
+            .get("auto.leader.rebalance.enable")
+            .map_or(usual.auto_leader_rebalance, |value| value.trim() == "true"),
+        leader_imbalance_check_interval: number("leader.imbalance.check.interval.seconds")
+            .and_then(|n| u64::try_from(n).ok())
+            .map_or(usual.leader_imbalance_check_interval, |n| Duration::secs(1).times(n)),
+        leader_imbalance_percentage: number("leader.imbalance.per.broker.percentage")
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(usual.leader_imbalance_percentage),
         mutants,
         ..usual
     })

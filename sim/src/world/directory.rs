@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use brokerlab::fact::{Fact, PartitionState};
-use brokerlab::types::{BrokerId, PartitionId, TopicId};
+use brokerlab::types::{BrokerId, Offset, PartitionId, TopicId};
 
 /// The cluster as its controller states it.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Entry {
     pub replicas: Vec<BrokerId>,
     /// Leader, ISR and epochs.
     pub state: PartitionState,
+    /// The highest high watermark that a leader told.
+    pub high_watermark: Offset,
 }
 
 impl Entry {
@@ -46,7 +48,8 @@ impl Directory {
                 self.partitions.retain(|partition, _| partition.topic != *topic);
             }
             Fact::PartitionCreated { partition, replicas, state } => {
-                self.partitions.insert(*partition, Entry { replicas: replicas.clone(), state: state.clone() });
+                let (replicas, state, high_watermark) = (replicas.clone(), state.clone(), Offset::ZERO);
+                self.partitions.insert(*partition, Entry { replicas, state, high_watermark });
             }
             Fact::LeaderElected { partition, state, .. }
             | Fact::IsrShrunk { partition, state }
@@ -54,6 +57,12 @@ impl Directory {
                 if let Some(entry) = self.partitions.get_mut(partition) {
                     entry.state.clone_from(state);
                 }
+            }
+            Fact::HighWatermarkAdvanced { partition, to, .. } => {
+                if let Some(entry) = self.partitions.get_mut(partition) {
+                    entry.high_watermark = entry.high_watermark.max(*to);
+                }
+                return false;
             }
             Fact::ControllerActivated { controller, .. } => self.controller = Some(*controller),
             // Everything else says nothing about the cluster as a whole.

@@ -7,6 +7,7 @@
 //! ```text
 //!   targets    whom it strikes                  processes    crash, power loss, pause, restart
 //!   disks      what a device does to its node   links        what the network does; maps: cuts of many links at once
+//!   requests   what is asked of the cluster
 //! ```
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ mod disks;
 mod links;
 mod maps;
 mod processes;
+mod requests;
 mod targets;
 
 /// A fault while it goes on.
@@ -138,6 +140,8 @@ impl World {
             FaultKind::Split { .. } | FaultKind::Bridge { .. } | FaultKind::MajoritiesRing | FaultKind::CutClients { .. } => {
                 self.cut_map(fault, kind);
             }
+            FaultKind::ElectPreferred { target } => self.elect_preferred(node, target, self.faults[fault].began),
+            FaultKind::DeleteRecords { target, keep } => self.delete_records(node, target, *keep, self.faults[fault].began),
         }
         self.schedule_return(Some(fault));
     }

@@ -42,6 +42,7 @@ impl World {
             FaultKind::Isolate { target, .. } | FaultKind::SlowDisk { target, .. } | FaultKind::StuckDisk { target } => {
                 Ok(vec![self.resolve(fault, target, None)?])
             }
+            FaultKind::ElectPreferred { .. } | FaultKind::DeleteRecords { .. } => Ok(vec![self.admin()?]),
             FaultKind::StaleMetadata { target, .. } => {
                 let node = self.resolve(fault, target, None)?;
                 let controller = self.resolve(fault, &Target::Controller, None)?;
