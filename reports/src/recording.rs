@@ -271,25 +271,12 @@ fn read_entry(source: &mut impl BufRead, after: u64) -> Result<Option<Vec<u8>>, 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use brokerlab::types::Time;
 
     use super::*;
     use crate::event::{EventId, What, WorldFact};
+    use crate::testing::Kept;
     use crate::verdict::Verdict;
-
-    #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn event(id: u64) -> Event {
         let what = What::World(WorldFact::NodeStarted { life: 1 });
@@ -310,11 +297,11 @@ mod tests {
             plan: String::new(),
             nodes: vec!["b1".into()],
         };
-        let sink = Shared::default();
+        let sink = Kept::default();
         let mut recorder = Recorder::writing(Box::new(sink.clone()), &header).unwrap();
         (1..=events).for_each(|id| recorder.push(&event(id)));
         let footer = recorder.finish(judgement()).unwrap();
-        let bytes = sink.0.lock().unwrap().clone();
+        let bytes = sink.bytes();
         (bytes, footer)
     }
 
