@@ -75,5 +75,38 @@ fn a_failure_leaves_its_evidence() {
     let (code, shown) = run(&["show", "runs/leader-crash+ack-before-replication-1/run.rec", "--json"]);
     assert_eq!(code, Some(0));
     assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["hash"], told["hash"]);
+    let (code, _) = run(&["show", "runs/leader-crash+ack-before-replication-1/run.rec", "--report", "again.html"]);
+    assert_eq!(code, Some(0));
+    let read = |name: &str| std::fs::read_to_string(std::path::Path::new(&place).join(name)).unwrap();
+    let report = read("runs/leader-crash+ack-before-replication-1/report.html");
+    assert_eq!(report, read("again.html"), "a report is made of the recording alone");
+    let property = told["property"].as_str().unwrap();
+    for words in ["VIOLATION", property, "--mutant ack-before-replication", told["hash"].as_str().unwrap()] {
+        assert!(report.contains(words), "{words}");
+    }
+    assert!(report.len() < 2_000_000, "{} bytes", report.len());
+    std::fs::remove_dir_all(&place).unwrap();
+}
+
+#[test]
+fn a_sweep_names_the_reports_of_its_lowest_failing_seeds() {
+    let place = temporary("sweep");
+    std::fs::create_dir_all(&place).unwrap();
+    let lesson = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/leader-crash.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_brokerlab"))
+        .args(["sweep", lesson, "--mutant", "ack-before-replication", "--seeds", "2", "--json"])
+        .current_dir(&place)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let told: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    let failures = told["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 2);
+    for failure in failures {
+        let evidence = std::path::Path::new(&place).join(failure["evidence"].as_str().unwrap());
+        for name in ["report.html", "run.rec", "plan.toml", "summary.json"] {
+            assert!(evidence.join(name).is_file(), "{name} is missing in {}", evidence.display());
+        }
+    }
     std::fs::remove_dir_all(&place).unwrap();
 }

@@ -1,4 +1,5 @@
 //! The laboratory.
+pub mod bench;
 #[cfg(feature = "mutants")]
 pub mod campaign;
 pub mod check;

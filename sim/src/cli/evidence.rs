@@ -1,16 +1,20 @@
-//! What a failure leaves: the recorded run and its summary, to be looked at without running anything again.
+//! What a failure leaves: the recorded run, its summary and its report, to be looked at without running anything again.
 //!
 //! ```text
-//!   runs/<scenario>[+mutant]-<seed>/run.rec        the whole run, for `brokerlab show`
+//!   runs/<scenario>[+mutant]-<seed>/report.html    what happened, for people
+//!                                   run.rec        the whole run, for `brokerlab show`
 //!                                   plan.toml      every fault and setting, for `brokerlab run`
 //!                                   summary.json   what `run --json` says
 //! ```
 //!
 //! A run is recorded only once it has failed: it is simply run again, which is what determinism is for.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
-use brokerlab_reports::recording::{LADDER_STEP, RunHash};
+use brokerlab_reports::recording::{LADDER_STEP, Recording, RunHash};
+use brokerlab_reports::report::html;
 use miette::{IntoDiagnostic, WrapErr};
 use serde_json::Value;
 
@@ -22,6 +26,18 @@ use crate::scenario::{Scenario, to_toml};
 pub fn directory(plan: &Scenario) -> PathBuf {
     let mutant = plan.mutant.as_ref().map_or(String::new(), |slug| format!("+{slug}"));
     PathBuf::from("runs").join(format!("{}{mutant}-{}", plan.name, plan.seed))
+}
+
+/// Writes the report of a recording.
+///
+/// # Errors
+/// When the recording cannot be read or the report cannot be written.
+pub fn report(recording: &Path, report: &Path) -> miette::Result<()> {
+    let from = recording.display();
+    let file = File::open(recording).into_diagnostic().wrap_err_with(|| format!("cannot read {from}"))?;
+    let open = Recording::open(BufReader::new(file)).and_then(|mut recording| html(&mut recording));
+    let html = open.into_diagnostic().wrap_err_with(|| format!("cannot explain {from}"))?;
+    std::fs::write(report, html).into_diagnostic().wrap_err_with(|| format!("cannot write {}", report.display()))
 }
 
 /// What became of the second run.
@@ -60,5 +76,6 @@ pub fn keep(plan: &Scenario, first: &Outcome, summary: &Value) -> miette::Result
     }
     write("plan.toml", to_toml(plan))?;
     write("summary.json", format!("{summary:#}\n"))?;
+    report(&directory.join("run.rec"), &directory.join("report.html"))?;
     Ok(Kept::In(directory))
 }

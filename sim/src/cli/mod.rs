@@ -14,8 +14,10 @@
 //! | 6 | what the scenario expects did not happen |
 //! | 64 | wrong use |
 
+mod bench;
 pub mod evidence;
 mod laboratory;
+mod machine;
 mod mutants;
 mod output;
 mod plan;
@@ -74,6 +76,8 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Tell what happened in a recorded run
     Show(show::Show),
+    /// Measure how fast this machine simulates
+    Bench(bench::Bench),
     /// Prove that this machine and build are deterministic
     Selftest(selftest::Selftest),
     /// List the lessons, or what may stand in a scenario file
@@ -108,6 +112,7 @@ impl Command {
             Command::Plan(command) => command.carry_out(),
             Command::Sweep(command) => command.carry_out(),
             Command::Show(command) => command.carry_out(),
+            Command::Bench(command) => command.carry_out(),
             Command::Selftest(command) => command.carry_out(),
             Command::Scenarios(command) => command.carry_out(),
             Command::Mutants(command) => command.carry_out(),

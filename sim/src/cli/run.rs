@@ -26,6 +26,12 @@ pub struct Run {
     /// Write the recorded run there (see `brokerlab show`)
     #[arg(long, value_name = "OUT")]
     record: Option<PathBuf>,
+    /// Write a report there: one HTML file that explains the run
+    #[arg(long, value_name = "OUT")]
+    report: Option<PathBuf>,
+    /// Leave no evidence of a failure
+    #[arg(long, hide = true)]
+    keep_nothing: bool,
     /// Do not check: only hash (checks never change a run)
     #[arg(long, hide = true)]
     no_checks: bool,
@@ -36,8 +42,15 @@ impl Run {
         let scenario = self.case.load()?;
         let seed = self.seed.unwrap_or(scenario.seed);
         let plan = expand(&scenario, seed);
-        let asked = Asked { record: self.record.clone(), checks: !self.no_checks, timeline: !self.json, ..Asked::default() };
+        // A report is made of a recording; where none is asked for, it lives as long as the report is in the making.
+        let scratch = self.report.as_ref().filter(|_| self.record.is_none()).map(|_| Scratch::new());
+        let record = self.record.clone().or_else(|| scratch.as_ref().map(|scratch| scratch.0.clone()));
+        let asked = Asked { record: record.clone(), checks: !self.no_checks, timeline: !self.json, ..Asked::default() };
         let outcome = laboratory::simulate(&plan, &asked)?;
+        if let (Some(report), Some(record)) = (&self.report, &record) {
+            evidence::report(record, report)?;
+            eprintln!("report in {}", report.display());
+        }
         let as_written = self.case.mutant.is_none();
         let reproduce = self.case.reproduce(seed);
         let mut exit = if self.no_checks { Exit::GOOD } else { summary::exit(&scenario, &outcome, as_written) };
@@ -45,9 +58,11 @@ impl Run {
         if !self.json {
             tell(&plan, &outcome, &summary::missed(&scenario, &outcome, as_written), &reproduce);
         }
-        if exit != Exit::GOOD && self.record.is_none() {
+        if exit != Exit::GOOD && self.record.is_none() && !self.keep_nothing {
             match evidence::keep(&plan, &outcome, &summary) {
-                Ok(Kept::In(place)) => eprintln!("kept in {}: run.rec, plan.toml, summary.json", place.display()),
+                Ok(Kept::In(place)) => {
+                    eprintln!("kept in {}: report.html, run.rec, plan.toml, summary.json", place.display());
+                }
                 Ok(Kept::Another { hash, same_up_to }) => {
                     eprintln!("NONDETERMINISM: the same run gave the hash {} and then {hash}", outcome.hash);
                     eprintln!("the two part within the {LADDER_STEP} events after event {same_up_to}");
@@ -60,6 +75,22 @@ impl Run {
             say!("{summary}");
         }
         Ok(exit)
+    }
+}
+
+/// A recording that nobody asked for; gone when it is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        Scratch(std::env::temp_dir().join(format!("brokerlab-{}.rec", std::process::id())))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed was never written.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

@@ -9,9 +9,9 @@ use brokerlab_reports::recording::{Footer, Recording, RunHeader};
 use miette::{IntoDiagnostic, WrapErr};
 use serde_json::json;
 
-use super::Exit;
 use super::output::say;
 use super::timeline::{is_notable, timeline};
+use super::{Exit, evidence};
 
 /// Tell what happened in a recorded run
 #[derive(clap::Args, Debug)]
@@ -21,6 +21,9 @@ pub struct Show {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Write a report there instead: one HTML file that explains the run
+    #[arg(long, value_name = "OUT", conflicts_with_all = ["json", "events"])]
+    report: Option<PathBuf>,
     /// Print every event, not only the notable ones
     #[arg(long)]
     events: bool,
@@ -28,6 +31,10 @@ pub struct Show {
 
 impl Show {
     pub(super) fn carry_out(&self) -> miette::Result<Exit> {
+        if let Some(report) = &self.report {
+            evidence::report(&self.recording, report)?;
+            return Ok(Exit::GOOD);
+        }
         let path = self.recording.display();
         let file = File::open(&self.recording).into_diagnostic().wrap_err_with(|| format!("cannot read {path}"))?;
         let mut recording =

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -15,13 +16,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use miette::IntoDiagnostic;
 use serde_json::{Value, json};
 
+use super::machine::{cpu_seconds, now, peak_megabytes};
 use super::output::say;
-use super::{Asked, Case, Exit, laboratory, summary};
+use super::{Asked, Case, Exit, evidence, laboratory, summary};
 use crate::scenario::{Scenario, expand};
 use crate::sweep::{Order, Progress, sweep};
 
 /// Failing seeds that are confirmed and listed; more of them teach nothing new.
 const LISTED_MAX: usize = 25;
+/// Of these, the lowest ones keep their evidence: recording, plan, summary, report.
+const KEPT_MAX: usize = 5;
 /// A run that takes longer in real time has lost itself in a loop that no step budget sees.
 pub(super) const WATCHDOG: Duration = Duration::from_secs(600);
 /// Between two lines of progress where there is no terminal.
@@ -73,6 +77,8 @@ struct Failure {
     seed: u64,
     /// The hash in a fresh process.
     again: Result<String, String>,
+    /// Where that process left its evidence, if it was to.
+    evidence: Option<PathBuf>,
 }
 
 impl Sweep {
@@ -93,7 +99,7 @@ impl Sweep {
         let (cpu, wall) = (cpu_seconds() - cpu, started.elapsed());
         show.bar.finish_and_clear();
         let failing: Vec<u64> = runs.iter().filter(|(_, one)| is_failure(&scenario, one)).map(|(seed, _)| *seed).collect();
-        let failures = self.confirm(&failing, jobs)?;
+        let failures = self.confirm(&scenario, &failing, jobs)?;
         let found = Found { scenario, runs, failures, cpu, wall };
         if self.json {
             say!("{}", self.to_json(&found));
@@ -117,18 +123,24 @@ impl Sweep {
     }
 
     /// Runs each failing seed again in a process of its own.
-    fn confirm(&self, failing: &[u64], jobs: usize) -> miette::Result<Vec<Failure>> {
+    fn confirm(&self, scenario: &Scenario, failing: &[u64], jobs: usize) -> miette::Result<Vec<Failure>> {
         let program = std::env::current_exe().into_diagnostic()?;
         let listed = &failing[..failing.len().min(LISTED_MAX)];
         let order = Order { seeds: 0..listed.len() as u64, jobs, until_failure: false };
         let again = |n: u64| {
-            let seed = listed[usize::try_from(n).expect("an index fits")];
+            let place = usize::try_from(n).expect("an index fits");
+            let seed = listed[place];
             let mut command = Command::new(&program);
             command.arg("run").arg(&self.case.file).args(["--seed", &seed.to_string(), "--json"]);
             if let Some(mutant) = &self.case.mutant {
                 command.args(["--mutant", mutant]);
             }
-            Ok::<_, miette::Report>(Failure { seed, again: hash_of(&mut command) })
+            if place >= KEPT_MAX {
+                command.arg("--keep-nothing");
+            }
+            let again = hash_of(&mut command);
+            let evidence = Some(evidence::directory(&expand(scenario, seed))).filter(|place| place.join("report.html").exists());
+            Ok::<_, miette::Report>(Failure { seed, again, evidence: evidence.filter(|_| place < KEPT_MAX) })
         };
         Ok(sweep(&order, again, |_| false, |_| {})?.into_values().collect())
     }
@@ -142,6 +154,7 @@ impl Sweep {
             "missed": one.missed,
             "hash": one.hash.to_string(),
             "confirmed": found.is_confirmed(failure),
+            "evidence": failure.evidence.as_ref().map(|place| place.display().to_string()),
             "reproduce": self.case.reproduce(failure.seed),
         })
     }
@@ -190,6 +203,9 @@ impl Sweep {
                 Ok(hash) if *hash == one.hash.to_string() => say!("  {}", self.case.reproduce(failure.seed)),
                 Ok(hash) => say!("  NONDETERMINISM: a fresh process gave the hash {hash}"),
                 Err(why) => say!("  NONDETERMINISM: a fresh process did not bring it back: {why}"),
+            }
+            if let Some(place) = &failure.evidence {
+                say!("  explained in {}", place.join("report.html").display());
             }
         }
         let unlisted = found.failing() - found.failures.len() as u64;
@@ -308,26 +324,4 @@ impl Shown {
             eprintln!("{} seeds done, {} failing", progress.done, self.failing);
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the command measures its own speed")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-/// Processor time of this process so far, where the system tells it in the way of Linux; else 0.
-pub(super) fn cpu_seconds() -> f64 {
-    let ticks = std::fs::read_to_string("/proc/self/stat").ok().and_then(|stat| {
-        // The name of the program, in parentheses, may hold anything; the fields are counted behind it.
-        let fields: Vec<u64> = stat.rsplit_once(')')?.1.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
-        Some(fields.get(11)? + fields.get(12)?)
-    });
-    ticks.unwrap_or(0) as f64 / 100.0
-}
-
-/// The most memory that this process ever used, in megabytes, where the system tells it in the way of Linux; else 0.
-fn peak_megabytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }

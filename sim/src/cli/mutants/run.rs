@@ -9,8 +9,9 @@ use brokerlab_reports::verdict::Verdict;
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, WrapErr};
 
+use super::super::machine::cpu_seconds;
 use super::super::output::say;
-use super::super::sweep::{WATCHDOG, cpu_seconds};
+use super::super::sweep::WATCHDOG;
 use super::super::{Asked, Exit, laboratory, program};
 use crate::campaign::{Brought, Campaign, Trial, refreshed};
 use crate::scenario::{self, Scenario, expand};
