@@ -16,6 +16,10 @@ use super::roots::Roots;
 const REMEMBERED_MAX: usize = 4096;
 /// Beats that are told.
 const TOLD_MAX: usize = 48;
+/// Before the cluster is up only what weighs more is told.
+const START: u8 = 4;
+/// Weight of what should not be.
+const FINDING: u8 = 12;
 /// Events that a beat names.
 const EVENTS_MAX: usize = 4;
 
@@ -82,6 +86,8 @@ pub struct Beats {
     all: Vec<Beat>,
     untold: u64,
     roots: Roots,
+    /// The first topic exists: before it, everybody starts, and that is no story.
+    begun: bool,
     /// The last thing each node was given: facts follow it at once.
     given: Vec<Option<(EventId, String)>>,
 }
@@ -95,6 +101,14 @@ pub struct Story {
     pub untold: u64,
 }
 
+impl Story {
+    /// The first thing that a check found, or that ended the run badly.
+    #[must_use]
+    pub fn first_finding(&self) -> Option<&Beat> {
+        self.beats.iter().find(|beat| beat.theme == Theme::Finding && beat.weight >= FINDING)
+    }
+}
+
 impl Beats {
     /// Takes in an event.
     pub fn observe(&mut self, event: &Event, names: &Names) {
@@ -105,7 +119,9 @@ impl Beats {
             }
             self.given[at] = Some((event.id, given(delivery, names)));
         }
-        let beat = tell(event, names).and_then(|told| self.add(event, told, names));
+        self.begun |= matches!(&event.what, What::Fact(Fact::TopicCreated { .. }));
+        let told = tell(event, names).filter(|told| self.begun || told.weight > START);
+        let beat = told.and_then(|told| self.add(event, told, names));
         let cause = if event.cause == EventId::NONE { event.also } else { event.cause };
         self.roots.push(event.at.0, cause, beat);
     }
@@ -209,7 +225,7 @@ fn finding_beat(at: u64, text: String, event: EventId) -> Beat {
         at,
         nodes: Vec::new(),
         theme: Theme::Finding,
-        weight: 12,
+        weight: FINDING,
         partitions: Vec::new(),
         text,
         events: vec![event],
@@ -307,9 +323,9 @@ fn tell_world(fact: &WorldFact, names: &Names) -> Option<Told> {
         }
         WorldFact::Settled => told(Theme::Course, 10, "every obligation is met; the run ends"),
         WorldFact::SettleFailed { reasons } => {
-            told(Theme::Finding, 12, format!("the cluster did not come to rest: {}", reasons.join("; ")))
+            told(Theme::Finding, FINDING, format!("the cluster did not come to rest: {}", reasons.join("; ")))
         }
-        WorldFact::Panicked { message } => told(Theme::Finding, 12, format!("PANICS: {message}")),
+        WorldFact::Panicked { message } => told(Theme::Finding, FINDING, format!("PANICS: {message}")),
     })
 }
 

@@ -6,7 +6,7 @@ use super::clients::Ending;
 use super::model::Model;
 use super::names::{moment, number};
 use super::replicas::{PartitionRead, ReplicaRead};
-use super::sheet::{AXIS, Anchor, GUTTER, Ink, Point, Sheet, TimeAxis, Type, drawing};
+use super::sheet::{AXIS, Anchor, GUTTER, Ink, Point, RIGHT, Sheet, TimeAxis, Type, drawing};
 
 /// Height of the panel in which all replicas are compared.
 const PANEL: i32 = 190;
@@ -26,7 +26,7 @@ const SPANS_MAX: usize = 200;
 /// Log end of every replica, high watermark of every replica, and how far each lies behind the leader.
 #[must_use]
 pub fn log(model: &Model, partition: &PartitionRead, id: usize) -> String {
-    let time = TimeAxis { end: model.end };
+    let time = TimeAxis::until(model.end);
     let name = model.names.partition(partition.id);
     let count = i32::try_from(partition.replicas.len()).unwrap_or(0);
     let strips = PANEL + 20;
@@ -77,7 +77,7 @@ fn paint_levels(sheet: &Sheet<'_>, model: &Model, partition: &PartitionRead) {
     let (top, floor) = (14, PANEL - 8);
     let y = |value: i64| scaled(value, high, top, floor);
     for value in [0, high / 2, high] {
-        sheet.line(&[(GUTTER, y(value)), (sheet.right(), y(value))], Ink::Rule, 1);
+        sheet.line(&[(GUTTER, y(value)), (RIGHT, y(value))], Ink::Rule, 1);
         sheet.text((GUTTER - 8, y(value)), &number(value.unsigned_abs()), Type::Small, Ink::Muted, Anchor::Right);
     }
     for (n, replica) in partition.replicas.iter().enumerate() {
@@ -124,7 +124,7 @@ fn paint_strip(sheet: &Sheet<'_>, model: &Model, replica: &ReplicaRead, top: i32
     let all = (above + below).max(1);
     let (from, to) = (top + 8, top + STRIP - 6);
     let y = |value: i64| scaled(value + below, all, from, to);
-    sheet.line(&[(GUTTER, y(0)), (sheet.right(), y(0))], Ink::Muted, 1);
+    sheet.line(&[(GUTTER, y(0)), (RIGHT, y(0))], Ink::Muted, 1);
     sheet.label(top + STRIP / 2 - 7, &format!("{} behind", model.names.broker(replica.broker)), Type::Small, Ink::Text);
     let worst = if below > 0 { format!("most {above}, ahead {below}") } else { format!("most {above}") };
     sheet.label(top + STRIP / 2 + 8, &worst, Type::Small, Ink::Muted);
@@ -146,7 +146,7 @@ fn scaled(value: i64, high: i64, top: i32, floor: i32) -> i32 {
 /// Leader and ISR of each partition, as committed by the controller.
 #[must_use]
 pub fn isr(model: &Model) -> String {
-    let time = TimeAxis { end: model.end };
+    let time = TimeAxis::until(model.end);
     let mut partitions = model.by_interest();
     partitions.truncate(ISR_ROWS_MAX);
     partitions.sort_by_key(|partition| model.names.partition(partition.id));
@@ -197,7 +197,7 @@ fn in_order(leader: Option<BrokerId>, isr: &[BrokerId]) -> Vec<BrokerId> {
 /// What clients got, by outcome.
 #[must_use]
 pub fn outcomes(model: &Model) -> String {
-    let time = TimeAxis { end: model.end };
+    let time = TimeAxis::until(model.end);
     let shown: Vec<Ending> = Ending::ALL.into_iter().filter(|ending| model.clients.bins.contains_key(ending)).collect();
     let bottom = 8 + i32::try_from(shown.len()).unwrap_or(0) * OUTCOME_ROW;
     let totals: Vec<String> =
@@ -219,9 +219,9 @@ pub fn outcomes(model: &Model) -> String {
 #[must_use]
 pub fn in_words(ending: Ending) -> &'static str {
     match ending {
-        Ending::Acknowledged => "writes acknowledged",
-        Ending::Failed => "writes failed",
-        Ending::Unknown => "outcome unknown",
+        Ending::Acknowledged => "acknowledged",
+        Ending::Failed => "failed",
+        Ending::Unknown => "unknown outcome",
         Ending::Read => "records read",
     }
 }
@@ -253,5 +253,5 @@ fn paint_outcome(sheet: &Sheet<'_>, model: &Model, ending: Ending, top: i32) {
     }
     area.push((area.last().map_or(GUTTER, |last| last.0), floor));
     sheet.shape(&area, ink, 0.8);
-    sheet.line(&[(GUTTER, floor), (sheet.right(), floor)], Ink::Muted, 1);
+    sheet.line(&[(GUTTER, floor), (RIGHT, floor)], Ink::Muted, 1);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use brokerlab::operation::{Certainty, Operation, OperationId, Outcome};
 
-use crate::event::{Event, NodeId, What};
+use crate::event::{Event, NodeId, What, WorldFact};
 
 /// Bins at most; a chart has a few pixels for each.
 const BINS_MAX: usize = 512;
@@ -18,7 +18,7 @@ pub enum Ending {
     Failed,
     /// Nobody knows whether a write had an effect.
     Unknown,
-    /// Records were read (counted one by one).
+    /// Records were read (counted one by one) before healing began; after that the laboratory reads everything at once.
     Read,
 }
 
@@ -82,6 +82,7 @@ pub struct Clients {
     /// When writes were wanted and none was acknowledged: since when.
     silent_since: Option<u64>,
     silence: Option<(u64, u64)>,
+    is_healing: bool,
 }
 
 /// The same when all was read.
@@ -96,6 +97,7 @@ pub struct ClientsRead {
 impl Clients {
     /// Takes in an event.
     pub fn observe(&mut self, event: &Event) {
+        self.is_healing |= matches!(event.what, What::World(WorldFact::SettleBegan));
         let Some(node) = event.node else { return };
         let at = event.at.0;
         match &event.what {
@@ -114,6 +116,7 @@ impl Clients {
                     }
                     Outcome::Failed { certainty: Certainty::Definite, .. } if is_write => self.count(at, Ending::Failed, 1),
                     Outcome::Failed { .. } if is_write => self.count(at, Ending::Unknown, 1),
+                    Outcome::Polled { .. } if self.is_healing => {}
                     Outcome::Polled { records } => self.count(at, Ending::Read, records.len() as u64),
                     Outcome::Assigned
                     | Outcome::Offset { .. }

@@ -12,7 +12,7 @@ use super::lives::{FaultBand, Life, Mark};
 use super::model::Model;
 use super::names::moment;
 use super::replicas::{PartitionRead, ReplicaRead, Standing};
-use super::sheet::{AXIS, Anchor, GUTTER, Ink, Sheet, TimeAxis, Type, drawing, shortened};
+use super::sheet::{AXIS, Anchor, GUTTER, Ink, RIGHT, Sheet, TimeAxis, Type, drawing, shortened};
 use super::spans::Span;
 
 /// Height of a replica's row.
@@ -28,25 +28,26 @@ const SPANS_MAX: usize = 300;
 /// Faults whose rows are packed; the rest is in the plan.
 const FAULTS_MAX: usize = 80;
 
-/// Draws all lanes.
+/// Draws the lanes of the nodes to which something happened, for a range of time.
 #[must_use]
-pub fn lanes(model: &Model) -> String {
-    let time = TimeAxis { end: model.end };
+pub fn lanes(model: &Model, id: &str, title: &str, time: TimeAxis) -> String {
     let packed = packed_faults(model, time);
-    let fault_rows = packed.iter().map(|(row, ..)| row + 1).max().unwrap_or(0);
+    let fault_rows = packed.iter().map(|one| one.row + 1).max().unwrap_or(0);
     let mut partitions = model.by_interest();
     partitions.truncate(PARTITIONS_MAX);
     partitions.sort_by_key(|partition| model.names.partition(partition.id));
-    let lanes: Vec<Lane<'_>> = (0..model.names.count()).map(|node| Lane::of(model, NodeId(node), &partitions)).collect();
+    let all = (0..model.names.count()).map(|node| Lane::of(model, NodeId(node), &partitions));
+    let lanes: Vec<Lane<'_>> = all.filter(|lane| lane.is_worth_a_look(model)).collect();
     let top = 10 + fault_rows * FAULT_ROW + if fault_rows > 0 { 8 } else { 0 };
     let bottom = top + lanes.iter().map(Lane::height).sum::<i32>();
     let about = format!(
-        "One lane per node from the start of the run to {}. In a broker's lane each partition has a row: a tall band means leader, \
+        "One lane per node from {} to {}. In a broker's lane each partition has a row: a tall band means leader, \
          a half-high band follower in the ISR, a thin one follower outside the ISR, none no process. Faults stand above the lanes \
          and tint the lanes of the nodes they strike.",
-        moment(model.end)
+        moment(time.begin),
+        moment(time.end)
     );
-    drawing("lanes", "Who was what, when", &about, time, bottom + AXIS, |sheet| {
+    drawing(id, title, &about, time, bottom + AXIS, |sheet| {
         sheet.time_axis(4, bottom);
         paint_faults(sheet, &packed);
         let mut y = top;
@@ -54,53 +55,66 @@ pub fn lanes(model: &Model) -> String {
             lane.paint(sheet, model, y);
             y += lane.height();
         }
-        paint_settle(sheet, model, bottom);
+        paint_moments(sheet, model, bottom);
     })
 }
 
-/// Faults with the row that each is drawn in, its label, and where its text ends.
-fn packed_faults(model: &Model, time: TimeAxis) -> Vec<(i32, FaultBand, String)> {
+/// A fault with its place among the others.
+struct Packed<'m> {
+    fault: &'m FaultBand,
+    label: String,
+    row: i32,
+    /// Its label stands to the right of its begin; at the right edge there is no room.
+    is_right: bool,
+}
+
+/// Faults in as few rows as their labels allow.
+fn packed_faults(model: &Model, time: TimeAxis) -> Vec<Packed<'_>> {
     let mut ends: Vec<i32> = Vec::new();
     let mut packed = Vec::new();
-    for fault in model.lives.faults.iter().take(FAULTS_MAX) {
+    let shown = model.lives.faults.iter().filter(|fault| time.span(fault.from, fault.to).is_some());
+    for fault in shown.take(FAULTS_MAX) {
         let nodes: Vec<String> = fault.nodes.iter().map(|node| model.names.node(*node)).collect();
         let label = shortened(&format!("{} {} {}", fault.id, fault.kind, nodes.join(" ")), 44);
-        let from = time.x(fault.from);
-        let to = time.x(fault.to).max(from + Type::Small.width(&label) + 14);
+        let (begin, room) = (time.x(fault.from), Type::Small.width(&label) + 14);
+        let is_right = begin + room < RIGHT;
+        let (from, to) = if is_right { (begin, begin + room) } else { (begin - room, begin) };
+        let to = time.x(fault.to).max(to);
         let row = ends.iter().position(|end| *end <= from).unwrap_or(ends.len());
         if row == ends.len() {
             ends.push(to);
         } else {
             ends[row] = to;
         }
-        packed.push((i32::try_from(row).unwrap_or(0), fault.clone(), label));
+        packed.push(Packed { fault, label, row: i32::try_from(row).unwrap_or(0), is_right });
     }
     packed
 }
 
-fn paint_faults(sheet: &Sheet<'_>, packed: &[(i32, FaultBand, String)]) {
+fn paint_faults(sheet: &Sheet<'_>, packed: &[Packed<'_>]) {
     if packed.is_empty() {
         return;
     }
     sheet.label(10 + FAULT_ROW / 2, "faults", Type::Bold, Ink::Text);
-    for (row, fault, label) in packed {
+    for Packed { fault, label, row, is_right } in packed {
         let y = 10 + row * FAULT_ROW;
         let (from, to) = (sheet.time.x(fault.from), sheet.time.x(fault.to));
         sheet.fill((from, y + 2), (to, y + FAULT_ROW - 2), Ink::Purple, 0.55);
         sheet.line(&[(from, y + 1), (from, y + FAULT_ROW - 1)], Ink::Purple, 2);
-        // At the right edge there is no room behind the begin.
-        if from + Type::Small.width(label) + 6 < sheet.right() {
-            sheet.text((from + 5, y + FAULT_ROW / 2), label, Type::Small, Ink::Text, Anchor::Left);
-        } else {
-            sheet.text((from - 5, y + FAULT_ROW / 2), label, Type::Small, Ink::Text, Anchor::Right);
-        }
+        let (x, anchor) = if *is_right { (from + 5, Anchor::Left) } else { (from - 5, Anchor::Right) };
+        sheet.text((x, y + FAULT_ROW / 2), label, Type::Small, Ink::Text, anchor);
     }
 }
 
-fn paint_settle(sheet: &Sheet<'_>, model: &Model, bottom: i32) {
-    if let Some(at) = model.lives.settle {
+/// Lines through all lanes: where healing begins, where a check failed first.
+fn paint_moments(sheet: &Sheet<'_>, model: &Model, bottom: i32) {
+    if let Some(at) = model.lives.settle.filter(|at| sheet.time.shows(*at)) {
         let x = sheet.time.x(at);
         sheet.line(&[(x, 4), (x, bottom)], Ink::Green, 2);
+    }
+    if let Some(beat) = model.story.first_finding().filter(|beat| sheet.time.shows(beat.at)) {
+        let x = sheet.time.x(beat.at);
+        sheet.line(&[(x, 4), (x, bottom)], Ink::Red, 2);
     }
 }
 
@@ -119,27 +133,36 @@ impl<'m> Lane<'m> {
         Lane { node, rows: rows.collect() }
     }
 
+    /// Brokers and controllers always; others when something happened to them.
+    fn is_worth_a_look(&self, model: &Model) -> bool {
+        let name = model.names.node(self.node);
+        let is_server = model.names.broker_on(self.node).is_some() || name.starts_with('c');
+        let is_struck = model.lives.faults.iter().any(|fault| fault.nodes.contains(&self.node));
+        is_server || is_struck || model.lives.marks.iter().any(|(_, node, _)| *node == self.node)
+    }
+
     fn height(&self) -> i32 {
         HEAD + i32::try_from(self.rows.len()).unwrap_or(0) * ROW + 6
     }
 
     fn paint(&self, sheet: &Sheet<'_>, model: &Model, top: i32) {
-        sheet.line(&[(8, top), (sheet.right(), top)], Ink::Rule, 1);
+        sheet.line(&[(8, top), (RIGHT, top)], Ink::Rule, 1);
         for fault in model.lives.faults.iter().filter(|fault| fault.nodes.contains(&self.node)).take(FAULTS_MAX) {
-            let (from, to) = (sheet.time.x(fault.from), sheet.time.x(fault.to));
+            let Some((from, to)) = sheet.time.span(fault.from, fault.to) else { continue };
             sheet.fill((from, top + 1), (to, top + self.height() - 1), Ink::Purple, 0.16);
         }
         sheet.label(top + HEAD / 2, &model.names.node(self.node), Type::Bold, Ink::Text);
         let life = model.lives.spans.get(&self.node).map_or(&[][..], Vec::as_slice);
         paint_life(sheet, life, top + HEAD / 2);
-        for (at, _, mark) in model.lives.marks.iter().filter(|(_, node, _)| *node == self.node).take(SPANS_MAX) {
+        let marks = model.lives.marks.iter().filter(|(at, node, _)| *node == self.node && sheet.time.shows(*at));
+        for (at, _, mark) in marks.take(SPANS_MAX) {
             paint_mark(sheet, (sheet.time.x(*at), top + HEAD / 2), *mark);
         }
         for (row, (partition, replica)) in (0..).zip(&self.rows) {
             let y = top + HEAD + row * ROW;
             sheet.label(y + ROW / 2, &model.names.partition(partition.id), Type::Small, Ink::Muted);
             paint_standing(sheet, &replica.standing, y);
-            for (at, ..) in replica.truncations.iter().take(SPANS_MAX) {
+            for (at, ..) in replica.truncations.iter().filter(|(at, ..)| sheet.time.shows(*at)).take(SPANS_MAX) {
                 let x = sheet.time.x(*at);
                 sheet.shape(&[(x - 6, y), (x + 6, y), (x, y + 10)], Ink::Red, 1.0);
             }
@@ -149,7 +172,7 @@ impl<'m> Lane<'m> {
 
 fn paint_life(sheet: &Sheet<'_>, life: &[Span<Life>], y: i32) {
     for span in life.iter().take(SPANS_MAX) {
-        let (from, to) = (sheet.time.x(span.from), sheet.time.x(span.to));
+        let Some((from, to)) = sheet.time.span(span.from, span.to) else { continue };
         match span.state {
             Life::Up => sheet.line(&[(from, y), (to, y)], Ink::Text, 2),
             Life::Frozen => {
@@ -177,7 +200,7 @@ fn paint_mark(sheet: &Sheet<'_>, (x, y): (i32, i32), mark: Mark) {
 
 fn paint_standing(sheet: &Sheet<'_>, standing: &[Span<Standing>], y: i32) {
     for span in merged(sheet, standing) {
-        let (from, to) = (sheet.time.x(span.from), sheet.time.x(span.to).max(sheet.time.x(span.from) + 1));
+        let Some((from, to)) = sheet.time.span(span.from, span.to) else { continue };
         let room = to - from;
         let (ink, top, on) = match span.state {
             Standing::Leader(_) => (Ink::Blue, y + 2, Ink::OnDark),
@@ -217,7 +240,7 @@ fn merged(sheet: &Sheet<'_>, standing: &[Span<Standing>]) -> Vec<Span<Standing>>
 #[must_use]
 pub fn legend() -> String {
     let height = 58;
-    drawing("legend", "Signs", "The signs used in the lanes, each with its meaning.", TimeAxis { end: 1 }, height, |sheet| {
+    drawing("legend", "Signs", "The signs used in the lanes, each with its meaning.", TimeAxis::until(1), height, |sheet| {
         let band = |x: i32, top: i32, ink: Ink, name: &str| {
             sheet.fill((x, top), (x + 30, 28), ink, 1.0);
             sheet.text((x + 36, 18), name, Type::Small, Ink::Text, Anchor::Left);
@@ -244,5 +267,7 @@ pub fn legend() -> String {
         sheet.text((GUTTER + 716, 46), "struck by a fault", Type::Small, Ink::Text, Anchor::Left);
         sheet.line(&[(GUTTER + 840, 36), (GUTTER + 840, 56)], Ink::Green, 2);
         sheet.text((GUTTER + 848, 46), "healing begins", Type::Small, Ink::Text, Anchor::Left);
+        sheet.line(&[(GUTTER + 950, 36), (GUTTER + 950, 56)], Ink::Red, 2);
+        sheet.text((GUTTER + 958, 46), "a check fails", Type::Small, Ink::Text, Anchor::Left);
     })
 }

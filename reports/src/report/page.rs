@@ -7,10 +7,13 @@ use crate::verdict::Verdict;
 use super::beats::Beat;
 use super::model::Model;
 use super::names::{length, moment, number};
+use super::sheet::TimeAxis;
 use super::{charts, lanes, tables};
 
 /// Looks: readable on light and dark pages and on paper.
 const STYLE: &str = include_str!("page.css");
+/// Time before the first finding that is shown more closely.
+const CLOSE: u64 = 2_000_000_000;
 /// Partitions whose logs are drawn.
 const LOGS_MAX: usize = 6;
 
@@ -51,11 +54,7 @@ pub fn page(model: &Model) -> String {
     html.push_str(&contents(model));
     html.push_str(&section("story", "What happened", &story(model)));
     html.push_str(&tables::findings(model));
-    html.push_str(&section(
-        "who",
-        "Who was what, when",
-        &format!("{}{}", figure(&lanes::lanes(model)), figure(&lanes::legend())),
-    ));
+    html.push_str(&section("who", "Who was what, when", &who(model)));
     html.push_str(&section("logs", "Log ends and high watermarks", &logs(model)));
     html.push_str(&section("isr-section", "The ISR over time", &isr(model)));
     html.push_str(&section("clients", "What clients got", &clients(model)));
@@ -172,6 +171,25 @@ fn shown(names: &[String]) -> String {
     const MOST: usize = 6;
     let few = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > MOST { format!("{few} and {} more", names.len() - MOST) } else { few }
+}
+
+/// The lanes of the whole run, and once more, closer, around what went wrong.
+fn who(model: &Model) -> String {
+    let all = TimeAxis::until(model.end);
+    let mut html = figure(&lanes::lanes(model, "lanes", "Who was what, when", all));
+    if let Some(beat) = model.story.first_finding()
+        && model.end > 4 * CLOSE
+    {
+        let close = TimeAxis { begin: beat.at.saturating_sub(CLOSE), end: (beat.at + CLOSE / 2).min(model.end) };
+        let title = format!("The same, from {} to {}", moment(close.begin), moment(close.end));
+        let _ = writeln!(
+            html,
+            "<h3>Closer: around the first finding</h3>\n{}",
+            figure(&lanes::lanes(model, "closer", &title, close))
+        );
+    }
+    html.push_str(&figure(&lanes::legend()));
+    html
 }
 
 fn logs(model: &Model) -> String {

@@ -29,6 +29,8 @@ pub const WIDTH: i32 = 1200;
 pub const GUTTER: i32 = 132;
 /// Free space to the right of the plot.
 const MARGIN: i32 = 18;
+/// Where the plot ends.
+pub const RIGHT: i32 = WIDTH - MARGIN;
 /// Height of the time axis.
 pub const AXIS: i32 = 34;
 /// plotters divides the size of a font by this.
@@ -120,28 +122,51 @@ impl Type {
     }
 }
 
-/// The range of time that a report shows.
+/// The range of time that a sheet shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimeAxis {
-    /// End; the begin is 0.
+    /// Begin.
+    pub begin: u64,
+    /// End.
     pub end: u64,
 }
 
 impl TimeAxis {
-    /// Where a moment lies.
+    /// From the start of the run to that moment.
+    #[must_use]
+    pub fn until(end: u64) -> TimeAxis {
+        TimeAxis { begin: 0, end }
+    }
+
+    /// Where a moment lies; what is outside the range lies on its edge.
     #[must_use]
     pub fn x(self, at: u64) -> i32 {
-        let plot = (WIDTH - MARGIN - GUTTER) as u128;
-        let along = u128::from(at.min(self.end)) * plot / u128::from(self.end.max(1));
+        let plot = (RIGHT - GUTTER) as u128;
+        let along = u128::from(at.clamp(self.begin, self.end) - self.begin) * plot / u128::from((self.end - self.begin).max(1));
         GUTTER + i32::try_from(along).unwrap_or(0)
+    }
+
+    /// Whether a moment is shown.
+    #[must_use]
+    pub fn shows(self, at: u64) -> bool {
+        (self.begin..=self.end).contains(&at)
+    }
+
+    /// Where a span lies, if any of it is shown.
+    #[must_use]
+    pub fn span(self, from: u64, to: u64) -> Option<(i32, i32)> {
+        (to >= self.begin && from <= self.end).then(|| (self.x(from), self.x(to)))
     }
 
     /// Round moments, about ten.
     fn ticks(self) -> Vec<u64> {
-        const STEPS: [u64; 15] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400];
-        let seconds = self.end / 1_000_000_000;
-        let step = STEPS.into_iter().find(|step| seconds / step <= 12).unwrap_or((seconds / 10).max(1));
-        (0..=seconds / step).map(|n| n * step * 1_000_000_000).collect()
+        const MILLIS: [u64; 20] = [
+            1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000, 7_200_000,
+            21_600_000, 86_400_000,
+        ];
+        let range = (self.end - self.begin) / 1_000_000;
+        let step = MILLIS.into_iter().find(|step| range / step <= 12).unwrap_or((range / 10).max(1)) * 1_000_000;
+        (self.begin.div_ceil(step)..=self.end / step).map(|n| n * step).collect()
     }
 }
 
@@ -228,16 +253,11 @@ impl<'b> Sheet<'b> {
         for at in self.time.ticks() {
             let x = self.time.x(at);
             self.line(&[(x, top), (x, bottom + 4)], Ink::Rule, 1);
-            let name = if at == 0 { "0 s".to_string() } else { tick(at) };
-            self.text((x, bottom + 15), &name, Type::Small, Ink::Muted, Anchor::Middle);
+            // The last name would stand beyond the edge.
+            let (x, anchor) = if x + 30 > WIDTH { (WIDTH - 2, Anchor::Right) } else { (x, Anchor::Middle) };
+            self.text((x, bottom + 15), &tick(at), Type::Small, Ink::Muted, anchor);
         }
-        self.line(&[(GUTTER, bottom), (WIDTH - MARGIN, bottom)], Ink::Muted, 1);
-    }
-
-    /// The right end of the plot.
-    #[must_use]
-    pub fn right(&self) -> i32 {
-        WIDTH - MARGIN
+        self.line(&[(GUTTER, bottom), (RIGHT, bottom)], Ink::Muted, 1);
     }
 
     fn stroke(&self, ink: Ink, width: u32) -> ShapeStyle {
@@ -264,10 +284,12 @@ pub fn shortened(text: &str, most: usize) -> String {
 }
 
 fn tick(at: u64) -> String {
-    match at / 1_000_000_000 {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds if seconds.is_multiple_of(86_400) => format!("day {}", seconds / 86_400 + 1),
-        seconds @ 120..7200 => format!("{}:{:02} min", seconds / 60, seconds % 60),
+    let (seconds, millis) = (at / 1_000_000_000, at / 1_000_000 % 1000);
+    match seconds {
+        0..600 if millis == 0 => format!("{seconds} s"),
+        0..600 => format!("{seconds}.{millis:03} s").replace("00 s", " s"),
+        _ if seconds.is_multiple_of(86_400) => format!("day {}", seconds / 86_400 + 1),
+        600..7200 => format!("{}:{:02} min", seconds / 60, seconds % 60),
         _ => length(at),
     }
 }
