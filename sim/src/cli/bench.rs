@@ -20,7 +20,7 @@ use crate::scenario::expand;
 use crate::sweep::{Order, sweep};
 
 /// Simulated time of the echo.
-const ECHO: Duration = Duration::secs(60);
+const ECHO: Duration = Duration::secs(240);
 
 /// Measure how fast this machine simulates
 #[derive(clap::Args, Debug)]
