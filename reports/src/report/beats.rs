@@ -318,6 +318,11 @@ fn tell_world(fact: &WorldFact, names: &Names) -> Option<Told> {
         }
         WorldFact::FaultEnded { fault } => told(Theme::Fault, 3, format!("fault {fault} is over")),
         WorldFact::FaultSkipped { fault, reason } => told(Theme::Fault, 2, format!("fault {fault} finds no target: {reason}")),
+        WorldFact::FrameStruck { fault, fate, to, api_key, response, .. } => {
+            let part = if *response { "response" } else { "request" };
+            let (api, to) = (api(*api_key), names.node(*to));
+            told(Theme::Fault, 8, format!("fault {fault} strikes its {api} {part} to {to}: {fate}"))
+        }
         WorldFact::SettleBegan => {
             told(Theme::Course, 10, "all faults are over, producers stop: from here on the cluster must come to rest")
         }

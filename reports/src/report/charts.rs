@@ -149,7 +149,7 @@ pub fn isr(model: &Model) -> String {
     let time = TimeAxis::until(model.end);
     let mut partitions = model.by_interest();
     partitions.truncate(ISR_ROWS_MAX);
-    partitions.sort_by_key(|partition| model.names.partition(partition.id));
+    partitions.sort_by_key(|partition| model.names.order(partition.id));
     let bottom = 8 + i32::try_from(partitions.len()).unwrap_or(0) * ISR_ROW;
     let about =
         "One row per partition. The band names the brokers in the ISR, the leader first; its height is the size of the ISR.";

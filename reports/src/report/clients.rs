@@ -96,6 +96,7 @@ pub struct ClientsRead {
 
 impl Clients {
     /// Takes in an event.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "only writes and reads are counted")]
     pub fn observe(&mut self, event: &Event) {
         self.is_healing |= matches!(event.what, What::World(WorldFact::SettleBegan));
         let Some(node) = event.node else { return };
@@ -118,13 +119,7 @@ impl Clients {
                     Outcome::Failed { .. } if is_write => self.count(at, Ending::Unknown, 1),
                     Outcome::Polled { .. } if self.is_healing => {}
                     Outcome::Polled { records } => self.count(at, Ending::Read, records.len() as u64),
-                    Outcome::Assigned
-                    | Outcome::Offset { .. }
-                    | Outcome::TopicCreated { .. }
-                    | Outcome::TopicDeleted
-                    | Outcome::TopicDescribed { .. }
-                    | Outcome::Stopped
-                    | Outcome::Failed { .. } => {}
+                    _ => {}
                 }
                 if self.waiting.is_empty() {
                     self.silent_since = None;

@@ -35,7 +35,7 @@ pub fn lanes(model: &Model, id: &str, title: &str, time: TimeAxis) -> String {
     let fault_rows = packed.iter().map(|one| one.row + 1).max().unwrap_or(0);
     let mut partitions = model.by_interest();
     partitions.truncate(PARTITIONS_MAX);
-    partitions.sort_by_key(|partition| model.names.partition(partition.id));
+    partitions.sort_by_key(|partition| model.names.order(partition.id));
     let all = (0..model.names.count()).map(|node| Lane::of(model, NodeId(node), &partitions));
     let lanes: Vec<Lane<'_>> = all.filter(|lane| lane.is_worth_a_look(model)).collect();
     let top = 10 + fault_rows * FAULT_ROW + if fault_rows > 0 { 8 } else { 0 };

@@ -112,7 +112,7 @@ impl Model {
     pub fn by_interest(&self) -> Vec<&PartitionRead> {
         let cuts = |one: &PartitionRead| one.replicas.iter().map(|replica| replica.truncations.len()).sum::<usize>();
         let mut all: Vec<&PartitionRead> = self.partitions.iter().collect();
-        all.sort_by_key(|one| (std::cmp::Reverse((cuts(one), one.elections, one.isr.len())), self.names.partition(one.id)));
+        all.sort_by_key(|one| (std::cmp::Reverse((cuts(one), one.elections, one.isr.len())), self.names.order(one.id)));
         all
     }
 }

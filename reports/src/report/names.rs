@@ -77,6 +77,12 @@ impl Names {
             None => format!("{partition:?}"),
         }
     }
+
+    /// Sorts partitions as people count them: `orders-2` before `orders-10`.
+    #[must_use]
+    pub fn order(&self, partition: PartitionId) -> (Option<&String>, PartitionId) {
+        (self.topics.get(&partition.topic), partition)
+    }
 }
 
 /// Kafka's name for an API key.

@@ -147,20 +147,14 @@ impl Replicas {
         partitions
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "only a life's beginning and end count here")]
     fn on_life(&mut self, at: u64, broker: BrokerId, fact: &WorldFact) {
         let alive = match fact {
             WorldFact::NodeStarted { .. } => true,
             WorldFact::ProcessCrashed | WorldFact::PowerLost { .. } | WorldFact::NodeStopped | WorldFact::Panicked { .. } => {
                 false
             }
-            WorldFact::Paused
-            | WorldFact::Resumed
-            | WorldFact::FaultBegan { .. }
-            | WorldFact::FaultEnded { .. }
-            | WorldFact::FaultSkipped { .. }
-            | WorldFact::SettleBegan
-            | WorldFact::Settled
-            | WorldFact::SettleFailed { .. } => return,
+            _ => return,
         };
         for ((id, at_broker), replica) in &mut self.replicas {
             if *at_broker != broker {
