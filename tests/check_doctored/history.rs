@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
-use brokerlab::operation::{Certainty, Command, Completion, Operation, OperationId, Outcome, PolledRecord, Position};
+use brokerlab::operation::{Command, Operation, OperationId, Position};
 use brokerlab::types::*;
 use brokerlab_reports::event::{AuditMoment, Event, EventId, LogImage, NodeId, Tap, TappedBatch, What, WorldFact};
 use bytes::Bytes;
 
+mod clients;
 mod judging;
 
 pub use judging::{count, report, told};
@@ -30,13 +31,14 @@ pub struct Record {
 }
 
 /// One broker of the model.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Broker {
     log: Vec<Record>,
     epoch: i32,
     leads: bool,
     up: bool,
     life: u32,
+    broker_epoch: BrokerEpoch,
     durable: usize,
 }
 
@@ -60,6 +62,9 @@ pub struct History {
     isr: Vec<usize>,
     epoch: i32,
     partition_epoch: i32,
+    elected: Option<usize>,
+    registrations: i64,
+    producer_epoch: i16,
     sequences: BTreeMap<&'static str, i32>,
     operations: BTreeMap<&'static str, u64>,
     requests: BTreeMap<&'static str, EventId>,
@@ -74,7 +79,8 @@ impl History {
     }
 
     pub fn on(terms: Terms) -> History {
-        let broker = Broker { up: true, life: 1, ..Broker::default() };
+        let broker =
+            Broker { log: Vec::new(), epoch: 0, leads: false, up: true, life: 1, broker_epoch: BrokerEpoch(0), durable: 0 };
         let mut h = History {
             terms,
             events: Vec::new(),
@@ -82,6 +88,9 @@ impl History {
             isr: vec![0, 1, 2],
             epoch: 0,
             partition_epoch: 0,
+            elected: Some(0),
+            registrations: 0,
+            producer_epoch: 0,
             sequences: BTreeMap::new(),
             operations: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -90,7 +99,8 @@ impl History {
         };
         for (broker, node) in (1..).map(BrokerId).zip(NODES.into_iter().take(3)) {
             h.world(node, WorldFact::NodeStarted { life: 1 });
-            h.fact(node, Fact::BrokerRegistered { broker, broker_epoch: BrokerEpoch(1) });
+            h.fact(node, Fact::BrokerStarted { broker, incarnation: Uuid(1), clean: false });
+            h.register(node);
         }
         let (min_isr, unclean_election, flush_each_batch) = (terms.min_isr, terms.unclean, terms.flush);
         let name = "orders".to_string();
@@ -147,7 +157,8 @@ impl History {
     pub fn decide(&mut self, leader: &'static str, unclean: bool) -> &mut History {
         self.epoch += 1;
         self.partition_epoch += 1;
-        let state = self.state(Some(node(leader)));
+        self.elected = Some(node(leader));
+        let state = self.state(self.elected);
         self.fact("c1", Fact::LeaderElected { partition: ORDERS, state, unclean })
     }
 
@@ -220,8 +231,31 @@ impl History {
     }
 
     pub fn register(&mut self, name: &'static str) -> &mut History {
-        let broker_epoch = BrokerEpoch(i64::from(self.brokers[node(name)].life));
-        self.fact(name, Fact::BrokerRegistered { broker: id(name), broker_epoch })
+        self.accept(name, self.brokers[node(name)].life);
+        let (broker, broker_epoch) = (id(name), self.brokers[node(name)].broker_epoch);
+        self.fact(name, Fact::BrokerRegistered { broker, broker_epoch });
+        self.fact("c1", Fact::BrokerUnfenced { broker, broker_epoch })
+    }
+
+    /// The controller gives this incarnation of a broker the next epoch.
+    pub fn accept(&mut self, name: &'static str, incarnation: u32) -> &mut History {
+        self.registrations += 1;
+        let broker_epoch = BrokerEpoch(self.registrations);
+        self.brokers[node(name)].broker_epoch = broker_epoch;
+        let incarnation = Uuid(u128::from(incarnation) << 64 | node(name) as u128);
+        self.fact("c1", Fact::RegistrationAccepted { broker: id(name), incarnation, broker_epoch })
+    }
+
+    /// The next registration gets this epoch.
+    pub fn registrations_go_on_from(&mut self, epoch: i64) -> &mut History {
+        self.registrations = epoch - 1;
+        self
+    }
+
+    /// The controller keeps a broker out.
+    pub fn fence(&mut self, name: &'static str) -> &mut History {
+        let (broker, broker_epoch) = (id(name), self.brokers[node(name)].broker_epoch);
+        self.fact("c1", Fact::BrokerFenced { broker, broker_epoch })
     }
 
     /// Healing: nothing more happens but that the laboratory reads what the leader has.
@@ -278,7 +312,11 @@ impl History {
             leader_epoch: LeaderEpoch(record.epoch),
             role_epoch: LeaderEpoch(broker.epoch),
             crc: crc(record.value),
-            producer: self.terms.idempotent.then_some((ProducerId(9), ProducerEpoch(0), Sequence(record.sequence))),
+            producer: self.terms.idempotent.then_some((
+                ProducerId(9),
+                ProducerEpoch(self.producer_epoch),
+                Sequence(record.sequence),
+            )),
             as_leader: broker.leads,
         };
         self.fact(name, fact)
@@ -310,7 +348,7 @@ impl History {
         let tap = Tap::FollowerFetch {
             partition: ORDERS,
             follower: id(name),
-            broker_epoch: BrokerEpoch(i64::from(broker.life)),
+            broker_epoch: broker.broker_epoch,
             fetch_offset: Offset(broker.log.len() as i64),
             leader_epoch: LeaderEpoch(epoch),
             last_fetched_epoch: LeaderEpoch(broker.log.last().map_or(-1, |last| last.epoch)),
@@ -326,9 +364,14 @@ impl History {
 
     /// The same, counting only these.
     pub fn advance_over(&mut self, name: &str, members: &[&str]) -> &mut History {
+        self.advance_to(name, self.brokers[node(name)].log.len() as i64, members)
+    }
+
+    /// The leader's high watermark moves there.
+    pub fn advance_to(&mut self, name: &str, to: i64, members: &[&str]) -> &mut History {
         let broker = &self.brokers[node(name)];
         let isr: Vec<BrokerId> = members.iter().map(|member| id(member)).collect();
-        let (epoch, to) = (LeaderEpoch(broker.epoch), Offset(broker.log.len() as i64));
+        let (epoch, to) = (LeaderEpoch(broker.epoch), Offset(to));
         let fact = Fact::HighWatermarkAdvanced {
             partition: ORDERS,
             leader_epoch: epoch,
@@ -347,61 +390,10 @@ impl History {
         self.fact(name, Fact::HighWatermarkFollowed { partition: ORDERS, leader_epoch, to: Offset(to) })
     }
 
-    /// The broker promises; the producer hears it.
-    pub fn ack(&mut self, name: &str, value: &'static str) -> &mut History {
-        let offset = self.place_of(name, value);
-        self.answer(name, value, offset).acknowledged(value, Some(offset))
-    }
-
-    /// The broker promises; the answer may get lost.
-    pub fn answer(&mut self, name: &str, value: &'static str, offset: i64) -> &mut History {
-        let record = Record { value, epoch: -1, sequence: self.sequences[value] };
-        let mut batch = self.tapped(0, record);
-        batch.leader_epoch = LeaderEpoch(-1);
-        let request = self.requests.get(value).copied().unwrap_or(self.last_event());
-        let (base_offset, producer) = (Offset(offset), NodeId(3));
-        let acks = self.terms.acks;
-        let tap = Tap::ProduceAnswered { partition: ORDERS, acks, error: 0, base_offset, batch, producer, request };
-        self.event(Some(name), What::Tap(tap))
-    }
-
-    /// The producer's write has ended well.
-    pub fn acknowledged(&mut self, value: &'static str, offset: Option<i64>) -> &mut History {
-        let outcome = Outcome::Produced { partition: orders(), offset: offset.map(Offset) };
-        self.complete(value, outcome)
-    }
-
-    pub fn failed(&mut self, value: &'static str, certainty: Certainty) -> &mut History {
-        self.complete(value, Outcome::Failed { code: 7, certainty })
-    }
-
-    fn complete(&mut self, value: &'static str, outcome: Outcome) -> &mut History {
-        let id = OperationId(self.operations[value]);
-        self.event(Some("p1"), What::Completed(Completion { id, outcome }))
-    }
-
-    /// A broker shows its records `from..` to the reader.
-    pub fn expose(&mut self, name: &str, from: usize) -> &mut History {
-        let log = self.brokers[node(name)].log.clone();
-        let batches = log.iter().enumerate().skip(from).map(|(at, record)| self.tapped(at as i64, *record)).collect();
-        let (high_watermark, last_stable) = (Offset(log.len() as i64), Offset(log.len() as i64));
-        let consumer = NodeId(4);
-        let tap = Tap::Exposed { partition: ORDERS, error: 0, high_watermark, last_stable, isolation: 0, batches, consumer };
-        self.event(Some(name), What::Tap(tap))
-    }
-
-    /// A consumer has read these values.
-    pub fn read(&mut self, who: &'static str, from: i64, values: &[&'static str]) -> &mut History {
-        let record = |(at, value): (usize, &&'static str)| PolledRecord {
-            partition: orders(),
-            offset: Offset(from + at as i64),
-            leader_epoch: LeaderEpoch(0),
-            timestamp: Timestamp(0),
-            key: None,
-            value: Some(Bytes::from_static(value.as_bytes())),
-        };
-        let records = values.iter().enumerate().map(record).collect();
-        self.event(Some(who), What::Completed(Completion { id: OperationId(0), outcome: Outcome::Polled { records } }))
+    /// The producer's session goes on in this epoch.
+    pub fn producer_epoch(&mut self, epoch: i16) -> &mut History {
+        self.producer_epoch = epoch;
+        self
     }
 
     /// A follower cuts its log.
@@ -431,8 +423,14 @@ impl History {
         let shrunk = members.len() < self.isr.len();
         self.isr = members.iter().map(|member| node(member)).collect();
         self.partition_epoch += 1;
+        if self.elected.is_some_and(|leader| !self.isr.contains(&leader)) {
+            // Whom the controller takes out of the ISR does not lead any more; nobody else does yet.
+            (self.elected, self.epoch) = (None, self.epoch + 1);
+            let state = self.state(None);
+            return self.fact("c1", Fact::LeaderElected { partition: ORDERS, state, unclean: false });
+        }
+        let state = self.state(self.elected);
         let leader = self.brokers.iter().position(|broker| broker.leads);
-        let state = self.state(leader);
         let (partition, isr) = (ORDERS, self.isr_ids());
         let (leader_epoch, partition_epoch) = (LeaderEpoch(self.epoch), PartitionEpoch(self.partition_epoch));
         match shrunk {
@@ -513,7 +511,7 @@ impl History {
             leader_epoch: LeaderEpoch(record.epoch),
             crc: crc(record.value),
             valid: true,
-            producer: (ProducerId(id), ProducerEpoch(0), Sequence(record.sequence)),
+            producer: (ProducerId(id), ProducerEpoch(self.producer_epoch), Sequence(record.sequence)),
         }
     }
 

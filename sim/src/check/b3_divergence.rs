@@ -39,12 +39,13 @@ impl Check for Divergence {
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Completed { completion, .. } = change else { return };
         let Outcome::Polled { records } = &completion.outcome else { return };
-        for record in records {
-            let Some(partition) = scene.ghost.named(&record.partition) else { continue };
+        for run in records.chunk_by(|a, b| a.partition == b.partition) {
+            let Some(partition) = scene.ghost.named(&run[0].partition) else { continue };
             if self.partitions.len() <= partition {
                 self.partitions.resize_with(partition + 1, Sightings::default);
             }
-            page.looked(self.partitions[partition].sight(record, scene.event));
+            let sightings = &mut self.partitions[partition];
+            run.iter().for_each(|record| page.looked(sightings.sight(record, scene.event)));
         }
     }
 

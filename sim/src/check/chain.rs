@@ -113,6 +113,13 @@ impl Chain {
         }
     }
 
+    /// Gives up everything below `to`. The batch across that place stays whole, as it does on a disk.
+    pub fn start_at(&mut self, to: Offset) {
+        let gone = self.links.partition_point(|link| link.end <= to);
+        self.links.drain(..gone);
+        self.start = to;
+    }
+
     /// The batch that begins there.
     #[must_use]
     pub fn beginning_at(&self, base: Offset) -> Option<&Link> {
@@ -183,6 +190,19 @@ mod tests {
         assert_eq!(a.agrees_up_to(&b, Offset(0)), Offset(3));
         assert_eq!(a.agrees_up_to(&c, Offset(0)), Offset(0));
         assert_eq!(a.agrees_up_to(&a.clone(), Offset(3)), Offset(4));
+    }
+
+    #[test]
+    fn logs_agree_above_the_later_of_their_starts() {
+        let whole = chain(&[link(0, 2, 0, 7), link(3, 5, 0, 8), link(6, 6, 1, 9)]);
+        let mut late = whole.clone();
+        late.start_at(Offset(4));
+        assert_eq!((late.start(), late.end(), late.links().len()), (Offset(4), Offset(7), 2));
+        assert_eq!(late.agrees_up_to(&whole, Offset(0)), Offset(7));
+        assert!(late.holds(&whole.links()[2]) && !late.holds(&whole.links()[0]));
+        late.start_at(Offset(7));
+        assert_eq!((late.start(), late.end()), (Offset(7), Offset(7)));
+        assert_eq!(late.agrees_up_to(&whole, Offset(0)), Offset(7));
     }
 
     #[test]

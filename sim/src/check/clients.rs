@@ -21,6 +21,8 @@ pub struct Clients {
     pub writes: Vec<Write>,
     /// The final read of each partition, by its number in the ghost.
     pub finals: Vec<FinalRead>,
+    /// The write that the present event ended, by its place in `writes`.
+    pub ended: Option<usize>,
     open: Vec<VecDeque<(u64, usize)>>,
     settling: bool,
 }
@@ -36,6 +38,8 @@ pub struct Write {
     pub fate: Fate,
     /// When that was known.
     pub event: EventId,
+    /// When it was asked for.
+    pub invoked: EventId,
     /// Number of the partition, once acknowledged.
     pub partition: Option<usize>,
     /// Its offset, once acknowledged with one.
@@ -93,6 +97,7 @@ impl Clients {
             kinds: setup.nodes.iter().map(|node| node.kind).collect(),
             writes: Vec::new(),
             finals: Vec::new(),
+            ended: None,
             open: setup.nodes.iter().map(|_| VecDeque::new()).collect(),
             settling: false,
         }
@@ -100,6 +105,7 @@ impl Clients {
 
     /// Takes in a change.
     pub fn take(&mut self, event: EventId, change: &Change<'_>, ghost: &Ghost) {
+        self.ended = None;
         if let Change::Invoked { node, operation, what } = change {
             self.invoke(event, *node, *operation, what, ghost);
         } else if let Change::Completed { node, completion } = change {
@@ -145,7 +151,7 @@ impl Clients {
             let Some(open) = self.open.get_mut(node) else { return };
             open.push_back((operation, self.writes.len()));
             let value = xxh3_64(value);
-            self.writes.push(Write { value, node, fate: Fate::Open, event, partition: None, offset: None });
+            self.writes.push(Write { value, node, fate: Fate::Open, event, invoked: event, partition: None, offset: None });
         }
         if let (Operation::Assign { partitions }, true) = (what, self.settling && self.is_laboratory(node)) {
             for (partition, _) in partitions {
@@ -167,7 +173,7 @@ impl Clients {
         let Some(at) = open.iter().position(|(operation, _)| *operation == completion.id.0) else { return };
         let Some((_, index)) = open.remove(at) else { return };
         let write = &mut self.writes[index];
-        write.event = event;
+        (write.event, self.ended) = (event, Some(index));
         match &completion.outcome {
             Outcome::Produced { partition, offset } => {
                 (write.fate, write.offset) = (Fate::Acknowledged, *offset);

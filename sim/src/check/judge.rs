@@ -102,6 +102,7 @@ impl Judge {
         let outstanding = if self.ending.settling && !self.ending.settled { self.obligations() } else { Vec::new() };
         let lost = self.checks.iter().map(|(check, _)| check.lost()).sum();
         let duplicated = self.checks.iter().map(|(check, _)| check.duplicated()).sum();
+        let stale = self.checks.iter().map(|(check, _)| check.stale()).sum();
         let pages: Vec<Page> = self.checks.into_iter().map(|(_, page)| page).collect();
         judge(Case {
             setup: &self.setup,
@@ -113,6 +114,7 @@ impl Judge {
             last: self.last,
             lost,
             duplicated,
+            stale,
         })
     }
 

@@ -16,13 +16,19 @@
 //! One property per file. Nothing here calls the broker's logic: only its types, facts and operations are named, because a checker that
 //! shares code with the suspect inherits its bugs. Checks only read: a run has the same hash with them on or off.
 
+pub mod b12_end_offset;
 pub mod b1_lost_write;
 pub mod b2_duplicate;
 pub mod b3_divergence;
 pub mod b4_phantom;
+pub mod b5_real_time_order;
+pub mod b6_producer_order;
+pub mod b7_session_contiguity;
 pub mod chain;
 pub mod clients;
+pub mod d3_start_below_watermark;
 pub mod d8_recovery;
+pub mod fold;
 pub mod ghost;
 pub mod judge;
 pub mod l1_leader;
@@ -30,17 +36,29 @@ pub mod l2_open_writes;
 pub mod l3_high_watermark;
 pub mod l4_full_isr;
 pub mod liveness;
+pub mod p4_producer_fencing;
 pub mod page;
+pub mod q7_partition_epoch;
+pub mod q9_broker_epoch;
+pub mod r10_quorum_superset;
 pub mod r11_legal_advance;
 pub mod r12_legal_ack;
 pub mod r13_legal_exposure;
 pub mod r14_legal_truncation;
+pub mod r15_lossy_restart;
+pub mod r16_metadata_prefix;
 pub mod r18_density;
 pub mod r19_idempotence;
 pub mod r1_epoch_monotone;
 pub mod r20_convergence;
+pub mod r21_isr_eligibility;
+pub mod r22_batch_epoch;
 pub mod r2_one_leader;
+pub mod r3_controller_sanity;
+pub mod r4_bounds;
 pub mod r5a_high_watermark;
+pub mod r5b_listed_end;
+pub mod r5c_term_watermark;
 pub mod r6_committed_prefix;
 pub mod r7_log_matching;
 pub mod r8_leader_completeness;
@@ -73,6 +91,11 @@ pub trait Check: Send {
 
     /// Records that it saw twice.
     fn duplicated(&self) -> u64 {
+        0
+    }
+
+    /// Answers that were out of date, and may be.
+    fn stale(&self) -> u64 {
         0
     }
 }
@@ -109,23 +132,40 @@ impl Scene<'_> {
 pub const CATALOGUE: &[(&str, &str)] = &[
     (r1_epoch_monotone::ID, r1_epoch_monotone::CLAIM),
     (r2_one_leader::ID, r2_one_leader::CLAIM),
+    (r3_controller_sanity::ID, r3_controller_sanity::CLAIM),
+    (r4_bounds::ID, r4_bounds::CLAIM),
     (r5a_high_watermark::ID, r5a_high_watermark::CLAIM),
+    (r5b_listed_end::ID, r5b_listed_end::CLAIM),
+    (r5c_term_watermark::ID, r5c_term_watermark::CLAIM),
     (r6_committed_prefix::ID, r6_committed_prefix::CLAIM),
     (r7_log_matching::ID, r7_log_matching::CLAIM),
     (r8_leader_completeness::ID, r8_leader_completeness::CLAIM),
     (r9_candidate_completeness::ID, r9_candidate_completeness::CLAIM),
+    (r10_quorum_superset::ID, r10_quorum_superset::CLAIM),
     (r11_legal_advance::ID, r11_legal_advance::CLAIM),
     (r12_legal_ack::ID, r12_legal_ack::CLAIM),
     (r13_legal_exposure::ID, r13_legal_exposure::CLAIM),
     (r14_legal_truncation::ID, r14_legal_truncation::CLAIM),
+    (r15_lossy_restart::ID, r15_lossy_restart::CLAIM),
+    (r16_metadata_prefix::ID, r16_metadata_prefix::CLAIM),
     (r18_density::ID, r18_density::CLAIM),
     (r19_idempotence::ID, r19_idempotence::CLAIM),
     (r20_convergence::ID, r20_convergence::CLAIM),
+    (r21_isr_eligibility::ID, r21_isr_eligibility::CLAIM),
+    (r22_batch_epoch::ID, r22_batch_epoch::CLAIM),
+    (d3_start_below_watermark::ID, d3_start_below_watermark::CLAIM),
     (d8_recovery::ID, d8_recovery::CLAIM),
+    (q7_partition_epoch::ID, q7_partition_epoch::CLAIM),
+    (q9_broker_epoch::ID, q9_broker_epoch::CLAIM),
+    (p4_producer_fencing::ID, p4_producer_fencing::CLAIM),
     (b1_lost_write::ID, b1_lost_write::CLAIM),
     (b2_duplicate::ID, b2_duplicate::CLAIM),
     (b3_divergence::ID, b3_divergence::CLAIM),
     (b4_phantom::ID, b4_phantom::CLAIM),
+    (b5_real_time_order::ID, b5_real_time_order::CLAIM),
+    (b6_producer_order::ID, b6_producer_order::CLAIM),
+    (b7_session_contiguity::ID, b7_session_contiguity::CLAIM),
+    (b12_end_offset::ID, b12_end_offset::CLAIM),
     (l1_leader::ID, l1_leader::CLAIM),
     (l2_open_writes::ID, l2_open_writes::CLAIM),
     (l3_high_watermark::ID, l3_high_watermark::CLAIM),
@@ -138,23 +178,40 @@ fn every_check() -> Vec<Box<dyn Check>> {
     vec![
         Box::new(r1_epoch_monotone::EpochMonotone),
         Box::new(r2_one_leader::OneLeader),
+        Box::new(r3_controller_sanity::ControllerSanity),
+        Box::new(r4_bounds::Bounds),
         Box::new(r5a_high_watermark::HighWatermark),
+        Box::new(r5b_listed_end::ListedEnd),
+        Box::new(r5c_term_watermark::TermWatermark),
         Box::new(r6_committed_prefix::CommittedPrefix),
         Box::new(r7_log_matching::LogMatching),
         Box::new(r8_leader_completeness::LeaderCompleteness),
         Box::new(r9_candidate_completeness::CandidateCompleteness),
+        Box::new(r10_quorum_superset::QuorumSuperset),
         Box::new(r11_legal_advance::LegalAdvance),
         Box::new(r12_legal_ack::LegalAck),
         Box::new(r13_legal_exposure::LegalExposure),
         Box::new(r14_legal_truncation::LegalTruncation),
+        Box::new(r15_lossy_restart::LossyRestart),
+        Box::new(r16_metadata_prefix::MetadataPrefix),
         Box::new(r18_density::Density),
         Box::<r19_idempotence::Idempotence>::default(),
         Box::new(r20_convergence::Convergence),
+        Box::new(r21_isr_eligibility::IsrEligibility),
+        Box::new(r22_batch_epoch::BatchEpoch),
+        Box::new(d3_start_below_watermark::StartBelowWatermark),
         Box::new(d8_recovery::RecoveredPrefix),
+        Box::new(q7_partition_epoch::PartitionEpochStep),
+        Box::new(q9_broker_epoch::BrokerEpochUnique),
+        Box::<p4_producer_fencing::ProducerFencing>::default(),
         Box::<b1_lost_write::LostWrite>::default(),
         Box::<b2_duplicate::Duplicate>::default(),
         Box::<b3_divergence::Divergence>::default(),
         Box::new(b4_phantom::Phantom),
+        Box::<b5_real_time_order::RealTimeOrder>::default(),
+        Box::new(b6_producer_order::ProducerOrder),
+        Box::<b7_session_contiguity::SessionContiguity>::default(),
+        Box::<b12_end_offset::EndOffset>::default(),
         Box::new(l1),
         Box::new(l2_open_writes::OpenWrites),
         Box::new(l3),

@@ -8,17 +8,18 @@
 use std::collections::BTreeMap;
 
 use super::chain::Link;
-use super::ghost::{Change, Partition};
+use super::fold::Reading;
+use super::ghost::Change;
 use super::page::{Page, Weight};
 use super::{Check, Scene};
-use brokerlab::types::{Offset, ProducerEpoch, ProducerId, Sequence};
+use brokerlab::types::{ProducerEpoch, ProducerId, Sequence};
 
 /// The id.
 pub const ID: &str = "R19";
 /// What must hold.
 pub const CLAIM: &str = "the committed sequences of an idempotent producer are contiguous: none twice, none skipped";
 
-/// The check.
+/// The check. Exercised by every batch of a session that is known already.
 #[derive(Default)]
 pub struct Idempotence {
     partitions: Vec<Progress>,
@@ -27,8 +28,7 @@ pub struct Idempotence {
 /// The fold of the committed log of one partition.
 #[derive(Default)]
 struct Progress {
-    read_to: Offset,
-    losses: usize,
+    reading: Reading,
     next: BTreeMap<ProducerId, (ProducerEpoch, Sequence)>,
 }
 
@@ -38,9 +38,15 @@ impl Check for Idempotence {
         if self.partitions.len() <= at.partition {
             self.partitions.resize_with(at.partition + 1, Progress::default);
         }
-        let (p, progress) = (scene.ghost.partition(*at), &mut self.partitions[at.partition]);
-        progress.survive_losses(p);
-        for link in p.log.between(progress.read_to, p.log.end()) {
+        let progress = &mut self.partitions[at.partition];
+        let news = progress.reading.news(scene.ghost.partition(*at));
+        if let Some(again) = news.again {
+            progress.next.clear();
+            again.iter().for_each(|link| {
+                progress.take(link);
+            });
+        }
+        for link in news.batches {
             let Some(expected) = progress.take(link) else { continue };
             page.looked(true);
             let Some((producer, epoch, sequence)) = link.producer.filter(|(_, _, first)| *first != expected) else { continue };
@@ -56,22 +62,8 @@ impl Check for Idempotence {
 }
 
 impl Progress {
-    /// A loss has shortened the committed log: fold what is left of it again.
-    fn survive_losses(&mut self, p: &Partition) {
-        if p.losses.len() == self.losses {
-            return;
-        }
-        let kept = p.losses[self.losses..].iter().map(|loss| loss.from).min().unwrap_or(self.read_to).min(self.read_to);
-        *self = Progress { losses: p.losses.len(), ..Progress::default() };
-        for link in p.log.between(Offset::ZERO, kept) {
-            self.take(link);
-        }
-        self.read_to = kept;
-    }
-
     /// Folds in a batch; the sequence that was due, if the session is known.
     fn take(&mut self, link: &Link) -> Option<Sequence> {
-        self.read_to = link.end;
         let (producer, epoch, first) = link.producer?;
         let records = i32::try_from(link.end.since(link.base)).unwrap_or(i32::MAX);
         let before = self.next.insert(producer, (epoch, first.plus(records)));

@@ -39,6 +39,8 @@ pub struct Case<'a> {
     pub lost: u64,
     /// Records that stand twice.
     pub duplicated: u64,
+    /// Answers of zombies about where a partition ends.
+    pub stale: u64,
 }
 
 /// Judges a run.
@@ -125,6 +127,9 @@ fn counts(case: &Case<'_>, near_misses: u64, unexplained: u64) -> Vec<(String, u
         ("read", read as u64),
         ("lost", case.lost),
         ("duplicated", case.duplicated),
+        ("vanished", told_by(case, &["B3"])),
+        ("reordered", told_by(case, &["B5", "B6"])),
+        ("stale_ends", case.stale),
         ("elections", tally.elections),
         ("unclean_elections", tally.unclean_elections),
         ("isr_changes", tally.isr_changes),
@@ -135,6 +140,11 @@ fn counts(case: &Case<'_>, near_misses: u64, unexplained: u64) -> Vec<(String, u
         ("unexplained", unexplained),
     ];
     counts.into_iter().map(|(name, count)| (name.to_string(), count)).collect()
+}
+
+/// Findings of those checks, however they weigh.
+fn told_by(case: &Case<'_>, checks: &[&str]) -> u64 {
+    case.pages.iter().filter(|page| checks.contains(&page.id())).map(|page| page.notes.len() as u64).sum()
 }
 
 fn sentence(case: &Case<'_>, verdict: Verdict, first: Option<&Noted>) -> String {

@@ -1,10 +1,10 @@
 //! From events to changes: each event touches the partitions and replicas that it names, and no others.
 
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
-use brokerlab::types::{BrokerId, LeaderEpoch, Offset, PartitionId};
-use brokerlab_reports::event::{Event, NodeId, Tap, What};
+use brokerlab::types::{LeaderEpoch, Offset, PartitionId, Timestamp};
+use brokerlab_reports::event::{Event, EventId, NodeId, Tap, What};
 
-use super::change::{Answer, Change, Decision, Place};
+use super::change::{Answer, Belief, Change, Decision, Place};
 use super::replica::{Fetched, Leading, Role};
 use super::{Election, Ghost, NodeLife, Partition, Promise, Topic};
 use crate::check::chain::{Chain, Link};
@@ -12,12 +12,12 @@ use crate::check::chain::{Chain, Link};
 impl Ghost {
     /// Takes in the next event.
     pub fn apply<'e>(&mut self, event: &'e Event) -> Option<Change<'e>> {
-        self.now = event.id;
+        (self.now, self.time) = (event.id, event.at);
         match &event.what {
             What::Delivered(_) => None,
             What::Fact(fact) => self.apply_fact(usize::from(event.node?.0), fact),
             What::World(fact) => self.apply_world(event.node, fact),
-            What::Tap(tap) => self.apply_tap(event.node, tap),
+            What::Tap(tap) => self.apply_tap(event.node, event.cause, tap),
             What::Audit(image) => self.apply_audit(event.node, image),
             What::Invoked(command) => {
                 Some(Change::Invoked { node: usize::from(event.node?.0), operation: command.id.0, what: &command.operation })
@@ -37,16 +37,17 @@ impl Ghost {
             | Fact::LogFlushed { .. }
             | Fact::LogStartMoved { .. }
             | Fact::LogRemoved { .. } => self.apply_log(node, fact),
-            Fact::BecameLeader { partition, leader_epoch, high_watermark, isr, .. } => {
+            Fact::BecameLeader { partition, leader_epoch, partition_epoch, high_watermark, isr, .. } => {
                 let at = self.place(node, *partition);
-                Some(self.begin_to_lead(at, *leader_epoch, *high_watermark, isr))
+                let belief = Belief { leader_epoch: *leader_epoch, partition_epoch: *partition_epoch, isr };
+                Some(self.begin_to_lead(at, belief, *high_watermark))
             }
             Fact::BecameFollower { partition, leader_epoch, high_watermark, .. } => {
                 let at = self.place(node, *partition);
                 let shadow = &mut self.partitions[at.partition].shadows[node];
                 shadow.role = Role::Follower { epoch: *leader_epoch };
                 shadow.high_watermark = *high_watermark;
-                Some(self.began(at, *leader_epoch, false, false))
+                Some(self.began(at, *leader_epoch, None, false, None))
             }
             Fact::HighWatermarkAdvanced { .. } => self.advance(node, fact),
             Fact::HighWatermarkFollowed { partition, to, .. } => {
@@ -54,56 +55,96 @@ impl Ghost {
                 self.partitions[at.partition].shadows[node].high_watermark = *to;
                 Some(Change::Followed { at })
             }
-            Fact::IsrLearned { partition, leader_epoch, isr, .. } => {
+            Fact::IsrLearned { partition, leader_epoch, partition_epoch, isr } => {
                 let (at, now) = (self.place(node, *partition), self.now);
                 let leading = self.partitions[at.partition].shadows[node].leading_mut();
-                leading.filter(|leading| leading.epoch == *leader_epoch)?.learn(isr, now);
+                if let Some(leading) = leading.filter(|leading| leading.epoch == *leader_epoch) {
+                    leading.proposed.clear();
+                    leading.learn(isr, now);
+                }
+                let belief = Belief { leader_epoch: *leader_epoch, partition_epoch: *partition_epoch, isr };
+                Some(Change::Learned { at, belief })
+            }
+            Fact::IsrProposed { partition, leader_epoch, isr, .. } => {
+                let at = self.place(node, *partition);
+                let leading = self.partitions[at.partition].shadows[node].leading_mut();
+                leading.filter(|leading| leading.epoch == *leader_epoch)?.proposed.clone_from(isr);
                 None
             }
-            Fact::BrokerRegistered { broker_epoch, .. } => {
-                (self.nodes[node].registered, self.nodes[node].broker_epoch) = (true, *broker_epoch);
-                Some(Change::Registered { node })
-            }
+            Fact::BrokerStarted { .. }
+            | Fact::BrokerRegistered { .. }
+            | Fact::MetadataApplied { .. }
+            | Fact::MetadataCommitted { .. }
+            | Fact::RegistrationAccepted { .. }
+            | Fact::BrokerUnfenced { .. }
+            | Fact::BrokerFenced { .. } => self.apply_life(node, fact),
             Fact::TopicCreated { .. }
             | Fact::TopicDeleted { .. }
             | Fact::PartitionCreated { .. }
             | Fact::LeaderElected { .. }
             | Fact::IsrShrunk { .. }
             | Fact::IsrExpanded { .. } => self.apply_decision(fact),
-            Fact::BrokerStarted { .. }
-            | Fact::MetadataApplied { .. }
-            | Fact::CorruptionFound { .. }
+            Fact::CorruptionFound { .. }
             | Fact::LogFailed { .. }
-            | Fact::IsrProposed { .. }
             | Fact::ControllerActivated { .. }
-            | Fact::RegistrationAccepted { .. }
-            | Fact::BrokerUnfenced { .. }
-            | Fact::BrokerFenced { .. }
             | Fact::AlterPartitionRefused { .. }
-            | Fact::MetadataCommitted { .. }
             | Fact::MutantActed { .. } => None,
         }
     }
 
+    /// What a broker, and the controller about a broker, says of its life.
+    fn apply_life(&mut self, node: usize, fact: &Fact) -> Option<Change<'static>> {
+        if let Fact::BrokerStarted { .. } = fact {
+            self.nodes[node].started = true;
+        }
+        if let Fact::BrokerRegistered { broker_epoch, .. } = fact {
+            (self.nodes[node].registered, self.nodes[node].broker_epoch) = (true, *broker_epoch);
+            return Some(Change::Registered { node });
+        }
+        if let Fact::MetadataApplied { end } = fact {
+            let before = std::mem::replace(&mut self.nodes[node].applied, *end);
+            return Some(Change::Applied { node, end: *end, before });
+        }
+        if let Fact::MetadataCommitted { end } = fact {
+            self.metadata_end = self.metadata_end.max(*end);
+        }
+        if let Fact::RegistrationAccepted { broker, incarnation, broker_epoch } = fact {
+            let node = self.node_of(*broker)?;
+            let (now, highest) = ((*incarnation, *broker_epoch), self.broker_epoch_ever);
+            let before = self.nodes[node].accepted.replace(now);
+            (self.nodes[node].fenced, self.nodes[node].known_anew) = (true, true);
+            self.broker_epoch_ever = highest.max(*broker_epoch);
+            return Some(Change::Accepted { node, now, before, highest });
+        }
+        if let Fact::BrokerFenced { broker, .. } = fact {
+            let node = self.node_of(*broker)?;
+            self.nodes[node].fenced = true;
+        }
+        if let Fact::BrokerUnfenced { broker, .. } = fact {
+            let node = self.node_of(*broker)?;
+            self.nodes[node].fenced = false;
+            return Some(Change::Unfenced { node });
+        }
+        None
+    }
+
     fn apply_log(&mut self, node: usize, fact: &Fact) -> Option<Change<'static>> {
         let at = self.place(node, fact.partition()?);
-        if let Fact::BatchAppended { base_offset, last_offset, leader_epoch, crc, producer, .. } = fact {
+        if let Fact::BatchAppended { base_offset, last_offset, leader_epoch, role_epoch, crc, producer, as_leader, .. } = fact {
             let link = Link::new(*base_offset, *last_offset, *leader_epoch, *crc, *producer);
-            return Some(self.partitions[at.partition].append(at, link));
+            return Some(self.partitions[at.partition].append(at, link, *role_epoch, *as_leader));
+        }
+        if let Fact::LogStartMoved { log_start, .. } = fact {
+            return Some(self.partitions[at.partition].move_start(at, *log_start));
         }
         if let Fact::LogTruncated { to, reason, .. } = fact {
             self.tally.truncations += 1;
             return Some(self.truncate(at, *to, *reason));
         }
-        if let Fact::LogStartMoved { log_start, .. } = fact {
-            // Only what is committed can be given up: the rest is still owed.
-            let p = &mut self.partitions[at.partition];
-            p.kept_from = p.kept_from.max((*log_start).min(p.log.end()));
-        }
         let shadow = &mut self.partitions[at.partition].shadows[node];
         if let Fact::LogFlushed { durable_end, .. } = fact {
             shadow.durable = (*durable_end).min(shadow.log.end()).max(shadow.durable);
-            return Some(Change::Flushed { at });
+            return Some(Change::Flushed { at, claimed: *durable_end });
         }
         if let Fact::LogOpened { log_start, log_end, high_watermark, .. } = fact {
             shadow.open(*log_start, *log_end, *high_watermark);
@@ -150,10 +191,12 @@ impl Ghost {
         Some(own.log.agrees_up_to(&theirs.log, own.agreed.min(theirs.agreed)))
     }
 
-    fn begin_to_lead(&mut self, at: Place, epoch: LeaderEpoch, high_watermark: Offset, isr: &[BrokerId]) -> Change<'static> {
-        let now = self.now;
+    fn begin_to_lead<'e>(&mut self, at: Place, belief: Belief<'e>, high_watermark: Offset) -> Change<'e> {
+        let (now, epoch, isr) = (self.now, belief.leader_epoch, belief.isr);
         let p = &mut self.partitions[at.partition];
         let shadow = &mut p.shadows[at.node];
+        let leads_already = shadow.leading().is_some_and(|leading| leading.epoch == epoch);
+        let marks = leads_already.then_some((shadow.high_watermark, high_watermark));
         if shadow.high_watermark < high_watermark || shadow.leading().is_none() {
             shadow.high_watermark = high_watermark;
         }
@@ -164,19 +207,27 @@ impl Ghost {
         let newest = epoch > p.acting;
         if newest {
             (p.acted_before, p.acting) = (p.acting, epoch);
-            p.shadows[at.node].exempt = false;
+            // Whoever leads is the measure of all others; what it lacks is judged here and now.
+            (p.shadows[at.node].exempt, p.shadows[at.node].lossy) = (false, false);
             if p.shadows[at.node].agreed < p.log.end() {
                 self.lose(at.partition, at.node, epoch, false);
             }
         }
-        self.began(at, epoch, true, newest)
+        self.began(at, epoch, Some(belief), newest, marks)
     }
 
-    fn began(&mut self, at: Place, epoch: LeaderEpoch, leads: bool, newest: bool) -> Change<'static> {
+    fn began<'e>(
+        &mut self,
+        at: Place,
+        epoch: LeaderEpoch,
+        believes: Option<Belief<'e>>,
+        newest: bool,
+        marks: Option<(Offset, Offset)>,
+    ) -> Change<'e> {
         let shadow = &mut self.partitions[at.partition].shadows[at.node];
         let before = shadow.epoch_ever;
         shadow.epoch_ever = before.max(epoch);
-        Change::Began { at, epoch, leads, before, newest }
+        Change::Began { at, epoch, leads: believes.is_some(), before, newest, believes, marks }
     }
 
     fn advance<'e>(&mut self, node: usize, fact: &'e Fact) -> Option<Change<'e>> {
@@ -187,6 +238,8 @@ impl Ghost {
         let p = &mut self.partitions[at.partition];
         let true_before = p.log.end();
         let shadow = &mut p.shadows[node];
+        let leads_already = shadow.leading().is_some_and(|leading| leading.epoch == *epoch);
+        let own_before = leads_already.then_some(shadow.high_watermark);
         shadow.high_watermark = *to;
         if let Some(leading) = shadow.leading_mut() {
             leading.learn(isr, now);
@@ -197,10 +250,10 @@ impl Ghost {
             self.lose(at.partition, node, *epoch, true);
         }
         if !exempt && (agreed || newest) {
-            self.partitions[at.partition].extend(node, *to);
+            self.partitions[at.partition].extend(node, *to, now);
         }
         let (to, min_isr) = (*to, *min_isr);
-        Some(Change::Advanced { at, epoch: *epoch, to, true_before, agreed, isr, maximal_isr, min_isr })
+        Some(Change::Advanced { at, epoch: *epoch, to, true_before, own_before, agreed, isr, maximal_isr, min_isr })
     }
 
     fn apply_decision(&mut self, fact: &Fact) -> Option<Change<'static>> {
@@ -239,11 +292,14 @@ impl Ghost {
             let (epoch, alone) = (state.leader_epoch, state.isr == [leader]);
             p.elections.push(Election { epoch, leader, unclean, alone, event });
         }
-        p.state = state.clone();
+        p.state_before = std::mem::replace(&mut p.state, state.clone());
+        if p.states.last().is_none_or(|last| last.partition_epoch < state.partition_epoch) {
+            p.states.push(state.clone());
+        }
         Change::Decided { partition, decision, rival }
     }
 
-    fn apply_tap<'e>(&mut self, node: Option<NodeId>, tap: &'e Tap) -> Option<Change<'e>> {
+    fn apply_tap<'e>(&mut self, node: Option<NodeId>, cause: EventId, tap: &'e Tap) -> Option<Change<'e>> {
         let node = usize::from(node?.0);
         if node >= self.nodes.len() {
             return None;
@@ -267,22 +323,39 @@ impl Ghost {
             }
             Tap::FollowerFetch { partition, follower, broker_epoch, fetch_offset, leader_epoch, .. } => {
                 let at = self.place(node, *partition);
+                let follower_node = self.node_of(*follower);
                 // A fetch that was long on its way may come from a life that is over: its registration tells.
                 let speaks = |node: &NodeLife| node.registered && node.broker_epoch == *broker_epoch;
-                let life = self.node_of(*follower).map(|follower| &self.nodes[follower]).filter(|node| speaks(node));
+                let life = follower_node.map(|follower| &self.nodes[follower]).filter(|node| speaks(node));
                 let life = life.map_or(0, |node| node.life);
-                let leading = self.partitions[at.partition].shadows[node].leading_mut();
+                let p = &mut self.partitions[at.partition];
+                if let (true, true, Some(follower)) = (life > 0, *leader_epoch == p.acting, follower_node) {
+                    p.shadows[follower].lossy &= *fetch_offset < p.log.end();
+                }
+                let leading = p.shadows[node].leading_mut();
                 let heard = Fetched { follower: *follower, broker_epoch: *broker_epoch, life, offset: *fetch_offset };
                 leading.filter(|leading| leading.epoch == *leader_epoch)?.hear(heard);
                 None
+            }
+            Tap::OffsetListed { partition, timestamp: LATEST, error: 0, offset, asker } => {
+                let (at, asker) = (self.place(node, *partition), usize::from(asker.0));
+                let p = &self.partitions[at.partition];
+                // The answer was made in the step of `cause`; what was committed only while it was on its way out is not asked of it.
+                let committed = p.true_high_watermark_at(cause);
+                let epoch = p.shadows[node].leading().map(|leading| leading.epoch);
+                let current = epoch.is_some_and(|epoch| epoch >= p.acting && epoch == p.state.leader_epoch);
+                Some(Change::Listed { at, offset: *offset, committed, current, asker })
             }
             Tap::Exposed { .. } | Tap::OffsetListed { .. } => None,
         }
     }
 }
 
+/// What a client asks for to learn where a partition ends.
+const LATEST: Timestamp = Timestamp(-1);
+
 impl Partition {
-    fn append(&mut self, at: Place, link: Link) -> Change<'static> {
+    fn append(&mut self, at: Place, link: Link, role_epoch: LeaderEpoch, as_leader: bool) -> Change<'static> {
         let shadow = &mut self.shadows[at.node];
         let mut chain = std::mem::take(&mut shadow.log);
         let (expected, first) = (chain.end(), chain.links().is_empty());
@@ -297,11 +370,22 @@ impl Partition {
         let shadow = &mut self.shadows[at.node];
         shadow.agreed = agreed.min(chain.end());
         shadow.log = chain;
-        Change::Appended { at, link, expected, first, clashes: !fits }
+        Change::Appended { at, link, expected, first, clashes: !fits, role_epoch, as_leader }
+    }
+
+    /// A replica's log begins at `to` from now on. Only what is committed can be given up: the rest is still owed.
+    fn move_start(&mut self, at: Place, to: Offset) -> Change<'static> {
+        self.kept_from = self.kept_from.max(to.min(self.log.end()));
+        let shadow = &mut self.shadows[at.node];
+        let (before, mark) = (shadow.log.start(), shadow.high_watermark);
+        shadow.log.start_at(to);
+        shadow.high_watermark = mark.max(to);
+        shadow.agreed = shadow.log.agrees_up_to(&self.log, shadow.agreed);
+        Change::StartMoved { at, to, before, mark }
     }
 
     /// The leader's batches up to `to` are committed from now on.
-    fn extend(&mut self, leader: usize, to: Offset) {
+    fn extend(&mut self, leader: usize, to: Offset, now: EventId) {
         let before = self.log.end();
         let Partition { log, shadows, .. } = self;
         for link in shadows[leader].log.between(before, to) {
@@ -310,6 +394,7 @@ impl Partition {
         if log.end() == before {
             return;
         }
+        self.marks.push((now, log.end()));
         for shadow in shadows.iter_mut().filter(|shadow| shadow.agreed == before && shadow.log.end() > before) {
             shadow.agreed = catch_up(&shadow.log, log, before);
         }

@@ -2,7 +2,7 @@
 
 use brokerlab::fact::TruncationReason;
 use brokerlab::operation::{Completion, Operation};
-use brokerlab::types::{BrokerId, LeaderEpoch, Offset, PartitionId};
+use brokerlab::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, Uuid};
 use brokerlab_reports::event::{EventId, TappedBatch};
 
 use super::recovery::Recovery;
@@ -43,6 +43,10 @@ pub enum Change<'e> {
         first: bool,
         /// Whether the same offset and epoch were seen after another past.
         clashes: bool,
+        /// The leader epoch in which the replica operates, it says.
+        role_epoch: LeaderEpoch,
+        /// Whether it appended as leader.
+        as_leader: bool,
     },
     /// A replica cut its log.
     Truncated {
@@ -57,6 +61,17 @@ pub enum Change<'e> {
         /// Why, it says.
         reason: TruncationReason,
     },
+    /// A replica gave up old records, or began anew where its leader's log begins.
+    StartMoved {
+        /// Which replica.
+        at: Place,
+        /// Log start after.
+        to: Offset,
+        /// Log start before.
+        before: Offset,
+        /// Its own high watermark before.
+        mark: Offset,
+    },
     /// A replica leads or follows.
     Began {
         /// Which replica.
@@ -69,6 +84,17 @@ pub enum Change<'e> {
         before: LeaderEpoch,
         /// It is the first to act in the newest epoch, so leader completeness is due.
         newest: bool,
+        /// For a leader: the state of the partition that it acts upon.
+        believes: Option<Belief<'e>>,
+        /// For a leader that already led in this epoch: its high watermark before and after.
+        marks: Option<(Offset, Offset)>,
+    },
+    /// A leader learned of an ISR.
+    Learned {
+        /// Which replica.
+        at: Place,
+        /// What it believes from now on.
+        belief: Belief<'e>,
     },
     /// A leader's high watermark rose.
     Advanced {
@@ -80,6 +106,8 @@ pub enum Change<'e> {
         to: Offset,
         /// The true one before.
         true_before: Offset,
+        /// Its own one before, if it already led in this epoch.
+        own_before: Option<Offset>,
         /// Whether its log agreed with what was committed before, as far as both reach.
         agreed: bool,
         /// The ISR that it claims.
@@ -98,6 +126,8 @@ pub enum Change<'e> {
     Flushed {
         /// Which replica.
         at: Place,
+        /// Everything below is on the medium, it says.
+        claimed: Offset,
     },
     /// The controller decided.
     Decided {
@@ -112,6 +142,44 @@ pub enum Change<'e> {
     Registered {
         /// Number of the node.
         node: usize,
+    },
+    /// The controller gave a broker a broker epoch.
+    Accepted {
+        /// Number of the node.
+        node: usize,
+        /// The incarnation and its epoch.
+        now: (Uuid, BrokerEpoch),
+        /// The same of the registration before, if there was one.
+        before: Option<(Uuid, BrokerEpoch)>,
+        /// The highest epoch that any broker had before.
+        highest: BrokerEpoch,
+    },
+    /// The controller let a broker take part.
+    Unfenced {
+        /// Number of the node.
+        node: usize,
+    },
+    /// A node has applied the committed metadata up to `end`.
+    Applied {
+        /// Number of the node.
+        node: usize,
+        /// End of what is applied.
+        end: Offset,
+        /// The same before, in this life of the process.
+        before: Offset,
+    },
+    /// A broker named the end of a partition to a client.
+    Listed {
+        /// Which replica.
+        at: Place,
+        /// The offset it named.
+        offset: Offset,
+        /// What was committed when it was asked.
+        committed: Offset,
+        /// It leads in the newest epoch in which anybody acts, and the controller has not decided on another leader.
+        current: bool,
+        /// Node of the asker.
+        asker: usize,
     },
     /// The log of a restarted broker was audited.
     Recovered {
@@ -161,6 +229,17 @@ pub enum Change<'e> {
     },
     /// Faults are over.
     SettleBegan,
+}
+
+/// The state of a partition as a leader believes it to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Belief<'e> {
+    /// Its leader epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The partition epoch.
+    pub partition_epoch: PartitionEpoch,
+    /// The ISR.
+    pub isr: &'e [BrokerId],
 }
 
 /// A produce response for one partition, without error.

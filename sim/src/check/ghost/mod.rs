@@ -28,13 +28,15 @@ mod replica;
 use std::collections::BTreeMap;
 
 use brokerlab::fact::PartitionState;
-use brokerlab::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, TopicId, TopicPartition};
+use brokerlab::types::{
+    BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, Time, TopicId, TopicPartition, Uuid,
+};
 use brokerlab_reports::event::EventId;
 
 use super::chain::{Chain, Link};
 use super::setup::{NodeKind, Setup};
 
-pub use change::{Answer, Change, Decision, Place};
+pub use change::{Answer, Belief, Change, Decision, Place};
 pub use loss::{Loss, LostBatch};
 pub use recovery::{Downfall, Ending, Recovery};
 pub use replica::{Leading, Role, Shadow};
@@ -50,6 +52,12 @@ pub struct Ghost {
     pub topics: Vec<Topic>,
     /// Counts for people.
     pub tally: Tally,
+    /// End of the committed metadata log.
+    pub metadata_end: Offset,
+    /// The highest broker epoch given so far.
+    pub broker_epoch_ever: BrokerEpoch,
+    /// World time of the present event.
+    pub time: Time,
     index: BTreeMap<PartitionId, usize>,
     last_named: Option<(PartitionId, usize)>,
     now: EventId,
@@ -89,6 +97,16 @@ pub struct NodeLife {
     pub broker_epoch: BrokerEpoch,
     /// Whether its disk was taken away by a fault since the last audit.
     pub disk_struck: bool,
+    /// The registration that the controller accepted last.
+    pub accepted: Option<(Uuid, BrokerEpoch)>,
+    /// Whether that registration is of the present life: before, the controller counts on one that is over, and cannot know.
+    pub known_anew: bool,
+    /// Whether the controller keeps it out.
+    pub fenced: bool,
+    /// Whether its logs are loaded, in this life.
+    pub started: bool,
+    /// How far it has applied the metadata log, in this life.
+    pub applied: Offset,
 }
 
 /// A topic as the controller created it.
@@ -149,6 +167,10 @@ pub struct Partition {
     pub replicas: Vec<BrokerId>,
     /// What the controller's log says.
     pub state: PartitionState,
+    /// What it said before its last change.
+    pub state_before: PartitionState,
+    /// All its states, by rising partition epoch.
+    pub states: Vec<PartitionState>,
     /// Elections in the order of epochs.
     pub elections: Vec<Election>,
     /// What is committed. Its end is the true high watermark.
@@ -157,6 +179,8 @@ pub struct Partition {
     pub kept_from: Offset,
     /// Promises to producers, oldest first.
     pub promises: Vec<Promise>,
+    /// The true high watermark from each event on at which it rose.
+    marks: Vec<(EventId, Offset)>,
     /// Committed batches that a leader lacked.
     pub losses: Vec<Loss>,
     /// Leaders of epochs below this one are zombies of a log that was lost.
@@ -195,6 +219,11 @@ impl Ghost {
                 registered: false,
                 broker_epoch: BrokerEpoch::NONE,
                 disk_struck: false,
+                accepted: None,
+                known_anew: false,
+                fenced: false,
+                started: false,
+                applied: Offset::ZERO,
             }
         });
         Ghost {
@@ -202,6 +231,9 @@ impl Ghost {
             partitions: Vec::new(),
             topics: Vec::new(),
             tally: Tally::default(),
+            metadata_end: Offset::ZERO,
+            broker_epoch_ever: BrokerEpoch::NONE,
+            time: Time::ZERO,
             index: BTreeMap::new(),
             last_named: None,
             now: EventId::NONE,
@@ -307,11 +339,14 @@ impl Partition {
             id,
             topic: None,
             replicas: Vec::new(),
+            state_before: state.clone(),
             state,
+            states: Vec::new(),
             elections: Vec::new(),
             log: Chain::default(),
             kept_from: Offset::ZERO,
             promises: Vec::new(),
+            marks: Vec::new(),
             losses: Vec::new(),
             exempt_below: LeaderEpoch::NONE,
             acting: LeaderEpoch::NONE,
@@ -331,6 +366,21 @@ impl Partition {
     #[must_use]
     pub fn readable_end(&self) -> Offset {
         if self.kept_from < self.log.end() { self.log.end() } else { Offset::ZERO }
+    }
+
+    /// Everything below was committed when `event` happened, and still is.
+    #[must_use]
+    pub fn true_high_watermark_at(&self, event: EventId) -> Offset {
+        let since = self.marks.partition_point(|(rose, _)| *rose <= event);
+        let then = since.checked_sub(1).map_or(Offset::ZERO, |last| self.marks[last].1);
+        then.min(self.log.end())
+    }
+
+    /// The state with that partition epoch.
+    #[must_use]
+    pub fn state_in(&self, epoch: PartitionEpoch) -> Option<&PartitionState> {
+        let at = self.states.partition_point(|state| state.partition_epoch < epoch);
+        self.states.get(at).filter(|state| state.partition_epoch == epoch)
     }
 
     /// Whether the broker is in the ISR of the controller's log.

@@ -80,6 +80,7 @@ impl Ghost {
             (WorldFact::NodeStarted { life }, Some(node)) => {
                 let started = &mut self.nodes[node];
                 (started.life, started.up, started.registered) = (*life, true, false);
+                (started.started, started.known_anew, started.applied) = (false, false, Offset::ZERO);
             }
             (WorldFact::ProcessCrashed, Some(node)) => {
                 self.tally.crashes += 1;
@@ -189,6 +190,7 @@ impl Shadow {
             if downfall.survived.is_none() && downfall.ending == Ending::Power {
                 let former = downfall.log.clone();
                 let left = self.log.clone();
+                self.lossy |= left.end() < former.end();
                 self.note_destroyed(&former, &left);
             }
         }
@@ -258,6 +260,7 @@ impl Partition {
         shadow.durable = image.durable_end.min(end);
         shadow.exempt &= end > shadow.agreed;
         let downfall = shadow.downfall.take()?;
+        shadow.lossy |= end < downfall.log.end();
         let struck = disk_struck || downfall.disk_struck;
         shadow.account_for(&downfall, struck);
         let agreed = shadow.agreed;

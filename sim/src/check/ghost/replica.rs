@@ -33,6 +33,8 @@ pub struct Shadow {
     pub given_up: Vec<(Offset, Offset)>,
     /// How its last life ended, until its recovery was audited.
     pub downfall: Option<Box<Downfall>>,
+    /// It came back with less than it had, and has not shown since that it caught up.
+    pub lossy: bool,
 }
 
 /// What a replica does.
@@ -61,6 +63,8 @@ pub struct Leading {
     pub isr_sizes: Vec<(EventId, usize)>,
     /// How far each follower said to have its log.
     pub fetched: Vec<Fetched>,
+    /// The ISR that it asked for since it last learned of one.
+    pub proposed: Vec<BrokerId>,
 }
 
 /// What one follower told its leader.
@@ -91,6 +95,7 @@ impl Default for Shadow {
             destroyed: Vec::new(),
             given_up: Vec::new(),
             downfall: None,
+            lossy: false,
         }
     }
 }
@@ -151,7 +156,7 @@ impl Leading {
     /// A leader at the beginning of its epoch.
     #[must_use]
     pub fn new(epoch: LeaderEpoch, isr: &[BrokerId], now: EventId) -> Leading {
-        Leading { epoch, isr: isr.to_vec(), isr_sizes: vec![(now, isr.len())], fetched: Vec::new() }
+        Leading { epoch, isr: isr.to_vec(), isr_sizes: vec![(now, isr.len())], fetched: Vec::new(), proposed: Vec::new() }
     }
 
     /// It learns of an ISR.

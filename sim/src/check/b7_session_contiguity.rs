@@ -1,0 +1,92 @@
+//! B7: a consumer that reads on misses nothing and sees nothing twice.
+//!
+//! From one assignment to the next, what a consumer is given of a partition is contiguous: each record is the one after the last. It may jump
+//! only over what retention has taken, and go back only after a loss. (There are no control records and no compaction yet, which leave
+//! holes that are known.)
+
+use super::ghost::{Change, Ghost};
+use super::page::{Page, Weight};
+use super::{Check, Scene};
+use brokerlab::operation::{Operation, Outcome, PolledRecord};
+use brokerlab::types::Offset;
+use brokerlab_reports::event::EventId;
+
+/// The id.
+pub const ID: &str = "B7";
+/// What must hold.
+pub const CLAIM: &str = "between two assignments a consumer is given each record once and in order";
+
+/// Contradictions that are remembered.
+const CONTRADICTIONS_MAX: usize = 100;
+
+/// The check. Exercised by every record that follows another one of its session.
+#[derive(Default)]
+pub struct SessionContiguity {
+    /// By node and partition: the offset that is due.
+    due: Vec<Vec<Option<Offset>>>,
+    contradicted: Vec<Contradiction>,
+}
+
+struct Contradiction {
+    event: EventId,
+    partition: usize,
+    node: usize,
+    due: Offset,
+    given: Offset,
+}
+
+impl Check for SessionContiguity {
+    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        if let Change::Invoked { node, what: Operation::Assign { .. }, .. } | Change::ClientGone { node } = change
+            && let Some(session) = self.due.get_mut(*node)
+        {
+            session.clear();
+        }
+        let Change::Completed { node, completion } = change else { return };
+        let Outcome::Polled { records } = &completion.outcome else { return };
+        for run in records.chunk_by(|a, b| a.partition == b.partition) {
+            let Some(partition) = scene.ghost.named(&run[0].partition) else { continue };
+            self.read(scene, *node, partition, run, page);
+        }
+    }
+
+    /// Only now: how a contradiction weighs may be known long after it.
+    fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
+        for one in &self.contradicted {
+            let lower = one.due.min(one.given);
+            let weight = scene.ghost.excuse(one.partition, lower, None).unwrap_or(Weight::VIOLATION);
+            page.found(one.event, Some(one.partition), weight, || {
+                let (node, name) = (scene.node(one.node), scene.ghost.name(one.partition));
+                format!("{node} was given {} of {name} where {} was due", one.given, one.due)
+            });
+        }
+    }
+}
+
+impl SessionContiguity {
+    fn read(&mut self, scene: &Scene<'_>, node: usize, partition: usize, run: &[PolledRecord], page: &mut Page) {
+        if self.due.len() <= node {
+            self.due.resize_with(node + 1, Vec::new);
+        }
+        let session = &mut self.due[node];
+        if session.len() <= partition {
+            session.resize(partition + 1, None);
+        }
+        for record in run {
+            let (due, given) = (session[partition], record.offset);
+            page.looked(due.is_some());
+            session[partition] = Some(given.next());
+            let Some(due) = due.filter(|due| *due != given && !is_taken_by_retention(scene.ghost, partition, *due, given)) else {
+                continue;
+            };
+            if self.contradicted.len() < CONTRADICTIONS_MAX {
+                self.contradicted.push(Contradiction { event: scene.event, partition, node, due, given });
+            }
+        }
+    }
+}
+
+/// What was due is gone, so the consumer had to begin elsewhere.
+fn is_taken_by_retention(ghost: &Ghost, partition: usize, due: Offset, given: Offset) -> bool {
+    given > due && due < ghost.partitions[partition].kept_from
+}

@@ -1,0 +1,41 @@
+//! D3: only what is committed is given up.
+//!
+//! Retention and DeleteRecords move the log start. Beyond the high watermark nobody knows yet which records are real: a replica that gave some of
+//! them up could never agree with the others again, and records that were never committed would be called deleted. A follower follows its
+//! leader's log start, at most to its own high watermark.
+
+use super::ghost::Change;
+use super::page::{Page, Weight};
+use super::{Check, Scene};
+use brokerlab::types::Offset;
+
+/// The id.
+pub const ID: &str = "D3";
+/// What must hold.
+pub const CLAIM: &str = "the log start rises, and never beyond what is committed";
+
+/// The check. Exercised whenever a log start moves.
+#[derive(Default)]
+pub struct StartBelowWatermark;
+
+impl Check for StartBelowWatermark {
+    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        let Change::StartMoved { at, to, before, mark } = change else { return };
+        let (p, shadow) = (scene.ghost.partition(*at), scene.ghost.shadow(*at));
+        page.looked(*to > Offset::ZERO);
+        let committed = p.true_high_watermark();
+        let is_exempt = shadow.exempt || p.is_exempt(shadow.epoch());
+        let why = if to < before {
+            format!("it started at {before} already")
+        } else if to > mark {
+            format!("its high watermark is {mark}")
+        } else if *to > committed && !is_exempt {
+            format!("only what is below {committed} is committed")
+        } else {
+            return;
+        };
+        page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
+            format!("{} lets {} start at {to}, but {why}", scene.node(at.node), scene.name(*at))
+        });
+    }
+}
