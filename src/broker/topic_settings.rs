@@ -87,3 +87,29 @@ fn millis(millis: u64) -> Duration {
 fn clamp(bytes: u64) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::types::{Address, BrokerId};
+
+    #[test]
+    fn what_kafka_allows_fits_into_a_span() {
+        let longest = i64::MAX.to_string();
+        let names = ["segment.ms", "retention.ms", "message.timestamp.before.max.ms", "message.timestamp.after.max.ms"];
+        let topic = TopicConfig::checked(names.map(|name| (name, Some(longest.as_str())))).unwrap();
+        let (listen, controller) = (Address::new("b1", 9092), Address::new("c1", 9092));
+        let config = log_config(&BrokerConfig::new(BrokerId(1), "lab", 0, listen, controller), &topic);
+        assert_eq!((config.segment_age_max, config.retention_age_max), (Duration(u64::MAX), Some(Duration(u64::MAX))));
+    }
+
+    #[test]
+    fn a_topic_that_is_only_compacted_keeps_everything() {
+        let (listen, controller) = (Address::new("b1", 9092), Address::new("c1", 9092));
+        let broker = BrokerConfig::new(BrokerId(1), "lab", 0, listen, controller);
+        let topic = TopicConfig::checked([("cleanup.policy", Some("compact")), ("retention.bytes", Some("1"))]).unwrap();
+        assert_eq!(retention(&broker, &topic), (None, None));
+        assert_eq!(retention(&broker, &TopicConfig::default()), (Some(Duration::secs(7 * 24 * 3600)), None));
+    }
+}

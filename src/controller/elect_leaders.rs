@@ -109,17 +109,17 @@ impl Controller {
         if !election.is_needed(present) {
             return Err(ErrorCode::ELECTION_NOT_NEEDED);
         }
+        let before = present.partition_epoch;
         let (wish, unavailable) = match election {
             Election::Preferred => (Wish::preferred(present), ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE),
             Election::Unclean => (Wish::election(present, Unclean::Allowed), ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE),
         };
         let active: Vec<BrokerId> = self.image.brokers().filter(|broker| broker.is_active()).map(|broker| broker.id).collect();
         self.change_partition(id, wish, |candidate| active.contains(&candidate));
-        // A preferred election may also have given a leader to a partition that had none.
-        let now = self.image.partition(id).expect("it exists");
-        match election.is_needed(now) {
-            true => Err(unavailable),
-            false => Ok(()),
+        // An election for the preferred leader of a partition without any may bring another one: that counts.
+        match self.image.partition(id).is_some_and(|now| now.partition_epoch > before) {
+            true => Ok(()),
+            false => Err(unavailable),
         }
     }
 

@@ -91,12 +91,11 @@ impl Log {
             bytes -= length;
             start = Some(next);
         }
-        let start = start.filter(|start| *start > self.log_start);
         if start == Some(self.log_end) && !self.close_active_segment(disk)? {
             // It can go when the cut that pends is durable; what is older is not worth a case of its own.
             return Ok(None);
         }
-        Ok(start)
+        Ok(start.filter(|start| *start > self.log_start))
     }
 
     /// Begins a new segment at the log end. False if that must wait.

@@ -143,8 +143,6 @@ impl Replica {
             match self.log.append_as_follower(disk, answer.records.clone(), role_epoch) {
                 Ok(appended) => {
                     self.changes.log_end = true;
-                    // An empty log begins where the first batch does.
-                    self.note_log_start(start, out);
                     self.state_appended(&appended.batches, role_epoch, false, out);
                 }
                 Err(AppendError::Log(error)) => {
@@ -166,8 +164,10 @@ impl Replica {
             self.forget_epoch();
         }
         self.follow_high_watermark(answer.high_watermark.min(self.log.log_end()), out);
-        // What the leader gave up is committed; here it is gone as far as that is known.
-        self.move_log_start(answer.log_start.min(self.high_watermark), out);
+        // What the leader gave up is committed; here it is gone as far as that is known. (An empty log may just have begun lower, where the first
+        // batch does.)
+        self.log.move_log_start(answer.log_start.min(self.high_watermark));
+        self.note_log_start(start, out);
         Verdict::Continue
     }
 

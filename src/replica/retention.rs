@@ -83,10 +83,10 @@ impl Replica {
         self.note_log_start(before, out);
     }
 
-    /// Says so if the log start is not what it was `before`.
+    /// Says so if the log start is higher than it was `before`: records were given up. That an empty log begins lower is no news.
     pub(super) fn note_log_start(&mut self, before: Offset, out: &mut Outbox) {
         let log_start = self.log.log_start();
-        if log_start != before {
+        if log_start > before {
             (self.changes.log_start, self.changes.low_watermark) = (true, true);
             out.fact(Fact::LogStartMoved { partition: self.partition, log_start });
         }

@@ -48,7 +48,6 @@ pub const TOPIC: &[Property] = &[
     number("segment.ms", 1, ANY, "age of its first record at which a new segment is begun"),
     number("retention.ms", -1, ANY, "age at which segments are given up; -1: never"),
     number("retention.bytes", -1, ANY, "size above which the oldest segments are given up; -1: no bound"),
-    words("message.timestamp.type", &["CreateTime", "LogAppendTime"], "whose clock dates the records"),
     number("message.timestamp.before.max.ms", 0, ANY, "how far in the past a record may be dated"),
     number("message.timestamp.after.max.ms", 0, ANY, "how far in the future a record may be dated"),
     number("max.message.bytes", 0, 1 << 30, "largest record batch"),

@@ -52,6 +52,8 @@ log_scripts! {
     recovery_point_keeps_its_promise: "recovery-point",
     log_start_moves: "log-start",
     retention_gives_up_old_segments: "retention",
+    clocks_are_bounded: "timestamps",
+    the_leaders_clock_may_overrule: "log-append-time",
     producers_outlive_their_records: "retention-producers",
     snapshots_remember: "snapshots",
 }
@@ -279,6 +281,9 @@ impl Bench {
                 self.config.segment_bytes_max = number(args, "segment-bytes", 1 << 20)?;
                 self.config.flush_messages = args.take_key("flush-messages").map(str::parse).transpose()?;
                 self.config.tail_bytes_max = number(args, "tail-bytes", 1 << 20)?;
+                self.config.timestamp_behind_max = Duration::millis(number(args, "behind-ms", 1 << 40)?);
+                self.config.timestamp_ahead_max = Duration::millis(number(args, "ahead-ms", 3_600_000)?);
+                self.config.log_append_time = number(args, "append-time", 0)? == 1;
                 self.log = Some(Log::create(&mut self.disk, DIR, Uuid(1), self.config.clone())?);
             }
             "kill" => self.crash(MemoryDisk::kill),
@@ -488,7 +493,8 @@ fn leader_batches(args: &mut ArgumentConsumer<'_>) -> Result<Bytes, Box<dyn Erro
 
 fn appended_text(appended: &Appended) -> Answer {
     let what = if appended.duplicate { "duplicate of" } else { "appended at" };
-    Ok(format!("{what} {}..{}", appended.first, appended.last))
+    let stamp = appended.log_append_time.map_or(String::new(), |time| format!(" stamped {time}"));
+    Ok(format!("{what} {}..{}{stamp}", appended.first, appended.last))
 }
 
 fn read_text(log: &mut Log, disk: &mut MemoryDisk, mut from: Offset, to: Offset, bytes_max: usize) -> Answer {
