@@ -104,6 +104,14 @@ impl Chain {
         self.links.push(link);
     }
 
+    /// The hash of a batch that follows those of this log; `None` if they do not end where it begins.
+    #[must_use]
+    pub fn hash_of_next(&self, link: &Link) -> Option<u64> {
+        let behind = self.links.partition_point(|own| own.end <= link.base);
+        let before = self.links.get(behind.checked_sub(1)?).filter(|before| before.end == link.base)?;
+        Some(mix(before.chain, link))
+    }
+
     /// Gives up everything from `to` on; a batch across that place goes too.
     pub fn cut_to(&mut self, to: Offset) {
         let kept = self.links.partition_point(|link| link.end <= to);

@@ -39,7 +39,8 @@ fn is_wrong(recovery: &Recovery) -> Option<String> {
     if let Some(claimed) = recovery.claimed_end.filter(|claimed| *claimed != end) {
         return Some(format!("it says {claimed}"));
     }
-    if let Some(kept) = recovery.survived_end.filter(|kept| end > *kept) {
+    // A log that has lost everything above a start that was durably moved is empty there.
+    if let Some(kept) = recovery.survived_end.filter(|kept| end > *kept && !recovery.is_given_up) {
         return Some(format!("the medium kept only what is below {kept}"));
     }
     if recovery.disk_struck {

@@ -55,6 +55,10 @@ fn is_false(ghost: &Ghost, p: &Partition, answer: &Answer<'_>, end: Offset) -> O
     if end > log.end() {
         return Some(if all { "that is not committed yet" } else { "its log ends below" });
     }
+    // A retry of what this replica has given up since.
+    if answer.base_offset < log.start() {
+        return None;
+    }
     let batch = answer.batch;
     let stands = log.beginning_at(answer.base_offset);
     let same = stands.is_some_and(|link| {

@@ -165,7 +165,8 @@ impl Ghost {
         let (exempt_below, end) = (p.exempt_below, p.log.end());
         let shadow = &mut p.shadows[at.node];
         let agreed_before = shadow.agreed;
-        if reason == TruncationReason::BelowLeaderStart {
+        let begins_anew = reason == TruncationReason::BelowLeaderStart;
+        if begins_anew {
             // It begins anew, empty, where everything below is committed and given up.
             shadow.log = Chain::starting_at(to);
             shadow.agreed = to.min(end);
@@ -174,7 +175,8 @@ impl Ghost {
             shadow.agreed = agreed_before.min(shadow.log.end());
         }
         shadow.durable = shadow.durable.min(shadow.log.end());
-        shadow.high_watermark = shadow.high_watermark.min(to);
+        // Below its start everything is committed to a log that begins anew.
+        shadow.high_watermark = if begins_anew { to } else { shadow.high_watermark.min(to) };
         shadow.exempt &= shadow.epoch() < exempt_below;
         if shadow.agreed < agreed_before.min(end) {
             shadow.given_up.push((shadow.agreed, agreed_before));

@@ -63,6 +63,8 @@ pub struct Recovery {
     pub survived_end: Option<Offset>,
     /// Log end now.
     pub end: Offset,
+    /// There is not a single batch, and everything below its end was given up: it merely says where it goes on.
+    pub is_given_up: bool,
     /// Log end now, by the broker's word.
     pub claimed_end: Option<Offset>,
     /// How far the log agrees with the former one.
@@ -216,11 +218,18 @@ impl Partition {
 
     /// Appends to a log with the right hash, and notes it for log matching.
     pub(super) fn enter(&mut self, chain: &mut Chain, link: Link) -> (Link, bool) {
-        let past = if chain.links().is_empty() && link.base > Offset::ZERO { self.known_past(&link) } else { None };
-        if let Some(hash) = past {
-            let link = Link { chain: hash, ..link };
-            chain.push_hashed(link);
-            return (link, true);
+        if chain.links().is_empty() && link.base > Offset::ZERO {
+            if let Some(hash) = self.known_past(&link) {
+                let link = Link { chain: hash, ..link };
+                chain.push_hashed(link);
+                return (link, true);
+            }
+            // A log that was given up as a whole goes on: what was before is committed.
+            if let Some(hash) = self.log.hash_of_next(&link) {
+                let link = Link { chain: hash, ..link };
+                chain.push_hashed(link);
+                return (link, self.matches_seen(&link));
+            }
         }
         let link = chain.push(link);
         (link, self.matches_seen(&link))
@@ -275,6 +284,7 @@ impl Partition {
             durable_before: downfall.durable.min(downfall.log.end()),
             survived_end: downfall.survived_end,
             end,
+            is_given_up: self.shadows[node].log.links().is_empty() && end <= self.kept_from,
             claimed_end: downfall.claimed_end,
             agrees_up_to: downfall.log.agrees_up_to(&self.shadows[node].log, Offset::ZERO),
             disk_struck: struck,
