@@ -1,6 +1,6 @@
 //! Everything one simulated disk knows; [`SimDisk`](super::SimDisk) shares it between the world and the processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use brokerlab::disk::{DiskError, FileId, SyncTarget};
 use bytes::Bytes;
@@ -14,6 +14,9 @@ use crate::scenario::model::DiskWeather;
 /// No file grows beyond this, so that a wild position is an error and not a request for memory.
 const FILE_BYTES_MAX: u64 = 1 << 34;
 
+/// Fewer files than these are not worth a look.
+const CROWDED: usize = 512;
+
 #[derive(Debug)]
 pub(super) struct State {
     pub key: DiskKey,
@@ -25,6 +28,8 @@ pub(super) struct State {
     /// The life of the process that may use the disk; `None` between two processes.
     life: Option<u32>,
     handles: Vec<Handle>,
+    /// With so many files it is looked which of them nobody can reach any more.
+    crowded: usize,
     /// Counts the power losses: what was under way before one never ends.
     pub generation: u32,
     syncs: BTreeMap<u64, Vec<Mark>>,
@@ -65,6 +70,7 @@ impl State {
             fail_next_sync: false,
             life: None,
             handles: Vec::new(),
+            crowded: CROWDED,
             generation: 0,
             syncs: BTreeMap::new(),
             next_sync: 0,
@@ -234,6 +240,10 @@ impl State {
                 Mark::Directory(inode, mark) => self.names.promote(inode, mark),
             }
         }
+        // A process that never ends removes files all the time: checkpoints, old segments.
+        if self.files.len() >= self.crowded {
+            self.collect();
+        }
         if failed { Err(DiskError::Io) } else { Ok(()) }
     }
 
@@ -271,7 +281,9 @@ impl State {
     /// Gives back the files that nobody can reach any more.
     pub fn collect(&mut self) {
         let State { files, names, handles, .. } = self;
-        files.retain(|&inode, _| names.is_known(inode) || handles.iter().any(|handle| handle.inode == inode));
+        let open: BTreeSet<Inode> = handles.iter().filter(|handle| handle.open).map(|handle| handle.inode).collect();
+        files.retain(|&inode, _| names.is_known(inode) || open.contains(&inode));
+        self.crowded = 2 * self.files.len() + CROWDED;
     }
 }
 
