@@ -90,7 +90,7 @@ fn card(model: &Model) -> String {
     let _ = writeln!(html, "<p class=\"verdict\"><strong>{}</strong> {}</p>", judgement.verdict, escaped(&judgement.sentence));
     if let Some(property) = &judgement.property {
         let claim = judgement.checks.iter().find(|check| check.id == *property).map_or("", |check| check.claim.as_str());
-        let _ = writeln!(html, "<p>Property <strong>{}</strong> failed first. {}</p>", escaped(property), escaped(claim));
+        let _ = writeln!(html, "<p>Property <strong>{}</strong> failed first: {}.</p>", escaped(property), escaped(claim));
     }
     html.push_str("<dl class=\"numbers\">\n");
     for (name, what) in
