@@ -178,7 +178,9 @@ fn draw_frames(plan: &Scenario, chance: Chance) -> FaultKind {
     };
     let end = |what: &str| chance.about("whose").about(what).one_in(4).then(|| draw_broker(plan, chance.about(what)));
     let from = end("from");
-    let to = end("to").filter(|to| Some(to) != from.as_ref());
+    // Only controllers answer these.
+    let is_for_brokers = !["AlterPartition", "BrokerHeartbeat", "BrokerRegistration"].contains(&api);
+    let to = end("to").filter(|to| is_for_brokers && Some(to) != from.as_ref());
     let frames = Frames {
         apis: vec![api.to_string()],
         responses: chance.about("part").one_in(2),
