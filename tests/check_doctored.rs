@@ -231,6 +231,19 @@ fn every_copy_destroyed_is_beyond_tolerance() {
 }
 
 #[test]
+fn what_was_committed_in_a_log_that_was_lost_may_be_answered_late() {
+    // b1 hears of the new leader, and in the same step answers what it had committed while it led.
+    let mut h = History::on(FREE);
+    h.commit("a").flush("b2").commit("b").isr(&["b2"]).lose_power("b2", 1).restart("b2");
+    h.decide("b2", false).act("b2", &["b3"]).follow("b1", "b2").answer("b1", "b", 1);
+    for name in ["b1", "b3"] {
+        h.truncate(name, 1, TruncationReason::Diverged).copy(name).fetch(name);
+    }
+    h.isr(&["b1", "b2", "b3"]).commit("c").settle();
+    h.is_judged(Verdict::Sanctioned, "last-replica-standing");
+}
+
+#[test]
 fn last_replica_standing_is_sanctioned_only_if_it_stood_alone() {
     let mut h = History::on(FREE);
     h.commit("a").flush("b1").commit("b").isr(&["b1", "b2"]).crash("b3").isr(&["b1"]).crash("b2");

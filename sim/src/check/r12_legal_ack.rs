@@ -23,7 +23,10 @@ impl Check for LegalAck {
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Answered(answer) = change else { return };
         let p = scene.ghost.partition(answer.at);
-        if answer.error != 0 || answer.acks == 0 || p.is_exempt(p.shadows[answer.at.node].epoch()) {
+        let shadow = &p.shadows[answer.at.node];
+        // It led a log that was lost meanwhile, has just heard of it, and tells now what it had committed before.
+        let is_late = shadow.exempt && shadow.leading().is_none();
+        if answer.error != 0 || answer.acks == 0 || is_late || p.is_exempt(shadow.epoch()) {
             return;
         }
         page.looked(true);
