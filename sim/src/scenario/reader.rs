@@ -11,7 +11,7 @@ use super::model::Target;
 use super::problem::Problem;
 use super::properties::Property;
 use super::reference::{GROUPS_MAX, Key, Need, Section, Shape};
-use super::target::{FORMS, is_node_name, is_topic_name};
+use super::target::{FORMS, is_lesson_name, is_node_name, is_topic_name};
 use super::units::{self, DURATION_FORM, SIZE_FORM};
 
 /// One table, checked: every key is known, every required one is there, every value has its shape.
@@ -195,6 +195,7 @@ fn shaped<'f>(key: &Key, value: &'f Spanned<DeValue<'f>>) -> Result<Value<'f>, P
     match shape {
         Shape::Text => checked(|_| true),
         Shape::NodeName => checked(is_node_name),
+        Shape::LessonName => checked(is_lesson_name),
         Shape::TopicName => checked(is_topic_name),
         Shape::FaultId => checked(is_fault_id),
         Shape::Seed => seed(value.get_ref()).map(Value::Number).ok_or_else(mismatch),

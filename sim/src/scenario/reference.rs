@@ -53,6 +53,8 @@ pub enum Shape {
     Text,
     /// The name of a node.
     NodeName,
+    /// The name of a scenario.
+    LessonName,
     /// The name of a topic.
     TopicName,
     /// The id of a fault.
@@ -114,7 +116,7 @@ pub const FILE: Section = Section {
     keys: &[
         optional(
             "name",
-            Shape::NodeName,
+            Shape::LessonName,
             "identity of the run; in a scenario the file's own name, in a plan that of its scenario",
         ),
         required("title", Shape::Text, "the claim of the lesson"),
@@ -550,7 +552,7 @@ impl Shape {
     pub fn text(self) -> String {
         match self {
             Shape::Text => "text in quotes".into(),
-            Shape::NodeName => "small letters, digits and dashes, a letter first".into(),
+            Shape::NodeName | Shape::LessonName => "small letters, digits and dashes, a letter first".into(),
             Shape::TopicName => "letters, digits, dots, underscores and dashes".into(),
             Shape::FaultId => "letters, digits, dots and dashes".into(),
             Shape::Seed => "a whole number from 0, in quotes if larger than 2^63-1".into(),

@@ -143,7 +143,13 @@ fn partition(text: &str) -> Option<(String, u32)> {
 /// Small letters, digits and dashes, a letter first.
 #[must_use]
 pub fn is_node_name(text: &str) -> bool {
-    text.len() <= 32
+    text.len() <= 32 && is_lesson_name(text)
+}
+
+/// The same, but a claim needs more room.
+#[must_use]
+pub fn is_lesson_name(text: &str) -> bool {
+    text.len() <= 100
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
