@@ -18,7 +18,8 @@ use brokerlab::disk::DiskError;
 use brokerlab::fact::Fact;
 use brokerlab::operation::{Command, Completion};
 use brokerlab::types::{
-    BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Time, Timestamp,
+    BrokerEpoch, BrokerId, Duration, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch, ProducerId, Sequence, Time,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -266,6 +267,43 @@ pub enum Tap {
         /// Node of the asker.
         asker: NodeId,
     },
+    /// A broker (the event's node) gave a producer id away.
+    ProducerIdGiven {
+        /// The id.
+        id: ProducerId,
+        /// Its epoch.
+        epoch: ProducerEpoch,
+        /// Node of the asker.
+        producer: NodeId,
+    },
+    /// The controller (the event's node) answered a leader that asked for another ISR.
+    IsrChangeAnswered {
+        /// Partition.
+        partition: PartitionId,
+        /// Who asked.
+        broker: BrokerId,
+        /// Under which registration.
+        broker_epoch: BrokerEpoch,
+        /// In which leader epoch.
+        leader_epoch: LeaderEpoch,
+        /// On top of which state.
+        partition_epoch: PartitionEpoch,
+        /// The ISR asked for.
+        isr: Vec<BrokerId>,
+        /// Kafka's error code; 0: granted.
+        error: i16,
+    },
+    /// A request waited in a node (the event's node) for as long as it was allowed to, or still waits at the end of the run.
+    Waited {
+        /// Event at which it was delivered.
+        request: EventId,
+        /// How long it has waited.
+        waited: Duration,
+        /// How long it may: `max_wait_ms` of a fetch, `timeout_ms` of a produce request with acks=all, else nothing.
+        allowed: Duration,
+        /// False: the run is over and it was not answered.
+        answered: bool,
+    },
 }
 
 /// A batch as its header says, with the checksum recomputed.
@@ -300,6 +338,19 @@ pub struct LogImage {
     pub durable_end: Offset,
     /// Bytes after the last whole batch.
     pub trailing_bytes: u64,
+    /// What the small files say.
+    pub small_files: SmallFiles,
+}
+
+/// What the small files of a data directory say about one log, as they would survive a power loss now in any case.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SmallFiles {
+    /// The recovery point, lowered by the marks of cuts below it; 0 if there is none.
+    pub recovery_point: Offset,
+    /// Leader epochs and where they begin, as written.
+    pub epochs: Vec<(LeaderEpoch, Offset)>,
+    /// The clean-shutdown mark is there.
+    pub clean_mark: bool,
 }
 
 /// When an audit was made.

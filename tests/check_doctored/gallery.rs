@@ -242,6 +242,14 @@ pub const GALLERY: &[Exhibit] = &[
         h.fact("b2", Fact::MetadataApplied { end: Offset(step.of(6, 5)) });
         h
     }),
+    exhibit("R17", "the epochs on the medium begin elsewhere than in the log", |step| {
+        let mut h = History::new();
+        h.commit("a").elect("b2").fetch("b1").fetch("b3").commit("b").flush("b2");
+        let second = (LeaderEpoch(1), Offset(step.of(2, 1)));
+        h.small_files(|files| (files.recovery_point, files.epochs) = (Offset(2), vec![(LeaderEpoch(0), Offset(0)), second]));
+        h.audit("b2", AuditMoment::Crash);
+        h
+    }),
     exhibit("R18", "a batch leaves a gap", |step| {
         let mut h = History::new();
         h.commit("a").state_append("b1", step.of(2, 1), Record { value: "b", epoch: 0, sequence: 1 });
@@ -281,6 +289,15 @@ pub const GALLERY: &[Exhibit] = &[
         h.commit("a").write("b").append("b1", "b").start_at("b1", step.of(2, 1));
         h
     }),
+    exhibit("D7", "the mark of a clean shutdown is there before the data", |step| {
+        let mut h = History::new();
+        h.commit("a").small_files(|files| files.clean_mark = true);
+        if step == Step::Right {
+            h.flush("b2");
+        }
+        h.audit("b2", AuditMoment::Crash);
+        h
+    }),
     exhibit("D8", "recovery drops what a dead process had written", |step| {
         let mut h = History::new();
         h.write("a").append("b1", "a").replicate().crash("b3").boot("b3");
@@ -295,6 +312,21 @@ pub const GALLERY: &[Exhibit] = &[
         h.write("a").append("b1", "a").copy("b3").flush("b3").lose_power("b3", step.of(0, 1)).restart("b3");
         h
     }),
+    exhibit("D10", "the recovery point reaches the medium before the data", |step| {
+        let mut h = History::new();
+        h.commit("a");
+        h.small_files(|files| (files.recovery_point, files.epochs) = (Offset(1), vec![(LeaderEpoch(0), Offset(0))]));
+        if step == Step::Right {
+            h.flush("b2");
+        }
+        h.audit("b2", AuditMoment::Crash);
+        h
+    }),
+    exhibit("D11", "a parked request is forgotten", |step| {
+        let mut h = History::new();
+        h.commit("a").waited("b1", step.of(9, 1), 1);
+        h
+    }),
     exhibit("Q7", "a change skips a partition epoch", |step| {
         let mut h = History::new();
         h.commit("a");
@@ -306,6 +338,21 @@ pub const GALLERY: &[Exhibit] = &[
     exhibit("Q9", "a new incarnation gets an old broker epoch", |step| {
         let mut h = History::new();
         h.commit("a").registrations_go_on_from(step.of(3, 4)).accept("b3", 2);
+        h
+    }),
+    exhibit("Q13", "a deposed leader is granted another ISR", |step| {
+        let mut h = History::new();
+        h.commit("a").elect("b2").answer_isr("b1", (0, 1), &["b1", "b2"], step.of(0, 74));
+        h
+    }),
+    exhibit("Q14", "a change is granted on top of a state that is gone", |step| {
+        let mut h = History::new();
+        h.commit("a").isr(&["b1", "b2"]).answer_isr("b1", (0, 0), step.of(&["b1", "b3"], &["b1", "b2"]), 0);
+        h
+    }),
+    exhibit("P3", "two sessions get one producer id", |step| {
+        let mut h = History::new();
+        h.give_id("b1", 5, "p1").give_id("b2", step.of(5, 6), "reader");
         h
     }),
     exhibit("P4", "a producer epoch that was fenced writes again", |step| {
@@ -393,6 +440,34 @@ pub const GALLERY: &[Exhibit] = &[
             h.fetch("b3").isr(&["b1", "b2", "b3"]);
             rest(&mut h, &["a"]);
         }
+        h
+    }),
+    exhibit("L6", "a consumer stays behind", |step| {
+        let mut h = History::new();
+        h.assign("reader").commit("a").read("reader", 0, &["a"]).commit("b").begin_to_settle();
+        if step == Step::Right {
+            h.read("reader", 1, &["b"]);
+        }
+        rest(&mut h, &["a", "b"]);
+        h
+    }),
+    exhibit("L9", "nothing moves any more", |step| {
+        let mut h = History::new();
+        h.commit("a").write("b").begin_to_settle().failed("b", Certainty::Indefinite);
+        if step == Step::Right {
+            rest(&mut h, &["a"]);
+        } else {
+            h.wait(20).world("c1", WorldFact::SettleFailed { reasons: vec!["nobody has read anything".to_string()] });
+        }
+        h
+    }),
+    exhibit("L10", "a restarted broker never registers", |step| {
+        let mut h = History::new();
+        h.commit("a").crash("b3").boot("b3").recover("b3").begin_to_settle();
+        if step == Step::Right {
+            h.register("b3").follow("b3", "b1");
+        }
+        rest(&mut h, &["a"]);
         h
     }),
 ];

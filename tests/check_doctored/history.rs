@@ -10,7 +10,7 @@ use std::sync::Arc;
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::operation::{Command, Operation, OperationId, Position};
 use brokerlab::types::*;
-use brokerlab_reports::event::{AuditMoment, Event, EventId, LogImage, NodeId, Tap, TappedBatch, What, WorldFact};
+use brokerlab_reports::event::{AuditMoment, Event, EventId, LogImage, NodeId, SmallFiles, Tap, TappedBatch, What, WorldFact};
 use bytes::Bytes;
 
 mod clients;
@@ -65,6 +65,8 @@ pub struct History {
     elected: Option<usize>,
     registrations: i64,
     producer_epoch: i16,
+    small_files: SmallFiles,
+    shift: u64,
     sequences: BTreeMap<&'static str, i32>,
     operations: BTreeMap<&'static str, u64>,
     requests: BTreeMap<&'static str, EventId>,
@@ -91,6 +93,8 @@ impl History {
             elected: Some(0),
             registrations: 0,
             producer_epoch: 0,
+            small_files: SmallFiles::default(),
+            shift: 0,
             sequences: BTreeMap::new(),
             operations: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -227,6 +231,8 @@ impl History {
         let log_end = Offset(self.brokers[node(name)].log.len() as i64);
         let (log_start, high_watermark) = (Offset(0), Offset(0));
         self.fact(name, Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
+        let incarnation = Uuid(u128::from(self.brokers[node(name)].life));
+        self.fact(name, Fact::BrokerStarted { broker: id(name), incarnation, clean: false });
         self.audit(name, AuditMoment::AfterRecovery)
     }
 
@@ -453,9 +459,49 @@ impl History {
     pub fn audit(&mut self, name: &'static str, moment: AuditMoment) -> &mut History {
         let broker = self.brokers[node(name)].clone();
         let batches = broker.log.iter().enumerate().map(|(at, record)| self.tapped(at as i64, *record)).collect();
-        let durable_end = Offset(broker.durable as i64);
-        let image = LogImage { partition: ORDERS, moment, base: Offset::ZERO, batches, durable_end, trailing_bytes: 0 };
+        let (durable_end, small_files) = (Offset(broker.durable as i64), self.small_files.clone());
+        let image =
+            LogImage { partition: ORDERS, moment, base: Offset::ZERO, batches, durable_end, trailing_bytes: 0, small_files };
         self.event(Some(name), What::Audit(image))
+    }
+
+    /// What the small files of every disk say from now on.
+    pub fn small_files(&mut self, change: impl FnOnce(&mut SmallFiles)) -> &mut History {
+        change(&mut self.small_files);
+        self
+    }
+
+    /// Time goes by.
+    pub fn wait(&mut self, seconds: u64) -> &mut History {
+        self.shift += Duration::secs(seconds).0;
+        self
+    }
+
+    /// A request was answered after so many seconds, of those it was allowed to wait.
+    pub fn waited(&mut self, name: &str, waited: u64, allowed: u64) -> &mut History {
+        let (request, waited, allowed) = (self.last_event(), Duration::secs(waited), Duration::secs(allowed));
+        self.event(Some(name), What::Tap(Tap::Waited { request, waited, allowed, answered: true }))
+    }
+
+    /// The controller answers a leader that asked for another ISR on top of a partition epoch.
+    pub fn answer_isr(&mut self, leader: &str, epochs: (i32, i32), members: &[&str], error: i16) -> &mut History {
+        let (broker, broker_epoch) = (id(leader), self.brokers[node(leader)].broker_epoch);
+        let (leader_epoch, partition_epoch) = (LeaderEpoch(epochs.0), PartitionEpoch(epochs.1));
+        let (partition, isr) = (ORDERS, members.iter().map(|member| id(member)).collect());
+        let tap = Tap::IsrChangeAnswered { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, error };
+        self.event(Some("c1"), What::Tap(tap))
+    }
+
+    /// A broker gives a producer id away.
+    pub fn give_id(&mut self, name: &str, id: i64, to: &str) -> &mut History {
+        let producer = NodeId(node(to) as u16);
+        self.event(Some(name), What::Tap(Tap::ProducerIdGiven { id: ProducerId(id), epoch: ProducerEpoch(0), producer }))
+    }
+
+    /// A consumer begins to read from the beginning.
+    pub fn assign(&mut self, who: &str) -> &mut History {
+        let operation = Operation::Assign { partitions: vec![(orders(), Position::Beginning)] };
+        self.event(Some(who), What::Invoked(Command { id: OperationId(2), operation }))
     }
 
     /// Doctors the disk behind everybody's back.
@@ -485,7 +531,14 @@ impl History {
     fn event(&mut self, name: Option<&str>, what: What) -> &mut History {
         let next = self.events.len() as u64 + 1;
         let node = name.map(|name| NodeId(node(name) as u16));
-        self.events.push(Event { id: EventId(next), at: Time(next), node, cause: EventId::NONE, also: EventId::NONE, what });
+        self.events.push(Event {
+            id: EventId(next),
+            at: Time(next + self.shift),
+            node,
+            cause: EventId::NONE,
+            also: EventId::NONE,
+            what,
+        });
         self
     }
 

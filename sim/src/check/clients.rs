@@ -3,7 +3,7 @@
 //! Every record that a producer is asked to write has a value of its own, so a value stands for a write. The laboratory's consumer reads
 //! every partition from its start once the cluster has come to rest: the *final read*, against which all promises are held.
 
-use brokerlab::operation::{Certainty, Completion, Operation, Outcome, PolledRecord};
+use brokerlab::operation::{Certainty, Completion, Operation, Outcome, PolledRecord, Position};
 use brokerlab::types::{Offset, TopicPartition};
 use brokerlab_reports::event::EventId;
 use std::collections::VecDeque;
@@ -21,6 +21,8 @@ pub struct Clients {
     pub writes: Vec<Write>,
     /// The final read of each partition, by its number in the ghost.
     pub finals: Vec<FinalRead>,
+    /// What each consumer reads from its beginning: by node, partitions and where it will go on.
+    pub reads: Vec<Vec<(usize, Offset)>>,
     /// The write that the present event ended, by its place in `writes`.
     pub ended: Option<usize>,
     open: Vec<VecDeque<(u64, usize)>>,
@@ -97,6 +99,7 @@ impl Clients {
             kinds: setup.nodes.iter().map(|node| node.kind).collect(),
             writes: Vec::new(),
             finals: Vec::new(),
+            reads: setup.nodes.iter().map(|_| Vec::new()).collect(),
             ended: None,
             open: setup.nodes.iter().map(|_| VecDeque::new()).collect(),
             settling: false,
@@ -153,6 +156,10 @@ impl Clients {
             let value = xxh3_64(value);
             self.writes.push(Write { value, node, fate: Fate::Open, event, invoked: event, partition: None, offset: None });
         }
+        if let (Operation::Assign { partitions }, Some(NodeKind::Consumer { laboratory: false })) = (what, self.kinds.get(node)) {
+            let beginning = partitions.iter().filter(|(_, position)| *position == Position::Beginning);
+            self.reads[node] = beginning.filter_map(|(name, _)| Some((ghost.named(name)?, Offset::ZERO))).collect();
+        }
         if let (Operation::Assign { partitions }, true) = (what, self.settling && self.is_laboratory(node)) {
             for (partition, _) in partitions {
                 if let Some(read) = self.final_read(partition, ghost) {
@@ -166,6 +173,13 @@ impl Clients {
         if let Outcome::Polled { records } = &completion.outcome {
             if self.settling && self.is_laboratory(node) {
                 records.iter().for_each(|record| self.note_final(record, ghost));
+            } else if let Some(reads) = self.reads.get_mut(node) {
+                for run in records.chunk_by(|a, b| a.partition == b.partition) {
+                    let partition = ghost.named(&run[0].partition);
+                    if let Some((_, position)) = reads.iter_mut().find(|(known, _)| Some(*known) == partition) {
+                        *position = run[run.len() - 1].offset.next();
+                    }
+                }
             }
             return;
         }
@@ -195,6 +209,7 @@ impl Clients {
 
     /// A producer that is gone can no longer say what became of its writes.
     fn forget(&mut self, event: EventId, node: usize) {
+        self.reads[node].clear();
         for (_, index) in self.open[node].drain(..) {
             (self.writes[index].fate, self.writes[index].event) = (Fate::Indefinite, event);
         }

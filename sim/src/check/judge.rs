@@ -9,7 +9,7 @@ use super::liveness::OBLIGATIONS;
 use super::page::Page;
 use super::setup::Setup;
 use super::verdict::{Case, judge};
-use super::{CATALOGUE, Check, Scene, b1_lost_write, every_check, l2_open_writes};
+use super::{CATALOGUE, Check, Scene, b1_lost_write, every_check, l2_open_writes, l6_lag, l10_life};
 
 /// Follows one run.
 pub struct Judge {
@@ -50,6 +50,12 @@ impl Judge {
         if let What::World(fact) = &event.what {
             self.note_ending(event, fact);
         }
+        if let What::Audit(image) = &event.what
+            && self.setup.enabled
+            && let Some((at, struck)) = self.ghost.audited(event.node, image)
+        {
+            self.show(&Change::Audited { at, image, struck });
+        }
         let Some(change) = self.ghost.apply(event) else { return };
         self.clients.take(event.id, &change, &self.ghost);
         if self.setup.enabled {
@@ -68,10 +74,19 @@ impl Judge {
                 l2_open_writes::waits(&life.name, self.clients.open_writes(node))
             ));
         }
+        for node in 0..self.ghost.nodes.len() {
+            reasons.extend(l10_life::waits(&self.ghost, node).map(|reason| format!("{}: {reason}", l10_life::ID)));
+        }
         for obligation in OBLIGATIONS {
             let unmet = self.ghost.living().filter(|(partition, _)| !(obligation.is_met)(&self.ghost, *partition));
             reasons
                 .extend(unmet.map(|(partition, _)| format!("{}: {}", obligation.id, (obligation.waits)(&self.ghost, partition))));
+        }
+        for node in 0..self.ghost.nodes.len() {
+            let lag = l6_lag::lag(&self.ghost, &self.clients, node);
+            reasons.extend(lag.map(|(partition, position)| {
+                format!("{}: {}", l6_lag::ID, l6_lag::waits(&self.ghost, node, partition, position))
+            }));
         }
         reasons.extend(self.unread().map(|partition| self.waits_for_reader(partition)));
         reasons
@@ -87,7 +102,11 @@ impl Judge {
     /// Nothing is outstanding: the same as no [`obligations`](Judge::obligations), but cheap.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.ending.settling && self.is_quiet() && self.unread().next().is_none()
+        let nodes = 0..self.ghost.nodes.len();
+        let all_live = nodes.clone().all(|node| l10_life::is_met(&self.ghost, node));
+        let none_lags =
+            |mut nodes: std::ops::Range<usize>| nodes.all(|node| l6_lag::lag(&self.ghost, &self.clients, node).is_none());
+        self.ending.settling && self.is_quiet() && all_live && none_lags(nodes) && self.unread().next().is_none()
     }
 
     /// Judges the run.

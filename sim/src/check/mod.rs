@@ -26,18 +26,27 @@ pub mod b6_producer_order;
 pub mod b7_session_contiguity;
 pub mod chain;
 pub mod clients;
+pub mod d10_sync_order;
+pub mod d11_deadlines;
 pub mod d3_start_below_watermark;
+pub mod d7_clean_mark;
 pub mod d8_recovery;
 pub mod fold;
 pub mod ghost;
 pub mod judge;
+pub mod l10_life;
 pub mod l1_leader;
 pub mod l2_open_writes;
 pub mod l3_high_watermark;
 pub mod l4_full_isr;
+pub mod l6_lag;
+pub mod l9_progress;
 pub mod liveness;
+pub mod p3_producer_id;
 pub mod p4_producer_fencing;
 pub mod page;
+pub mod q13_stale_requests;
+pub mod q14_compare_and_set;
 pub mod q7_partition_epoch;
 pub mod q9_broker_epoch;
 pub mod r10_quorum_superset;
@@ -47,6 +56,7 @@ pub mod r13_legal_exposure;
 pub mod r14_legal_truncation;
 pub mod r15_lossy_restart;
 pub mod r16_metadata_prefix;
+pub mod r17_epoch_cache;
 pub mod r18_density;
 pub mod r19_idempotence;
 pub mod r1_epoch_monotone;
@@ -148,15 +158,22 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     (r14_legal_truncation::ID, r14_legal_truncation::CLAIM),
     (r15_lossy_restart::ID, r15_lossy_restart::CLAIM),
     (r16_metadata_prefix::ID, r16_metadata_prefix::CLAIM),
+    (r17_epoch_cache::ID, r17_epoch_cache::CLAIM),
     (r18_density::ID, r18_density::CLAIM),
     (r19_idempotence::ID, r19_idempotence::CLAIM),
     (r20_convergence::ID, r20_convergence::CLAIM),
     (r21_isr_eligibility::ID, r21_isr_eligibility::CLAIM),
     (r22_batch_epoch::ID, r22_batch_epoch::CLAIM),
     (d3_start_below_watermark::ID, d3_start_below_watermark::CLAIM),
+    (d7_clean_mark::ID, d7_clean_mark::CLAIM),
     (d8_recovery::ID, d8_recovery::CLAIM),
+    (d10_sync_order::ID, d10_sync_order::CLAIM),
+    (d11_deadlines::ID, d11_deadlines::CLAIM),
     (q7_partition_epoch::ID, q7_partition_epoch::CLAIM),
     (q9_broker_epoch::ID, q9_broker_epoch::CLAIM),
+    (q13_stale_requests::ID, q13_stale_requests::CLAIM),
+    (q14_compare_and_set::ID, q14_compare_and_set::CLAIM),
+    (p3_producer_id::ID, p3_producer_id::CLAIM),
     (p4_producer_fencing::ID, p4_producer_fencing::CLAIM),
     (b1_lost_write::ID, b1_lost_write::CLAIM),
     (b2_duplicate::ID, b2_duplicate::CLAIM),
@@ -170,6 +187,9 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     (l2_open_writes::ID, l2_open_writes::CLAIM),
     (l3_high_watermark::ID, l3_high_watermark::CLAIM),
     (l4_full_isr::ID, l4_full_isr::CLAIM),
+    (l6_lag::ID, l6_lag::CLAIM),
+    (l9_progress::ID, l9_progress::CLAIM),
+    (l10_life::ID, l10_life::CLAIM),
 ];
 
 /// One of each, in the order of the catalogue.
@@ -194,15 +214,22 @@ fn every_check() -> Vec<Box<dyn Check>> {
         Box::new(r14_legal_truncation::LegalTruncation),
         Box::new(r15_lossy_restart::LossyRestart),
         Box::new(r16_metadata_prefix::MetadataPrefix),
+        Box::new(r17_epoch_cache::EpochCache),
         Box::new(r18_density::Density),
         Box::<r19_idempotence::Idempotence>::default(),
         Box::new(r20_convergence::Convergence),
         Box::new(r21_isr_eligibility::IsrEligibility),
         Box::new(r22_batch_epoch::BatchEpoch),
         Box::new(d3_start_below_watermark::StartBelowWatermark),
+        Box::new(d7_clean_mark::CleanMark),
         Box::new(d8_recovery::RecoveredPrefix),
+        Box::new(d10_sync_order::SyncOrder),
+        Box::new(d11_deadlines::Deadlines),
         Box::new(q7_partition_epoch::PartitionEpochStep),
         Box::new(q9_broker_epoch::BrokerEpochUnique),
+        Box::new(q13_stale_requests::StaleRequests),
+        Box::new(q14_compare_and_set::CompareAndSet),
+        Box::<p3_producer_id::ProducerIdUnique>::default(),
         Box::<p4_producer_fencing::ProducerFencing>::default(),
         Box::<b1_lost_write::LostWrite>::default(),
         Box::<b2_duplicate::Duplicate>::default(),
@@ -216,5 +243,8 @@ fn every_check() -> Vec<Box<dyn Check>> {
         Box::new(l2_open_writes::OpenWrites),
         Box::new(l3),
         Box::new(l4),
+        Box::new(l6_lag::Lag),
+        Box::<l9_progress::Progress>::default(),
+        Box::new(l10_life::Life),
     ]
 }

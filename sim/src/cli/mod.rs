@@ -18,6 +18,7 @@ mod bench;
 pub mod evidence;
 mod laboratory;
 mod machine;
+mod matrix;
 mod mutants;
 mod output;
 mod plan;
@@ -74,6 +75,8 @@ enum Command {
     Plan(plan::Plan),
     /// Run many seeds of a scenario on all cores
     Sweep(sweep::Sweep),
+    /// Prove which anomalies which configuration allows
+    Matrix(matrix::Matrix),
     /// Tell what happened in a recorded run
     Show(show::Show),
     /// Measure how fast this machine simulates
@@ -111,6 +114,7 @@ impl Command {
             Command::Run(command) => command.carry_out(),
             Command::Plan(command) => command.carry_out(),
             Command::Sweep(command) => command.carry_out(),
+            Command::Matrix(command) => command.carry_out(),
             Command::Show(command) => command.carry_out(),
             Command::Bench(command) => command.carry_out(),
             Command::Selftest(command) => command.carry_out(),

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::batches::read_batches;
 use super::cast::Role;
+use super::small_files::{self, Notes};
 use super::state::World;
 
 /// Where the broker writes down where its logs start.
@@ -32,12 +33,14 @@ impl World {
         let visible = disk.visible_where(is_of_interest);
         let (starts, visible) = (log_starts(&visible), by_directory(visible));
         let durable = by_directory(disk.durable_where(is_segment));
+        let notes = Notes::of(disk.durable_where(small_files::is_of_interest), disk.visible_where(small_files::is_cut_mark));
         for (directory, files) in visible {
             let Some(partition) = self.partition_of(node, &directory, &files) else { continue };
             let start = starts.get(&directory).copied().unwrap_or(Offset::ZERO);
             let (base, batches, trailing_bytes) = contents(&files, start);
             let durable_end = durable.get(&directory).map_or(Offset::ZERO, |durable| durable_end(&files, &batches, durable));
-            let image = LogImage { partition, moment, base, batches, durable_end, trailing_bytes };
+            let small_files = notes.about(&directory);
+            let image = LogImage { partition, moment, base, batches, durable_end, trailing_bytes, small_files };
             self.note(Some(node), cause, EventId::NONE, What::Audit(image));
         }
     }

@@ -45,6 +45,7 @@ pub mod phases;
 pub mod process;
 pub mod pump;
 pub mod rim;
+pub mod small_files;
 pub mod state;
 pub mod tap;
 #[cfg(test)]

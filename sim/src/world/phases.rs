@@ -133,6 +133,7 @@ impl World {
     }
 
     fn audit_all(&mut self) {
+        self.tap_unanswered();
         for node in 0..number(self.nodes.len()) {
             self.audit(node, AuditMoment::End, EventId::NONE);
         }

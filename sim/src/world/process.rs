@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use brokerlab::actor::{Action, CloseReason};
 use brokerlab::disk::DiskError;
 use brokerlab::operation::Command;
-use brokerlab::types::{ConnectionId, Ticket, Time};
+use brokerlab::types::{ConnectionId, Duration, Ticket, Time};
 use brokerlab::wire::frame::Framer;
 use brokerlab_reports::event::EventId;
 use bytes::Bytes;
@@ -158,6 +158,10 @@ pub struct Request {
     pub frame: Bytes,
     /// For a fetch of a consumer, its isolation level; `None` for everything else.
     pub isolation: Option<i8>,
+    /// World time of its delivery.
+    pub at: Time,
+    /// For a fetch, how long it may wait for something to fetch.
+    pub allowed: Duration,
 }
 
 /// What the world reads off every frame.
@@ -221,6 +225,11 @@ impl Process {
     /// The connection of that name, if it is still there.
     pub fn line(&mut self, name: ConnectionId) -> Option<&mut Line> {
         self.lines.get_mut(index(name))?.as_deref_mut()
+    }
+
+    /// Requests that were delivered and are not answered.
+    pub fn unanswered(&self) -> impl Iterator<Item = &Request> {
+        self.lines.iter().flatten().filter_map(|line| line.unanswered.as_ref())
     }
 
     /// The ends of all connections that are there.

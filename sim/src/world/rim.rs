@@ -231,8 +231,9 @@ impl World {
         self.frames += 1;
         let id = self.deliver(node, Source { cause: flight.cause, also: held }, Delivery::Frame(info));
         if accepted {
-            let isolation = self.tap_request(node, flight.header, &frame, id);
-            let request = Request { event: id, header: flight.header, frame: frame.clone(), isolation };
+            let (isolation, allowed) = self.tap_request(node, flight.header, &frame, id);
+            let at = self.now;
+            let request = Request { event: id, at, header: flight.header, frame: frame.clone(), isolation, allowed };
             self.line(node, connection)?.unanswered = Some(request);
         } else {
             self.tell_ready(node, connection);

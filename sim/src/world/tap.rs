@@ -1,12 +1,16 @@
 //! Taps: what frames promise and show, decoded from their bytes as the world carries them.
 //!
 //! Acknowledgements and exposures are the contract between brokers and clients, so they are not taken from what a broker says about
-//! itself. Only brokers are tapped. A response is tapped when it leaves the process, a follower's fetch when it is delivered. Names of
+//! itself. Only brokers are tapped, and the controller where it grants changes of an ISR. A response is tapped when it leaves the process, a follower's fetch when it is delivered. Names of
 //! topics are turned into ids by the [directory](super::directory); what it does not know is not tapped.
 
-use brokerlab::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, Timestamp, TopicId, Uuid};
+use brokerlab::types::{
+    BrokerEpoch, BrokerId, Duration, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch, ProducerId, Timestamp,
+    TopicId, Uuid,
+};
 use brokerlab::wire::{
-    ApiKey, FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest, ProduceResponse,
+    AlterPartitionRequest, AlterPartitionResponse, ApiKey, FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ProduceRequest, ProduceResponse,
 };
 use brokerlab::wire::{Request as Ask, Response as Answer, decode_request, decode_response};
 use brokerlab_reports::event::{EventId, NodeId, Tap, What};
@@ -15,31 +19,59 @@ use bytes::Bytes;
 use super::batches::{read_batch, read_batches};
 use super::cast::Role;
 use super::process::{FrameHeader, Request};
-use super::state::World;
+use super::state::{World, number};
 
 impl World {
-    /// A request is delivered. For a consumer's fetch, says its isolation level.
-    pub fn tap_request(&mut self, node: u16, header: FrameHeader, frame: &Bytes, delivered: EventId) -> Option<i8> {
+    /// A request is delivered. For a consumer's fetch, says its isolation level; for any fetch, how long it may wait.
+    pub fn tap_request(&mut self, node: u16, header: FrameHeader, frame: &Bytes, delivered: EventId) -> (Option<i8>, Duration) {
         if !self.is_tapped(node) || header.api_key != ApiKey::Fetch.code() {
-            return None;
+            return (None, Duration::ZERO);
         }
-        let Ok((_, Ask::Fetch(fetch))) = decode_request(frame) else { return None };
+        let Ok((_, Ask::Fetch(fetch))) = decode_request(frame) else { return (None, Duration::ZERO) };
+        let allowed = Duration::from_millis_field(i64::from(fetch.max_wait_ms));
         let follower = fetch.replica_state.replica_id.max(fetch.replica_id);
         if follower < 0 {
-            return Some(fetch.isolation_level);
+            return (Some(fetch.isolation_level), allowed);
         }
         self.tap_follower(node, &fetch, BrokerId(follower), delivered);
-        None
+        (None, allowed)
+    }
+
+    /// Requests that nobody has answered when the run is over, of those that have had time enough.
+    pub fn tap_unanswered(&mut self) {
+        for node in 0..number(self.nodes.len()) {
+            if !matches!(self.member(node).role, Role::Broker(_) | Role::Controller(_)) {
+                continue;
+            }
+            let Some(process) = &self.nodes[usize::from(node)].process else { continue };
+            let unanswered: Vec<Request> = process.unanswered().cloned().collect();
+            for request in unanswered {
+                let allowed = allowed(&request);
+                if self.now.since(request.at).0 >= allowed.0.max(UNANSWERED_MIN.0) {
+                    self.note_wait(node, &request, allowed, EventId::NONE, false);
+                }
+            }
+        }
+    }
+
+    fn note_wait(&mut self, node: u16, request: &Request, allowed: Duration, cause: EventId, answered: bool) {
+        let waited = self.now.since(request.at);
+        let tap = Tap::Waited { request: request.event, waited, allowed, answered };
+        self.note(Some(node), cause, EventId::NONE, What::Tap(tap));
     }
 
     /// A response leaves the process.
     pub fn tap_response(&mut self, node: u16, peer: u16, request: &Request, frame: &Bytes, cause: EventId) {
-        if !self.is_tapped(node) {
+        let Some(api) = ApiKey::from_code(request.header.api_key) else { return };
+        if !self.is_tapped(node) && api != ApiKey::AlterPartition {
             return;
         }
-        let Some(api) = ApiKey::from_code(request.header.api_key) else { return };
+        if request.allowed > Duration::ZERO && self.now.since(request.at) >= request.allowed {
+            self.note_wait(node, request, request.allowed, cause, true);
+        }
         let is_consumer = request.isolation.is_some();
-        if !(matches!(api, ApiKey::Produce | ApiKey::ListOffsets) || (api == ApiKey::Fetch && is_consumer)) {
+        let is_promise = matches!(api, ApiKey::Produce | ApiKey::ListOffsets | ApiKey::InitProducerId | ApiKey::AlterPartition);
+        if !(is_promise || (api == ApiKey::Fetch && is_consumer)) {
             return;
         }
         let Ok((_, answer)) = decode_response(api, request.header.api_version, frame) else { return };
@@ -47,7 +79,18 @@ impl World {
         let scene = Scene { node, peer, cause, request: request.event };
         #[allow(clippy::wildcard_enum_match_arm)]
         match (ask, answer) {
-            (Some(Ask::Produce(ask)), Answer::Produce(answer)) => self.tap_produce(scene, &ask, &answer),
+            (Some(Ask::Produce(ask)), Answer::Produce(answer)) => {
+                let allowed = produce_allowed(&ask);
+                if allowed > Duration::ZERO && self.now.since(request.at) >= allowed {
+                    self.note_wait(node, request, allowed, cause, true);
+                }
+                self.tap_produce(scene, &ask, &answer);
+            }
+            (Some(_), Answer::InitProducerId(answer)) if answer.error_code == 0 => {
+                let (id, epoch) = (ProducerId(answer.producer_id), ProducerEpoch(answer.producer_epoch));
+                self.note_tap(scene, Tap::ProducerIdGiven { id, epoch, producer: NodeId(peer) });
+            }
+            (Some(Ask::AlterPartition(ask)), Answer::AlterPartition(answer)) => self.tap_isr_change(scene, &ask, &answer),
             (Some(Ask::ListOffsets(ask)), Answer::ListOffsets(answer)) => self.tap_offsets(scene, &ask, &answer),
             (None, Answer::Fetch(answer)) => self.tap_exposure(scene, request.isolation.unwrap_or(0), &answer),
             // Bytes of a foreign actor that only look like one of these.
@@ -145,6 +188,31 @@ impl World {
         }
     }
 
+    fn tap_isr_change(&mut self, scene: Scene, ask: &AlterPartitionRequest, answer: &AlterPartitionResponse) {
+        for topic in &ask.topics {
+            let answered = answer.topics.iter().find(|answered| answered.topic_id == topic.topic_id);
+            for asked in &topic.partitions {
+                let part =
+                    answered.and_then(|topic| topic.partitions.iter().find(|part| part.partition_index == asked.partition_index));
+                let error = if answer.error_code == 0 { part.map_or(-1, |part| part.error_code) } else { answer.error_code };
+                let with_epochs = asked.new_isr_with_epochs.iter().map(|member| BrokerId(member.broker_id));
+                let isr = asked.new_isr.iter().map(|member| BrokerId(*member)).chain(with_epochs).collect();
+                self.note_tap(
+                    scene,
+                    Tap::IsrChangeAnswered {
+                        partition: PartitionId { topic: topic.topic_id, index: asked.partition_index },
+                        broker: BrokerId(ask.broker_id),
+                        broker_epoch: BrokerEpoch(ask.broker_epoch),
+                        leader_epoch: LeaderEpoch(asked.leader_epoch),
+                        partition_epoch: PartitionEpoch(asked.partition_epoch),
+                        isr,
+                        error,
+                    },
+                );
+            }
+        }
+    }
+
     fn note_tap(&mut self, scene: Scene, tap: Tap) {
         self.note(Some(scene.node), scene.cause, EventId::NONE, What::Tap(tap));
     }
@@ -152,6 +220,22 @@ impl World {
     fn topic_of(&self, name: &str, id: Uuid) -> Option<TopicId> {
         if id == Uuid::ZERO { self.directory.topic(name) } else { Some(id) }
     }
+}
+
+/// A request that has not been answered for less than this may just be on its way.
+const UNANSWERED_MIN: Duration = Duration::secs(10);
+
+/// How long a request may wait in a broker.
+fn allowed(request: &Request) -> Duration {
+    match decode_request(&request.frame) {
+        Ok((_, Ask::Produce(ask))) => produce_allowed(&ask),
+        Ok(_) | Err(_) => request.allowed,
+    }
+}
+
+/// Only acks=all waits for anybody.
+fn produce_allowed(ask: &ProduceRequest) -> Duration {
+    if ask.acks == -1 { Duration::from_millis_field(i64::from(ask.timeout_ms)) } else { Duration::ZERO }
 }
 
 /// Between whom an answer goes.

@@ -4,7 +4,7 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::types::{LeaderEpoch, Offset, PartitionId, Timestamp};
 use brokerlab_reports::event::{Event, EventId, NodeId, Tap, What};
 
-use super::change::{Answer, Belief, Change, Decision, Place};
+use super::change::{Answer, Belief, Change, Decision, IsrAnswer, Place};
 use super::replica::{Fetched, Leading, Role};
 use super::{Election, Ghost, NodeLife, Partition, Promise, Topic};
 use crate::check::chain::{Chain, Link};
@@ -87,8 +87,13 @@ impl Ghost {
             Fact::CorruptionFound { .. }
             | Fact::LogFailed { .. }
             | Fact::ControllerActivated { .. }
-            | Fact::AlterPartitionRefused { .. }
-            | Fact::MutantActed { .. } => None,
+            | Fact::AlterPartitionRefused { .. } => None,
+            Fact::MutantActed { .. } => {
+                if !self.mutants.contains(&node) {
+                    self.mutants.push(node);
+                }
+                None
+            }
         }
     }
 
@@ -347,6 +352,27 @@ impl Ghost {
                 let epoch = p.shadows[node].leading().map(|leading| leading.epoch);
                 let current = epoch.is_some_and(|epoch| epoch >= p.acting && epoch == p.state.leader_epoch);
                 Some(Change::Listed { at, offset: *offset, committed, current, asker })
+            }
+            Tap::ProducerIdGiven { id, epoch, producer } => {
+                Some(Change::ProducerIdGiven { node, id: *id, epoch: *epoch, producer: usize::from(producer.0) })
+            }
+            Tap::IsrChangeAnswered { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, error } => {
+                let (partition, broker, granted) = (self.intern(*partition), *broker, *error == 0);
+                let (broker_epoch, leader_epoch, partition_epoch) = (*broker_epoch, *leader_epoch, *partition_epoch);
+                Some(Change::IsrAnswered(IsrAnswer {
+                    partition,
+                    broker,
+                    broker_epoch,
+                    leader_epoch,
+                    partition_epoch,
+                    isr,
+                    granted,
+                }))
+            }
+            Tap::Waited { request, waited, allowed, answered } => {
+                let (holds, last) = self.nodes[node].held;
+                let excused = holds > 0 || last >= *request;
+                Some(Change::Waited { node, waited: *waited, allowed: *allowed, answered: *answered, excused })
             }
             Tap::Exposed { .. } | Tap::OffsetListed { .. } => None,
         }

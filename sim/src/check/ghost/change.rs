@@ -2,8 +2,10 @@
 
 use brokerlab::fact::TruncationReason;
 use brokerlab::operation::{Completion, Operation};
-use brokerlab::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, Uuid};
-use brokerlab_reports::event::{EventId, TappedBatch};
+use brokerlab::types::{
+    BrokerEpoch, BrokerId, Duration, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch, ProducerId, Uuid,
+};
+use brokerlab_reports::event::{EventId, LogImage, TappedBatch};
 
 use super::recovery::Recovery;
 use crate::check::chain::Link;
@@ -168,6 +170,41 @@ pub enum Change<'e> {
         /// The same before, in this life of the process.
         before: Offset,
     },
+    /// A log was audited.
+    Audited {
+        /// Which replica.
+        at: Place,
+        /// What lies there.
+        image: &'e LogImage,
+        /// A fault struck the disk itself: then nobody can be blamed for what lies there.
+        struck: bool,
+    },
+    /// A broker gave a producer id away.
+    ProducerIdGiven {
+        /// Node of the broker.
+        node: usize,
+        /// The id.
+        id: ProducerId,
+        /// Its epoch.
+        epoch: ProducerEpoch,
+        /// Node of the producer.
+        producer: usize,
+    },
+    /// The controller answered a leader that asked for another ISR.
+    IsrAnswered(IsrAnswer<'e>),
+    /// A request waited for as long as it may, or was never answered.
+    Waited {
+        /// Number of the node.
+        node: usize,
+        /// How long.
+        waited: Duration,
+        /// How long it may.
+        allowed: Duration,
+        /// Whether it was answered in the end.
+        answered: bool,
+        /// The node was frozen, or its disk held up, while it waited.
+        excused: bool,
+    },
     /// A broker named the end of a partition to a client.
     Listed {
         /// Which replica.
@@ -240,6 +277,25 @@ pub struct Belief<'e> {
     pub partition_epoch: PartitionEpoch,
     /// The ISR.
     pub isr: &'e [BrokerId],
+}
+
+/// What a leader asked for, and the controller's answer.
+#[derive(Clone, Copy, Debug)]
+pub struct IsrAnswer<'e> {
+    /// Number of the partition.
+    pub partition: usize,
+    /// Who asked.
+    pub broker: BrokerId,
+    /// Under which registration.
+    pub broker_epoch: BrokerEpoch,
+    /// In which leader epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// On top of which state.
+    pub partition_epoch: PartitionEpoch,
+    /// The ISR it wanted.
+    pub isr: &'e [BrokerId],
+    /// Whether it got it.
+    pub granted: bool,
 }
 
 /// A produce response for one partition, without error.

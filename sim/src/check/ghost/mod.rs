@@ -26,17 +26,18 @@ mod recovery;
 mod replica;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use brokerlab::fact::PartitionState;
 use brokerlab::types::{
     BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, Time, TopicId, TopicPartition, Uuid,
 };
-use brokerlab_reports::event::EventId;
+use brokerlab_reports::event::{EventId, LogImage, NodeId};
 
 use super::chain::{Chain, Link};
 use super::setup::{NodeKind, Setup};
 
-pub use change::{Answer, Belief, Change, Decision, Place};
+pub use change::{Answer, Belief, Change, Decision, IsrAnswer, Place};
 pub use loss::{Loss, LostBatch};
 pub use recovery::{Downfall, Ending, Recovery};
 pub use replica::{Leading, Role, Shadow};
@@ -58,6 +59,9 @@ pub struct Ghost {
     pub broker_epoch_ever: BrokerEpoch,
     /// World time of the present event.
     pub time: Time,
+    /// Nodes on which a planted bug has changed a decision.
+    pub mutants: Vec<usize>,
+    holds: Vec<(Arc<str>, Vec<usize>)>,
     index: BTreeMap<PartitionId, usize>,
     last_named: Option<(PartitionId, usize)>,
     now: EventId,
@@ -107,6 +111,8 @@ pub struct NodeLife {
     pub started: bool,
     /// How far it has applied the metadata log, in this life.
     pub applied: Offset,
+    /// Faults that freeze it or hold up its disk at the moment, and the event at which the last one ended.
+    pub held: (u32, EventId),
 }
 
 /// A topic as the controller created it.
@@ -224,6 +230,7 @@ impl Ghost {
                 fenced: false,
                 started: false,
                 applied: Offset::ZERO,
+                held: (0, EventId::NONE),
             }
         });
         Ghost {
@@ -234,6 +241,8 @@ impl Ghost {
             metadata_end: Offset::ZERO,
             broker_epoch_ever: BrokerEpoch::NONE,
             time: Time::ZERO,
+            mutants: Vec::new(),
+            holds: Vec::new(),
             index: BTreeMap::new(),
             last_named: None,
             now: EventId::NONE,
@@ -308,6 +317,14 @@ impl Ghost {
         let losses = &self.partitions.get(partition)?.losses;
         let loss = losses.iter().find(|loss| loss.from <= offset && epoch.is_none_or(|epoch| epoch < loss.epoch))?;
         Some(loss.weight_at(offset))
+    }
+
+    /// The replica whose log an audit is about, and whether a fault struck its disk itself.
+    #[must_use]
+    pub fn audited(&mut self, node: Option<NodeId>, image: &LogImage) -> Option<(Place, bool)> {
+        let node = usize::from(node?.0);
+        let struck = self.nodes.get(node)?.disk_struck;
+        Some((Place { node, partition: self.intern(image.partition) }, struck))
     }
 
     /// Number of the partition, which is entered if it is new.

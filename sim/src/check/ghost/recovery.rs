@@ -10,11 +10,11 @@
 //! the broker gave up itself. Only a loss of power (or of the disk) may take anything: a dying process leaves the page cache behind.
 
 use brokerlab::types::Offset;
-use brokerlab_reports::event::{AuditMoment, LogImage, NodeId, WorldFact};
+use brokerlab_reports::event::{AuditMoment, EventId, LogImage, NodeId, WorldFact};
 
 use super::change::{Change, Place};
 use super::replica::{Role, Shadow};
-use super::{Ghost, Partition};
+use super::{Ghost, NodeLife, Partition};
 use crate::check::chain::{Chain, Link};
 
 /// Kinds of faults that destroy what was durable.
@@ -103,7 +103,27 @@ impl Ghost {
             (WorldFact::SettleBegan, _) => return Some(Change::SettleBegan),
             _ => {}
         }
+        self.note_hold(node, fact);
         None
+    }
+
+    /// Faults that keep a node from acting in time: it is frozen, or its disk is held up.
+    fn note_hold(&mut self, node: Option<usize>, fact: &WorldFact) {
+        match (fact, node) {
+            (WorldFact::Paused, Some(node)) => self.nodes[node].held.0 += 1,
+            (WorldFact::Resumed, Some(node)) => self.nodes[node].let_go(self.now),
+            (WorldFact::FaultBegan { fault, kind, nodes }, _) if kind.contains("disk") => {
+                let held: Vec<usize> = nodes.iter().map(|node| usize::from(node.0)).filter(|n| *n < self.nodes.len()).collect();
+                held.iter().for_each(|node| self.nodes[*node].held.0 += 1);
+                self.holds.push((fault.clone(), held));
+            }
+            (WorldFact::FaultEnded { fault }, _) => {
+                let Some(at) = self.holds.iter().position(|(known, _)| known == fault) else { return };
+                let (_, held) = self.holds.swap_remove(at);
+                held.into_iter().for_each(|node| self.nodes[node].let_go(self.now));
+            }
+            _ => {}
+        }
     }
 
     fn end_life(&mut self, node: usize, ending: Ending) -> Option<Change<'static>> {
@@ -151,6 +171,12 @@ impl Ghost {
                 Some(Change::Imaged { at, differs })
             }
         }
+    }
+}
+
+impl NodeLife {
+    fn let_go(&mut self, now: EventId) {
+        self.held = (self.held.0.saturating_sub(1), now);
     }
 }
 

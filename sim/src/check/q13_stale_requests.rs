@@ -1,0 +1,44 @@
+//! Q13: the controller does not listen to the past.
+//!
+//! A leader that was deposed, or a broker that has come back under a new epoch, may still have requests on their way. Granting one lets a life that
+//! is over change the present: an ISR shrunk by a zombie makes the zombie's log the truth (KIP-497, KIP-903). So a change of the ISR is granted only
+//! to the present registration of a broker, which leads in the present leader epoch. Taken from the frames.
+
+use super::ghost::{Change, IsrAnswer};
+use super::page::{Page, Weight};
+use super::{Check, Scene};
+
+/// The id.
+pub const ID: &str = "Q13";
+/// What must hold.
+pub const CLAIM: &str = "a change of the ISR that was asked for under a stale broker or leader epoch is refused";
+
+/// The check. Exercised by every request that was stale when it was answered.
+#[derive(Default)]
+pub struct StaleRequests;
+
+impl Check for StaleRequests {
+    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        let Change::IsrAnswered(IsrAnswer { partition, broker, broker_epoch, leader_epoch, partition_epoch, granted, .. }) =
+            change
+        else {
+            return;
+        };
+        let p = &scene.ghost.partitions[*partition];
+        let registered = scene.ghost.node_of(*broker).and_then(|node| scene.ghost.nodes[node].accepted).map(|(_, epoch)| epoch);
+        let is_former_life = registered.is_some_and(|registered| *broker_epoch < registered);
+        // A later decision may have gone out before this answer; what counts is the state that the change was built upon.
+        let then = p.state_in(*partition_epoch).map(|state| state.leader_epoch);
+        let is_former_leader = then.is_some_and(|then| *leader_epoch < then);
+        page.looked(is_former_life || *leader_epoch < p.state.leader_epoch);
+        if *granted && (is_former_life || is_former_leader) {
+            page.found(scene.event, Some(*partition), Weight::VIOLATION, || {
+                let name = scene.ghost.name(*partition);
+                format!(
+                    "the controller grants a change of the ISR of {name} that {broker:?} asked for under broker epoch {broker_epoch:?} \
+                     in leader epoch {leader_epoch}, but it is registered under {registered:?} and the epoch was {then:?}"
+                )
+            });
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! R17: what a log knows of its leader epochs is what its batches say.
+//!
+//! Followers and leaders find where their logs part by asking each other for the ends of epochs (KIP-101). The answers come from a small file,
+//! and not from the batches: if the two differ, logs are cut at the wrong place. The auditor reads the file with a parser of its own and
+//! compares it with the batches it reads: both columns rise strictly, and below the recovery point, where recovery believes the file, each
+//! epoch begins where its first batch does. Above it recovery scans the batches, and the file may lag.
+
+use super::ghost::Change;
+use super::page::{Page, Weight};
+use super::{Check, Scene};
+use brokerlab_reports::event::LogImage;
+
+/// The id.
+pub const ID: &str = "R17";
+/// What must hold.
+pub const CLAIM: &str = "the leader epochs on the medium rise and begin where the batches of the log say";
+
+/// The check. Exercised by every audit in which a batch lies below the recovery point.
+#[derive(Default)]
+pub struct EpochCache;
+
+impl Check for EpochCache {
+    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        let Change::Audited { at, image, struck: false } = change else { return };
+        let point = image.small_files.recovery_point;
+        page.looked(image.batches.first().is_some_and(|first| first.last_offset < point));
+        if let Some(why) = is_wrong(image) {
+            page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
+                format!("the disk of {} says of {} that {why}", scene.node(at.node), scene.name(*at))
+            });
+        }
+    }
+}
+
+fn is_wrong(image: &LogImage) -> Option<String> {
+    let files = &image.small_files;
+    if let Some(pair) = files.epochs.windows(2).find(|pair| pair[0].0 >= pair[1].0 || pair[0].1 >= pair[1].1) {
+        return Some(format!("epoch {} from {} is followed by epoch {} from {}", pair[0].0, pair[0].1, pair[1].0, pair[1].1));
+    }
+    let mut before = None;
+    for batch in image.batches.iter().take_while(|batch| batch.valid && batch.last_offset < files.recovery_point) {
+        let is_new = before.is_none_or(|before| before != batch.leader_epoch);
+        let is_first = before.is_none();
+        before = Some(batch.leader_epoch);
+        if !is_new {
+            continue;
+        }
+        let known = files.epochs.iter().find(|(epoch, _)| *epoch == batch.leader_epoch).map(|(_, start)| *start);
+        // What retention has left of an epoch begins at the log start, which may lie within a batch.
+        let agrees = known.is_some_and(|start| start == batch.base_offset || (is_first && start <= batch.last_offset));
+        if !agrees {
+            let known = known.map_or("nowhere".to_string(), |start| format!("at {start}"));
+            return Some(format!(
+                "epoch {} begins {known}, but its first batch stands at {}",
+                batch.leader_epoch, batch.base_offset
+            ));
+        }
+    }
+    None
+}

@@ -1,0 +1,134 @@
+//! A reader of the small files of a data directory, of our own, from the description of their formats alone.
+//!
+//! ```text
+//!   recovery-point-offset-checkpoint   version, count, then lines `topic partition offset`
+//!   orders-0/leader-epoch-checkpoint   version, count, then lines `epoch offset`
+//!   orders-0/00..17.truncated          the log was cut there, below a recovery point that may still be on the disk
+//!   .kafka_cleanshutdown               there or not
+//! ```
+//!
+//! A file that cannot be read says nothing: whether a broker copes with that is not the auditor's affair.
+
+use std::collections::BTreeMap;
+
+use brokerlab::types::{LeaderEpoch, Offset};
+use brokerlab_reports::event::SmallFiles;
+use bytes::Bytes;
+
+const CLEAN_MARK: &str = ".kafka_cleanshutdown";
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const EPOCHS: &str = "/leader-epoch-checkpoint";
+const CUT: &str = ".truncated";
+
+/// What is noted in one data directory.
+#[derive(Debug, Default)]
+pub struct Notes {
+    clean_mark: bool,
+    recovery_points: BTreeMap<String, Offset>,
+    epochs: BTreeMap<String, Vec<(LeaderEpoch, Offset)>>,
+    cuts: BTreeMap<String, Offset>,
+}
+
+/// Whether a file is read here.
+#[must_use]
+pub fn is_of_interest(path: &str) -> bool {
+    path == CLEAN_MARK || path == RECOVERY_POINTS || path.ends_with(EPOCHS) || is_cut_mark(path)
+}
+
+/// Whether a file marks a cut.
+#[must_use]
+pub fn is_cut_mark(path: &str) -> bool {
+    path.ends_with(CUT)
+}
+
+/// The offset in a file's name: 20 digits and this suffix.
+fn base_of(name: &str, suffix: &str) -> Option<Offset> {
+    let digits = name.strip_suffix(suffix)?;
+    let all = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    digits.parse().ok().filter(|_| all).map(Offset)
+}
+
+impl Notes {
+    /// Reads the files that are durable, and the marks of cuts that anybody sees.
+    #[must_use]
+    pub fn of(durable: Vec<(String, Bytes)>, visible_cuts: Vec<(String, Bytes)>) -> Notes {
+        let mut notes = Notes::default();
+        for (path, content) in durable.into_iter().chain(visible_cuts) {
+            notes.read(&path, &content);
+        }
+        notes
+    }
+
+    /// What is said about the log in a directory.
+    #[must_use]
+    pub fn about(&self, directory: &str) -> SmallFiles {
+        let written = self.recovery_points.get(directory).copied().unwrap_or(Offset::ZERO);
+        let cut = self.cuts.get(directory).copied().unwrap_or(written);
+        let epochs = self.epochs.get(directory).cloned().unwrap_or_default();
+        SmallFiles { recovery_point: written.min(cut), epochs, clean_mark: self.clean_mark }
+    }
+
+    fn read(&mut self, path: &str, content: &[u8]) {
+        self.clean_mark |= path == CLEAN_MARK;
+        if path == RECOVERY_POINTS {
+            self.recovery_points = lines(content).filter_map(recovery_point).collect();
+        }
+        if let Some(directory) = path.strip_suffix(EPOCHS) {
+            self.epochs.insert(directory.to_string(), lines(content).filter_map(epoch).collect());
+        }
+        if let Some((directory, name)) = path.split_once('/')
+            && let Some(cut) = base_of(name, CUT)
+        {
+            let lowest = self.cuts.entry(directory.to_string()).or_insert(cut);
+            *lowest = cut.min(*lowest);
+        }
+    }
+}
+
+/// The lines behind version and count.
+fn lines(content: &[u8]) -> impl Iterator<Item = &str> {
+    std::str::from_utf8(content).unwrap_or("").lines().skip(2)
+}
+
+fn recovery_point(line: &str) -> Option<(String, Offset)> {
+    let mut fields = line.split(' ');
+    let (topic, index, offset) = (fields.next()?, fields.next()?, fields.next()?);
+    Some((format!("{topic}-{index}"), Offset(offset.parse().ok()?)))
+}
+
+fn epoch(line: &str) -> Option<(LeaderEpoch, Offset)> {
+    let (epoch, start) = line.split_once(' ')?;
+    Some((LeaderEpoch(epoch.parse().ok()?), Offset(start.parse().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, content: &str) -> (String, Bytes) {
+        (path.to_string(), Bytes::copy_from_slice(content.as_bytes()))
+    }
+
+    #[test]
+    fn the_small_files_are_read_as_they_are_written() {
+        let durable = vec![
+            file(RECOVERY_POINTS, "0\n2\norders 0 17\npay-ments 3 9\n"),
+            file("orders-0/leader-epoch-checkpoint", "0\n2\n1 0\n3 12\n"),
+            file(CLEAN_MARK, "{}"),
+        ];
+        let notes = Notes::of(durable, vec![file("pay-ments-3/00000000000000000004.truncated", "")]);
+        let orders = notes.about("orders-0");
+        assert_eq!((orders.recovery_point, orders.clean_mark), (Offset(17), true));
+        assert_eq!(orders.epochs, [(LeaderEpoch(1), Offset(0)), (LeaderEpoch(3), Offset(12))]);
+        assert_eq!(notes.about("pay-ments-3").recovery_point, Offset(4), "a cut below the point counts");
+        assert_eq!(notes.about("other-0"), SmallFiles { clean_mark: true, ..SmallFiles::default() });
+    }
+
+    #[test]
+    fn no_content_makes_the_reader_panic() {
+        for content in ["", "0", "x\ny\nz", "0\n1\na b c d\n", "0\n1\n99999999999999999999 1\n"] {
+            let notes = Notes::of(vec![file(RECOVERY_POINTS, content), file("a-0/leader-epoch-checkpoint", content)], Vec::new());
+            assert_eq!(notes.about("a-0").recovery_point, Offset(0));
+        }
+    }
+}
