@@ -47,6 +47,9 @@ pub enum DiskError {
     /// The process that held this handle is dead.
     #[error("the process is gone")]
     Gone,
+    /// It gave other bytes than were written. No operation says so; whoever checks what it has read does.
+    #[error("the bytes are not those that were written")]
+    Corrupt,
 }
 
 /// What is to be made durable.

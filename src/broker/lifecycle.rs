@@ -10,8 +10,11 @@
 //! it may go. Then it serves nobody any more, flushes every log, writes the checkpoints, and only after all of that is durable it leaves
 //! the clean-shutdown mark. If anything fails on the way there is no mark, and the next start looks at the logs.
 //!
-//! **Failure.** One disk error ends the broker's part in the cluster. What a failed disk says afterwards cannot be trusted (a second sync
-//! succeeds and lies), so the broker says nothing either: connections are closed, heartbeats end, the controller fences it.
+//! **Failure.** One disk error ends the broker's part in the cluster, as it does in Kafka when the last log directory fails, and there is
+//! only one. What a failed disk says afterwards cannot be trusted (a second sync succeeds and lies), so the broker says nothing either:
+//! connections are closed, heartbeats end, the controller fences it. Whoever runs the process ends it when it states
+//! [`Fact::LogFailed`] of the whole directory. A full disk counts, and so does one bad batch: a leader hands its partitions over by
+//! stopping only, and one that cannot serve what it promised must not keep them.
 
 use std::mem;
 
@@ -288,8 +291,7 @@ fn complete(id: OperationId, outcome: Outcome, step: &mut Step<'_>) {
 fn disk_error(error: &LogError) -> DiskError {
     match error {
         LogError::Disk { error, .. } | LogError::Stopped(error) => *error,
-        LogError::OutOfRange { .. } | LogError::Corrupt { .. } | LogError::File(_) | LogError::NeverFlushed { .. } => {
-            DiskError::Io
-        }
+        LogError::Corrupt { .. } => DiskError::Corrupt,
+        LogError::OutOfRange { .. } | LogError::File(_) | LogError::NeverFlushed { .. } => DiskError::Io,
     }
 }

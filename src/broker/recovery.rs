@@ -14,6 +14,10 @@
 //! and died before the sync.
 //!
 //! A checkpoint that is missing or cannot be read is as good as zeros: recovery then looks at everything.
+//!
+//! **Rot.** A log that is corrupt where it was durable is not cut there, for what follows was promised too. It is set aside whole
+//! (`orders-0.corrupt`), and the replica begins anew and fetches everything from its leader: the new registration has taken it out of the
+//! ISR. If it was the *last* member of the ISR it will lead without its records, as any last replica standing that lost its disk would.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,11 +28,11 @@ use crate::disk::{Disk, DiskError, read_file};
 use crate::fact::Fact;
 use crate::log::checkpoint::{
     CLEAN_SHUTDOWN_FILE, HIGH_WATERMARK_FILE, LOG_START_FILE, METADATA_FILE, RECOVERY_POINT_FILE, parse_clean_shutdown,
-    parse_offsets, parse_uuid,
+    parse_metadata, parse_offsets, parse_uuid,
 };
 use crate::log::{Checkpoint, Log, LogConfig, LogError, Recovery};
 use crate::mutant::Mutant;
-use crate::types::{BrokerEpoch, Offset, PartitionId, TopicPartition, Uuid};
+use crate::types::{BrokerEpoch, Offset, PartitionId, TopicId, TopicPartition, Uuid};
 
 use super::config::BrokerConfig;
 
@@ -116,13 +120,13 @@ fn clean_mark(disk: &mut dyn Disk) -> Result<Option<Bytes>, DiskError> {
 /// Opens every log in the data directory, and says what was found.
 ///
 /// # Errors
-/// Disk errors, and logs that are corrupt where they were durable.
+/// Disk errors, and files that cannot be understood.
 pub(super) fn load_logs(disk: &mut dyn Disk, config: &LogConfig, clean: bool, facts: &mut Vec<Fact>) -> Result<Found, LogError> {
     let [high_watermarks, recovery_points, log_starts] =
         [HIGH_WATERMARK_FILE, RECOVERY_POINT_FILE, LOG_START_FILE].map(|file| offsets(disk, file));
     let (high_watermarks, recovery_points, log_starts) = (high_watermarks?, recovery_points?, log_starts?);
     let checkpoints = [&high_watermarks, &recovery_points, &log_starts];
-    let used = checkpoints.into_iter().flat_map(BTreeMap::keys).map(directory).collect();
+    let mut used: BTreeSet<String> = checkpoints.into_iter().flat_map(BTreeMap::keys).map(directory).collect();
     let mut logs = Vec::new();
     for dir in disk.list("")? {
         let Some(name) = parse_directory(&dir) else { continue };
@@ -142,10 +146,16 @@ pub(super) fn load_logs(disk: &mut dyn Disk, config: &LogConfig, clean: bool, fa
                 logs.push(loaded(log, name.index, high_watermark, &recovery, facts));
             }
             Err(LogError::NeverFlushed { .. }) => Log::discard(disk, &dir)?,
-            Err(error) => {
-                facts.extend(corruption(disk, &dir, name.index, &error));
-                return Err(error);
+            Err(LogError::Corrupt { at, below_recovery_point, .. }) => {
+                if let Some(topic) = topic_of(disk, &dir) {
+                    let partition = PartitionId { topic, index: name.index };
+                    facts.push(Fact::CorruptionFound { partition, at, below_recovery_point });
+                    facts.push(Fact::LogRemoved { partition });
+                }
+                Log::set_aside(disk, &dir)?;
+                used.insert(dir);
             }
+            Err(error) => return Err(error),
         }
     }
     Ok(Found { logs, used })
@@ -160,12 +170,9 @@ fn loaded(log: Log, index: i32, high_watermark: Offset, recovery: &Recovery, fac
     Loaded { log, index, high_watermark }
 }
 
-fn corruption(disk: &mut dyn Disk, dir: &str, index: i32, error: &LogError) -> Option<Fact> {
-    let LogError::Corrupt { path, at, below_recovery_point, .. } = error else { return None };
-    let metadata = read_file(disk, &format!("{dir}/{METADATA_FILE}")).ok()?;
-    let topic = crate::log::checkpoint::parse_metadata(path, &metadata).ok()?;
-    let partition = PartitionId { topic, index };
-    Some(Fact::CorruptionFound { partition, at: *at, below_recovery_point: *below_recovery_point })
+fn topic_of(disk: &mut dyn Disk, dir: &str) -> Option<TopicId> {
+    let path = format!("{dir}/{METADATA_FILE}");
+    parse_metadata(&path, &read_file(disk, &path).ok()?).ok()
 }
 
 /// The fact that a log takes part from now on.

@@ -93,6 +93,9 @@ pub enum Damage {
     /// The file ends where a batch should be.
     #[error("the file ends here")]
     Missing,
+    /// A former life of the process met it, and left a mark.
+    #[error("found before")]
+    Known,
 }
 
 /// A small text or binary file that cannot be understood.

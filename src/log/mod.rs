@@ -11,6 +11,7 @@
 //!     00000000000000000357.snapshot   producer states as of offset 357
 //!     leader-epoch-checkpoint         leader epoch → first offset
 //!     00000000000000000300.truncated  cut there, while the recovery point on the disk may be higher
+//!     00000000000000000120.corrupt    bad bytes were found there: never to be opened again
 //!
 //!     log start          high watermark       durable end      log end
 //!        ▼ (retention)        ▼ (replica)          ▼ (flush)      ▼
@@ -32,7 +33,8 @@
 //! **Nothing waits here.** Writes reach the page cache; to make them durable the caller takes a [`Flush`], and the
 //! [content of the epoch file](Log::epoch_checkpoint), to its outbox and says when they have ended. The high watermark, roles and acknowledgements are the replica's.
 //!
-//! **One disk error stops the log** for the rest of the life of the process ([`LogError::Stopped`]).
+//! **One disk error stops the log** for the rest of the life of the process ([`LogError::Stopped`]). Bytes that are not those that were
+//! written are worse: the log is [condemned](Log::condemn), and the next life of the process [sets it aside](Log::set_aside).
 //!
 //! Simplified against Kafka: no time index and no transaction index; no compaction; records inside a compressed batch are not looked at.
 

@@ -13,6 +13,8 @@ pub(super) enum Name {
     Snapshot(Offset),
     /// `.truncated`: the log was cut here, below a recovery point that may still be on the disk.
     Truncated(Offset),
+    /// `.corrupt`: bad bytes were found in the log, at this offset.
+    Corrupt(Offset),
     /// What an interrupted replacement, deletion or compaction left behind.
     Leftover,
     /// Anything else: left alone.
@@ -35,6 +37,7 @@ impl Name {
             "index" => Name::Index(offset),
             "snapshot" => Name::Snapshot(offset),
             "truncated" => Name::Truncated(offset),
+            "corrupt" => Name::Corrupt(offset),
             _ => Name::Other,
         }
     }
@@ -60,6 +63,11 @@ pub(super) fn truncated(dir: &str, offset: Offset) -> String {
     format!("{dir}/{:020}.truncated", offset.0)
 }
 
+/// The mark of bad bytes found at `offset`.
+pub(super) fn corrupt(dir: &str, offset: Offset) -> String {
+    format!("{dir}/{:020}.corrupt", offset.0)
+}
+
 /// The directory that holds `dir`; "" is the data directory.
 pub(super) fn parent(dir: &str) -> String {
     dir.rsplit_once('/').map_or(String::new(), |(parent, _)| parent.to_owned())
@@ -77,6 +85,8 @@ mod tests {
         assert_eq!(Name::parse("00000000000000001234.index"), Name::Index(base));
         assert_eq!(Name::parse("00000000000000001234.snapshot"), Name::Snapshot(base));
         assert_eq!(Name::parse("00000000000000001234.truncated"), Name::Truncated(base));
+        assert_eq!(corrupt("orders-0", base), "orders-0/00000000000000001234.corrupt");
+        assert_eq!(Name::parse("00000000000000001234.corrupt"), Name::Corrupt(base));
         assert_eq!(Name::parse("00000000000000001234.log.deleted"), Name::Leftover);
         assert_eq!(Name::parse("leader-epoch-checkpoint.tmp"), Name::Leftover);
         assert_eq!(Name::parse("leader-epoch-checkpoint"), Name::Other);

@@ -11,7 +11,7 @@
 use super::checkpoint::{self, Checkpoint, EPOCH_FILE, METADATA_FILE};
 use super::config::LogConfig;
 use super::epochs::{EpochCache, EpochFile};
-use super::error::LogError;
+use super::error::{Damage, LogError};
 use super::flush::Durability;
 use super::names::{self, Name};
 use super::partition_log::Log;
@@ -46,6 +46,7 @@ pub(super) struct Listing {
     indexes: Vec<Offset>,
     snapshots: Vec<Offset>,
     truncation_marks: Vec<Offset>,
+    corrupt: Option<Offset>,
     leftovers: Vec<String>,
 }
 
@@ -56,7 +57,8 @@ impl Log {
     /// [`truncation_pending_sync`]: Log::truncation_pending_sync
     ///
     /// # Errors
-    /// `Corrupt` if a batch below the recovery point is bad: it was durable once, so nothing is cut and the log stays closed.
+    /// `Corrupt` if a batch below the recovery point is bad, or one was found bad before: it was durable once, so nothing is cut and the
+    /// log stays closed.
     /// `NeverFlushed` if nothing in it can have been relied upon. `File` if `partition.metadata` is bad. Disk errors.
     pub fn open(
         disk: &mut dyn Disk,
@@ -67,6 +69,10 @@ impl Log {
     ) -> Result<(Log, Recovery), LogError> {
         let listing = Listing::read(disk, dir)?;
         let topic = read_topic(disk, dir, clean)?;
+        if let Some(at) = listing.corrupt {
+            let (path, fault) = (names::corrupt(dir, at), Damage::Known);
+            return Err(LogError::Corrupt { path, position: 0, at, fault, below_recovery_point: true });
+        }
         let mut log = Log::empty(dir, topic, config);
         let recovery_point = listing.truncation_marks.iter().copied().fold(checkpoint.recovery_point, Offset::min);
         log.durability = Durability::loading(checkpoint);
@@ -184,6 +190,7 @@ impl Listing {
                 Name::Index(base) => listing.indexes.push(base),
                 Name::Snapshot(offset) => listing.snapshots.push(offset),
                 Name::Truncated(offset) => listing.truncation_marks.push(offset),
+                Name::Corrupt(offset) => listing.corrupt = Some(offset),
                 Name::Leftover => listing.leftovers.push(name),
                 Name::Other => {}
             }

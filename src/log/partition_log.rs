@@ -357,6 +357,34 @@ impl Log {
         Ok(remove_dir_with_files(disk, &doomed)?)
     }
 
+    /// Bad bytes were found at `at`. A mark keeps the log closed from the next start on, also if nobody should meet them again by then: a
+    /// look at its end does not read what lies before. Need not be durable: what was forgotten is found again.
+    ///
+    /// # Errors
+    /// Disk errors.
+    pub fn condemn(&mut self, disk: &mut dyn Disk, at: Offset) -> Result<(), LogError> {
+        self.check_running()?;
+        let result = match disk.create(&names::corrupt(&self.dir, at)) {
+            Ok(file) => {
+                disk.close(file);
+                Ok(())
+            }
+            Err(DiskError::Exists) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        self.watch(result)
+    }
+
+    /// Puts a closed log out of the way, for people to look at: its directory gets the name `<dir>.corrupt`. An older one of that name goes.
+    ///
+    /// # Errors
+    /// Disk errors.
+    pub fn set_aside(disk: &mut dyn Disk, dir: &str) -> Result<(), LogError> {
+        let aside = format!("{dir}.corrupt");
+        remove_dir_with_files(disk, &aside)?;
+        Ok(disk.rename(dir, &aside)?)
+    }
+
     /// The recovery point may have risen, and the caller may be writing it.
     pub(super) fn note_claim(&mut self) {
         self.durability.claimed = self.durability.claimed.max(self.recovery_point());

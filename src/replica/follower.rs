@@ -146,7 +146,7 @@ impl Replica {
                     self.state_appended(&appended.batches, role_epoch, false, out);
                 }
                 Err(AppendError::Log(error)) => {
-                    self.note_log_error(&error, out);
+                    self.note_log_error(&error, disk, out);
                     return Verdict::BackOff;
                 }
                 // Bytes that are no batches, or not those that come next: nothing was appended, ask again.
@@ -188,7 +188,7 @@ impl Replica {
         match self.log.truncate_to(disk, to) {
             Ok(end) => self.note_truncation(from, end, reason, out),
             Err(error) => {
-                self.note_log_error(&error, out);
+                self.note_log_error(&error, disk, out);
             }
         }
     }
@@ -203,7 +203,7 @@ impl Replica {
                 Verdict::Continue
             }
             Err(error) => {
-                self.note_log_error(&error, out);
+                self.note_log_error(&error, disk, out);
                 Verdict::BackOff
             }
         }

@@ -57,7 +57,7 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use crate::actor::Outbox;
-use crate::disk::DiskError;
+use crate::disk::{Disk, DiskError};
 use crate::fact::Fact;
 use crate::log::{Log, LogError};
 use crate::mutant::{Mutant, Mutants};
@@ -269,13 +269,17 @@ impl Replica {
     }
 
     /// Notes what a failed operation says about the disk; gives what others are told.
-    fn note_log_error(&mut self, error: &LogError, out: &mut Outbox) -> ErrorCode {
+    fn note_log_error(&mut self, error: &LogError, disk: &mut dyn Disk, out: &mut Outbox) -> ErrorCode {
         match error {
             LogError::Disk { error } if self.mutant(Mutant::AppendAfterIoError) && *error != DiskError::Gone => {}
             LogError::Disk { error } | LogError::Stopped(error) => self.fail(*error, out),
             LogError::Corrupt { at, below_recovery_point, .. } => {
                 let (at, below_recovery_point) = (*at, *below_recovery_point);
                 out.fact(Fact::CorruptionFound { partition: self.partition, at, below_recovery_point });
+                // A leader that cannot give what it has promised must not go on leading, and the log is not to be trusted again. If the mark
+                // cannot be left the disk fails twice over.
+                let marked = self.log.condemn(disk, at);
+                self.fail(if marked.is_ok() { DiskError::Corrupt } else { DiskError::Io }, out);
             }
             LogError::OutOfRange { .. } | LogError::File(_) | LogError::NeverFlushed { .. } => {}
         }

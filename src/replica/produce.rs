@@ -65,7 +65,7 @@ impl Replica {
         let epoch = self.may_append(acks, out)?;
         let appended = match self.log.append_as_leader(disk, batches, epoch, now.wall) {
             Ok(appended) => appended,
-            Err(error) => return Err(self.refuse(&error, out)),
+            Err(error) => return Err(self.refuse(&error, disk, out)),
         };
         if !appended.duplicate {
             self.changes.log_end = true;
@@ -150,9 +150,9 @@ impl Replica {
         }
     }
 
-    fn refuse(&mut self, error: &AppendError, out: &mut Outbox) -> ErrorCode {
+    fn refuse(&mut self, error: &AppendError, disk: &mut dyn Disk, out: &mut Outbox) -> ErrorCode {
         if let AppendError::Log(error) = error {
-            return self.note_log_error(error, out);
+            return self.note_log_error(error, disk, out);
         }
         error.code()
     }

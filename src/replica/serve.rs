@@ -226,7 +226,7 @@ impl Replica {
         let read = self.log.read(disk, from.offset, end, budget.bytes_max, budget.at_least_one);
         let records = match read {
             Ok(records) => records,
-            Err(error) => return Fetched::refused(self.note_log_error(&error, out), Offset(-1)),
+            Err(error) => return Fetched::refused(self.note_log_error(&error, disk, out), Offset(-1)),
         };
         let beyond = end > self.high_watermark && !records.is_empty();
         if beyond && matches!(reader, Reader::Consumer { .. }) {
@@ -287,7 +287,7 @@ impl Replica {
                 Ok(Some((found, offset))) if offset < end => Ok((found, offset, epoch)),
                 Ok(_) if end < epoch_start => Err(ErrorCode::OFFSET_NOT_AVAILABLE),
                 Ok(_) => Ok((none, Offset(-1), LeaderEpoch::NONE)),
-                Err(error) => Err(self.note_log_error(&error, out)),
+                Err(error) => Err(self.note_log_error(&error, disk, out)),
             },
         }
     }

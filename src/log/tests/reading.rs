@@ -80,9 +80,8 @@ fn rot_is_reported_and_not_served() {
     let mut disk = MemoryDisk::new();
     let mut log = filled(&mut disk, 0, 10);
     let bytes = read(&mut log, &mut disk, 0, 1).len();
-    for (place, what) in
-        [(0, "offset"), (12, "epoch"), (16, "magic"), (17, "checksum"), (30, "content"), (bytes - 1, "last byte")]
-    {
+    let places = [(0, "offset"), (8, "length"), (12, "epoch"), (16, "magic"), (17, "checksum"), (24, "records"), (30, "content")];
+    for (place, what) in places.into_iter().chain([(bytes - 1, "last byte")]) {
         let path = format!("{DIR}/{:020}.log", 0);
         disk.rot(&path, 4 * bytes + place);
         let error = log.read(&mut disk, Offset(4), Offset(10), 1, true).unwrap_err();
