@@ -37,7 +37,7 @@ impl Replica {
             Ok(Some(start)) => self.move_log_start(start, out),
             Ok(None) => {}
             Err(error) => {
-                self.note_log_error(&error, out);
+                self.note_log_error(&error, disk, out);
             }
         }
     }

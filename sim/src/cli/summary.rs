@@ -39,6 +39,12 @@ pub fn missed(scenario: &Scenario, outcome: &Outcome, as_written: bool) -> Vec<S
             missed.push(format!("{name} was expected at least {least} times and happened {found} times"));
         }
     }
+    for name in scenario.expect.never.iter().filter(|_| as_written) {
+        let found = tally.get(name.as_str()).copied().unwrap_or(0);
+        if found > 0 {
+            missed.push(format!("{name} was never to happen and happened {found} times"));
+        }
+    }
     missed
 }
 
@@ -124,7 +130,7 @@ mod tests {
     fn expecting(verdicts: &[&str], facts: &[(&str, u64)]) -> Scenario {
         let verdicts = verdicts.iter().map(ToString::to_string).collect();
         let facts = facts.iter().map(|(name, count)| (name.to_string(), *count)).collect();
-        Scenario { expect: Expect { verdicts, facts }, ..Scenario::default() }
+        Scenario { expect: Expect { verdicts, facts, never: Vec::new() }, ..Scenario::default() }
     }
 
     #[test]

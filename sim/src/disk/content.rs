@@ -190,6 +190,30 @@ impl Content {
         image
     }
 
+    /// Whole sectors that lie on the medium as a reader sees them, and have done so since the oldest write under way began.
+    pub fn settled_sectors(&self) -> Vec<u64> {
+        let end = self.layers.iter().map(|layer| layer.base_length).fold(self.visible.len() as u64, u64::min) / SECTOR;
+        let is_settled = |sector: &u64| self.layers.iter().all(|layer| !layer.shadow.contains_key(sector));
+        let dirty = self.layers.iter().fold(Ranges::default(), |mut all, layer| {
+            all.extend(&layer.dirty);
+            all
+        });
+        let mut settled: Vec<u64> = (0..end).filter(is_settled).collect();
+        let dirty: std::collections::BTreeSet<u64> = dirty.iter().collect();
+        settled.retain(|sector| !dirty.contains(sector));
+        settled
+    }
+
+    /// The bytes of a settled sector.
+    pub fn sector(&self, sector: u64) -> &[u8] {
+        &self.visible[index(sector * SECTOR)..index((sector + 1) * SECTOR)]
+    }
+
+    /// Turns bits of a settled sector, on the medium and for every reader.
+    pub fn turn(&mut self, position: u64, mask: u8) {
+        self.visible[index(position)] ^= mask;
+    }
+
     /// Whether everything visible is on the medium.
     pub fn is_clean(&self) -> bool {
         self.layers.is_empty()

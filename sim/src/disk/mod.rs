@@ -17,14 +17,16 @@
 //! | [`SimDisk::end_process`] | handles are stale; nothing is lost |
 //! | [`SimDisk::power_loss`] | each unsynced sector survives or not, on its own (`content`); names as a prefix (`names`) |
 //! | [`SimDisk::arm_power_loss`] | the same, in the middle of a step |
-//! | [`SimDisk::fail_next_sync`] | the sync reports EIO, its pages are dropped and still visible; the next sync says OK |
+//! | [`SimDisk::break_operations`] | reads, writes or syncs say EIO. A failed sync drops its pages, which stay visible; the next sync says OK |
+//! | [`SimDisk::limit`] | ENOSPC once so many bytes are used |
+//! | [`SimDisk::rot`] | bits turn in sectors of logs that are on the medium |
+//! | [`SimDisk::wipe`] | an empty disk stands in its place |
 //!
 //! How long a sync takes is not decided here but by the world, which knows the time; [`SimDisk::sync_time`] tells it the weather.
 //! The fate of a sector is a hash of (seed, fault, node, file, sector), so it does not change when another fault is removed.
-//!
-//! Simplified: capacity is practically unlimited, and bits do not rot.
 
 mod content;
+mod mischief;
 mod names;
 mod process;
 mod ranges;
@@ -38,6 +40,7 @@ use brokerlab::types::{Duration, Time};
 use bytes::Bytes;
 
 pub use content::SECTOR;
+pub use mischief::{Broken, Operation};
 pub use process::ProcessDisk;
 pub use replace::{ReplaceStage, ReplaceToken};
 
@@ -133,9 +136,37 @@ impl SimDisk {
         state.end_sync(sync)
     }
 
-    /// The next sync that ends reports EIO, and the pages that it covers never reach the medium.
-    pub fn fail_next_sync(&self) {
-        self.lock().fail_next_sync = true;
+    /// This fault makes operations fail from now on. The pages that a failed sync covers never reach the medium.
+    pub fn break_operations(&self, fault: &str, broken: Broken) {
+        self.lock().mischief.break_operations(fault, broken);
+    }
+
+    /// This fault leaves `room` bytes free.
+    pub fn limit(&self, fault: &str, room: u64) {
+        let mut state = self.lock();
+        let bytes_max = state.used() + room;
+        state.mischief.limit(fault, bytes_max);
+    }
+
+    /// The fault is over: what it broke works again, what it filled is free. What has rotted stays rotten.
+    pub fn mend(&self, fault: &str) {
+        self.lock().mischief.mend(fault);
+    }
+
+    /// Turns so many bits in sectors of logs that are on the medium. Returns how many: none if there is no such sector.
+    pub fn rot(&self, fault: &str, flips: u64) -> u64 {
+        self.lock().rot(fault, flips)
+    }
+
+    /// Whether there is anything that could rot.
+    #[must_use]
+    pub fn has_settled_logs(&self) -> bool {
+        self.lock().has_settled_logs()
+    }
+
+    /// An empty disk stands in its place. Whoever used it must be dead.
+    pub fn wipe(&self) {
+        self.lock().wipe();
     }
 
     /// How long a sync takes that begins now.
@@ -187,29 +218,35 @@ impl SimDisk {
     /// Every file with its bytes as a reader sees them, sorted by path.
     #[must_use]
     pub fn visible(&self) -> Vec<(String, Bytes)> {
-        self.visible_where(|_| true)
+        let state = self.lock();
+        let files = state.names.visible_paths().into_iter();
+        files.filter_map(|(path, inode)| Some((path, Bytes::copy_from_slice(state.files.get(&inode)?.visible())))).collect()
     }
 
-    /// The same for the files with certain paths.
+    /// The same for the files with certain paths, as they were before any bit turned.
     #[must_use]
-    pub fn visible_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Bytes)> {
+    pub fn visible_as_written(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Bytes)> {
         let state = self.lock();
         let files = state.names.visible_paths().into_iter().filter(|(path, _)| wanted(path));
-        files.filter_map(|(path, inode)| Some((path, Bytes::copy_from_slice(state.files.get(&inode)?.visible())))).collect()
+        let whole = |inode| Some(state.as_written(inode, state.files.get(&inode)?.visible()));
+        files.filter_map(|(path, inode)| Some((path, whole(inode)?))).collect()
     }
 
     /// Every file that would survive a power loss now in any case, with the bytes that would, sorted by path.
     #[must_use]
     pub fn durable(&self) -> Vec<(String, Bytes)> {
-        self.durable_where(|_| true)
+        let state = self.lock();
+        let files = state.names.durable_paths().into_iter();
+        files.filter_map(|(path, inode)| Some((path, Bytes::copy_from_slice(&state.files.get(&inode)?.durable())))).collect()
     }
 
-    /// The same for the files with certain paths.
+    /// The same for the files with certain paths, as they were before any bit turned.
     #[must_use]
-    pub fn durable_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Bytes)> {
+    pub fn durable_as_written(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Bytes)> {
         let state = self.lock();
         let files = state.names.durable_paths().into_iter().filter(|(path, _)| wanted(path));
-        files.filter_map(|(path, inode)| Some((path, Bytes::copy_from_slice(&state.files.get(&inode)?.durable())))).collect()
+        let whole = |inode| Some(state.as_written(inode, &state.files.get(&inode)?.durable()));
+        files.filter_map(|(path, inode)| Some((path, whole(inode)?))).collect()
     }
 
     /// The directories as a reader sees them, sorted.

@@ -122,6 +122,17 @@ impl Names {
         Ok(inode)
     }
 
+    /// Where an inode stands now; "" if it has no name any more.
+    pub fn path_of(&self, inode: Inode) -> String {
+        let mut path = String::new();
+        let mut inode = inode;
+        while let Some((parent, name)) = self.visible.places.get(&inode) {
+            path = if path.is_empty() { name.clone() } else { format!("{name}/{path}") };
+            inode = *parent;
+        }
+        path
+    }
+
     /// The directory that stands, or is to stand, above `path`, and the last name.
     fn place(&self, path: &str) -> Result<Place, DiskError> {
         let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -275,6 +286,11 @@ impl Names {
     /// Every path that is on the medium in any case, sorted.
     pub fn durable_paths(&self) -> Vec<(String, Inode)> {
         sorted_paths(&self.durable)
+    }
+
+    /// Whether it has a name now.
+    pub fn is_visible(&self, inode: Inode) -> bool {
+        self.visible.places.contains_key(&inode)
     }
 
     /// Whether any tree or any change still knows the inode.

@@ -8,6 +8,7 @@ use brokerlab::disk::{Disk, DiskError, FileId};
 use bytes::Bytes;
 
 use super::SimDisk;
+use super::mischief::Operation;
 use super::state::State;
 
 /// The disk as one life of a process sees it.
@@ -45,7 +46,10 @@ impl Disk for ProcessDisk {
     }
 
     fn create(&mut self, path: &str) -> Result<FileId, DiskError> {
-        self.change(|state| state.create(path))
+        self.change(|state| {
+            state.meet(Operation::Write, path)?;
+            state.create(path)
+        })
     }
 
     fn close(&mut self, file: FileId) {
@@ -70,11 +74,17 @@ impl Disk for ProcessDisk {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<(), DiskError> {
-        self.change(|state| state.names.rename(from, to))
+        self.change(|state| {
+            state.meet(Operation::Write, to)?;
+            state.names.rename(from, to)
+        })
     }
 
     fn remove(&mut self, path: &str) -> Result<(), DiskError> {
-        self.change(|state| state.names.remove(path, false))
+        self.change(|state| {
+            state.meet(Operation::Write, path)?;
+            state.names.remove(path, false)
+        })
     }
 
     fn create_dir(&mut self, path: &str) -> Result<(), DiskError> {
@@ -86,6 +96,9 @@ impl Disk for ProcessDisk {
     }
 
     fn list(&mut self, path: &str) -> Result<Vec<String>, DiskError> {
-        self.ask(|state| state.names.list(path))
+        self.ask(|state| {
+            state.meet(Operation::Read, path)?;
+            state.names.list(path)
+        })
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use brokerlab::disk::{DiskError, FileId, SyncTarget};
 use bytes::Bytes;
 
-use super::content::Content;
+use super::content::{Content, SECTOR};
+use super::mischief::{Mischief, Operation};
 use super::names::{Inode, Names};
 use super::{DiskKey, PowerLoss, Usage};
 use crate::scenario::chance::Chance;
@@ -24,7 +25,7 @@ pub(super) struct State {
     pub names: Names,
     pub files: BTreeMap<Inode, Content>,
     pub usage: Usage,
-    pub fail_next_sync: bool,
+    pub mischief: Mischief,
     /// The life of the process that may use the disk; `None` between two processes.
     life: Option<u32>,
     handles: Vec<Handle>,
@@ -67,7 +68,7 @@ impl State {
             names: Names::new(),
             files: BTreeMap::new(),
             usage: Usage::default(),
-            fail_next_sync: false,
+            mischief: Mischief::default(),
             life: None,
             handles: Vec::new(),
             crowded: CROWDED,
@@ -130,6 +131,86 @@ impl State {
         Ok(self.files.get_mut(&inode).expect("an open file is never collected"))
     }
 
+    /// Another disk stands in this one's place, an empty one. What was under way on the old one never ends.
+    pub fn wipe(&mut self) {
+        assert!(self.life.is_none(), "a disk is replaced while nobody uses it");
+        self.names = Names::new();
+        self.files.clear();
+        self.syncs.clear();
+        self.mischief = Mischief::default();
+        self.generation += 1;
+    }
+
+    /// Bits turn in sectors of logs that are on the medium. Returns how many did.
+    pub fn rot(&mut self, fault: &str, flips: u64) -> u64 {
+        let chance = Chance::of(self.key.seed).about("rot").about(fault).number(self.key.node);
+        let logs: Vec<Inode> = self.logs().collect();
+        let mut sectors: Vec<(Inode, u64)> = Vec::new();
+        for inode in logs {
+            sectors.extend(self.files[&inode].settled_sectors().into_iter().map(|sector| (inode, sector)));
+        }
+        if sectors.is_empty() {
+            return 0;
+        }
+        for flip in 0..flips {
+            let chance = chance.number(flip);
+            let nth = usize::try_from(chance.about("sector").below(sectors.len() as u64)).expect("an index fits");
+            let (inode, sector) = sectors[nth];
+            let position = sector * SECTOR + chance.about("byte").below(SECTOR);
+            let mask = 1 << chance.about("bit").below(8);
+            let content = self.files.get_mut(&inode).expect("listed just now");
+            self.mischief.rot(inode, position, mask, content.sector(sector));
+            content.turn(position, mask);
+        }
+        flips
+    }
+
+    fn logs(&self) -> impl Iterator<Item = Inode> + '_ {
+        let paths = self.names.durable_paths().into_iter();
+        paths.filter(|(path, inode)| path.ends_with(".log") && self.files.contains_key(inode)).map(|(_, inode)| inode)
+    }
+
+    /// Whether any log has a whole sector on the medium.
+    pub fn has_settled_logs(&self) -> bool {
+        self.logs().any(|inode| !self.files[&inode].settled_sectors().is_empty())
+    }
+
+    /// An operation on a path is tried.
+    ///
+    /// # Errors
+    /// `Io` if a fault wants it to fail.
+    pub fn meet(&mut self, operation: Operation, path: &str) -> Result<(), DiskError> {
+        self.mischief.meet(operation, path)
+    }
+
+    /// The same for an open file.
+    ///
+    /// # Errors
+    /// `Gone` for a stale handle, `Io` if a fault wants it to fail.
+    pub fn meet_file(&mut self, operation: Operation, file: FileId) -> Result<(), DiskError> {
+        let inode = self.inode(file)?;
+        if !self.mischief.breaks_anything() {
+            return Ok(());
+        }
+        let path = self.names.path_of(inode);
+        self.meet(operation, &path)
+    }
+
+    /// Bytes of all files that have a name or are open.
+    pub fn used(&self) -> u64 {
+        let counts = |inode: &Inode| {
+            self.names.is_visible(*inode) || self.handles.iter().any(|handle| handle.open && handle.inode == *inode)
+        };
+        self.files.iter().filter(|(inode, _)| counts(inode)).map(|(_, content)| content.visible().len() as u64).sum()
+    }
+
+    /// How far a file may grow, if anything limits it.
+    fn length_max(&self, length: u64) -> Option<u64> {
+        let fixed = self.weather.capacity;
+        let bytes_max = [fixed, self.mischief.bytes_max()].into_iter().flatten().min()?;
+        Some(length + bytes_max.saturating_sub(self.used()))
+    }
+
     pub fn open(&mut self, path: &str) -> Result<FileId, DiskError> {
         let inode = self.names.find(path)?;
         if self.names.is_directory(inode) { Err(DiskError::Io) } else { Ok(self.handle(inode)) }
@@ -150,25 +231,48 @@ impl State {
 
     pub fn write(&mut self, file: FileId, position: u64, parts: &[&[u8]]) -> Result<(), DiskError> {
         let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        let content = self.content_mut(file)?;
+        let length = self.content(file)?.visible().len() as u64;
         if position.saturating_add(total) > FILE_BYTES_MAX {
             return Err(DiskError::Full);
         }
-        content.write(position, parts);
+        if let Err(error) = self.meet_file(Operation::Write, file) {
+            // The device has taken some sectors before it gave up.
+            let number = self.usage.changes;
+            let taken = Chance::of(self.key.seed).about("taken").number(self.key.node).number(number).between(0, total);
+            self.write_part(file, position, parts, taken)?;
+            return Err(error);
+        }
+        let end_max = self.length_max(length).unwrap_or(FILE_BYTES_MAX).max(length);
+        if position + total > end_max {
+            self.write_part(file, position, parts, end_max.saturating_sub(position))?;
+            return Err(DiskError::Full);
+        }
+        self.content_mut(file)?.write(position, parts);
         self.usage.bytes_written += total;
         Ok(())
     }
 
+    fn write_part(&mut self, file: FileId, position: u64, parts: &[&[u8]], bytes: u64) -> Result<(), DiskError> {
+        let mut whole = parts.concat();
+        whole.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.usage.bytes_written += whole.len() as u64;
+        self.content_mut(file)?.write(position, &[&whole]);
+        Ok(())
+    }
+
     pub fn set_len(&mut self, file: FileId, length: u64) -> Result<(), DiskError> {
-        let content = self.content_mut(file)?;
-        if length > FILE_BYTES_MAX {
+        let present = self.content(file)?.visible().len() as u64;
+        self.meet_file(Operation::Write, file)?;
+        let length_max = self.length_max(present).unwrap_or(FILE_BYTES_MAX).max(present);
+        if length > length_max.min(FILE_BYTES_MAX) {
             return Err(DiskError::Full);
         }
-        content.set_len(length);
+        self.content_mut(file)?.set_len(length);
         Ok(())
     }
 
     pub fn read(&mut self, file: FileId, position: u64, length: usize) -> Result<Bytes, DiskError> {
+        self.meet_file(Operation::Read, file)?;
         let bytes = slice(self.content(file)?.visible(), position, length);
         self.usage.bytes_read += bytes.len() as u64;
         Ok(bytes)
@@ -176,6 +280,7 @@ impl State {
 
     pub fn read_path(&mut self, path: &str, position: u64, length: usize) -> Result<Bytes, DiskError> {
         let inode = self.names.find(path)?;
+        self.meet(Operation::Read, path)?;
         let content = self.files.get(&inode).ok_or(DiskError::Io)?;
         let bytes = slice(content.visible(), position, length);
         self.usage.bytes_read += bytes.len() as u64;
@@ -227,7 +332,10 @@ impl State {
 
     pub fn end_sync(&mut self, sync: u64) -> Result<(), DiskError> {
         let marks = self.syncs.remove(&sync).ok_or(DiskError::Gone)?;
-        let failed = std::mem::take(&mut self.fail_next_sync);
+        let failed = self.mischief.breaks_anything() && {
+            let paths: Vec<String> = marks.iter().map(|mark| self.names.path_of(mark.inode())).collect();
+            self.meet(Operation::Sync, &paths.join(" ")).is_err()
+        };
         self.usage.syncs += 1;
         for mark in marks {
             match mark {
@@ -269,6 +377,16 @@ impl State {
         loss
     }
 
+    /// An image of a file with what has rotted put back.
+    pub fn as_written(&self, inode: Inode, image: &[u8]) -> Bytes {
+        if !self.mischief.has_rot() {
+            return Bytes::copy_from_slice(image);
+        }
+        let mut image = image.to_vec();
+        self.mischief.as_written(inode, &mut image);
+        Bytes::from(image)
+    }
+
     /// Every file with the name by which chance knows it.
     fn paths_of_files(&self) -> Vec<(String, Inode)> {
         let mut paths: BTreeMap<Inode, String> = BTreeMap::new();
@@ -288,6 +406,12 @@ impl State {
 }
 
 impl Mark {
+    fn inode(&self) -> Inode {
+        match self {
+            Mark::File(inode, _) | Mark::Directory(inode, _) => *inode,
+        }
+    }
+
     fn of_file(&self, file: Inode) -> Option<u64> {
         match self {
             Mark::File(inode, mark) if *inode == file => Some(*mark),

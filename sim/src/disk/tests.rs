@@ -15,6 +15,10 @@ fn sync(disk: &SimDisk, targets: &[SyncTarget]) {
     disk.end_sync(token).unwrap();
 }
 
+fn broken(operation: Operation, path: &str, nth: u64, times: u64) -> Broken {
+    Broken { operation, path: path.into(), nth, times }
+}
+
 fn root() -> SyncTarget {
     SyncTarget::Directory(String::new())
 }
@@ -171,11 +175,195 @@ fn a_failed_sync_says_so_once() {
     let mut process = disk.process(1);
     let file = process.create("a").unwrap();
     process.write(file, 0, &[b"x"]).unwrap();
-    disk.fail_next_sync();
+    disk.break_operations("f1", broken(Operation::Sync, "", 1, 1));
     let token = disk.begin_sync(&[SyncTarget::File(file)]);
     assert_eq!(disk.end_sync(token), Err(DiskError::Io));
     sync(&disk, &[SyncTarget::File(file), root()]);
     assert_eq!(disk.durable(), [("a".to_string(), Bytes::from_static(&[0]))]);
+}
+
+#[test]
+fn only_the_sync_of_a_matching_path_fails() {
+    let disk = disk(1);
+    let mut process = disk.process(1);
+    let [log, other] = ["a.log", "a.index"].map(|path| process.create(path).unwrap());
+    disk.break_operations("f1", broken(Operation::Sync, ".log", 2, 1));
+    sync(&disk, &[SyncTarget::File(log)]);
+    sync(&disk, &[SyncTarget::File(other)]);
+    let token = disk.begin_sync(&[SyncTarget::File(other), SyncTarget::File(log)]);
+    assert_eq!(disk.end_sync(token), Err(DiskError::Io));
+}
+
+#[test]
+fn what_a_failed_sync_covered_is_gone_after_power_loss_though_the_next_one_said_ok() {
+    let disk = disk(1);
+    let mut process = disk.process(1);
+    let file = process.create("a").unwrap();
+    sync(&disk, &[root()]);
+    process.write(file, 0, &[&[7; 600]]).unwrap();
+    disk.break_operations("f1", broken(Operation::Sync, "", 1, 1));
+    let token = disk.begin_sync(&[SyncTarget::File(file)]);
+    assert_eq!(disk.end_sync(token), Err(DiskError::Io));
+    assert_eq!(process.read(file, 0, 600).unwrap(), &[7; 600][..], "still visible");
+    sync(&disk, &[SyncTarget::File(file)]);
+    disk.power_loss("f2");
+    assert_eq!(disk.visible()[0].1, &[0; 600][..]);
+}
+
+#[test]
+fn the_nth_operation_on_a_path_fails_and_so_many_after_it() {
+    let disk = disk(1);
+    let mut process = disk.process(1);
+    let [a, b] = ["d-a.log", "d-b"].map(|path| process.create(path).unwrap());
+    disk.break_operations("f1", broken(Operation::Read, ".log", 2, 2));
+    let mut read = |file| process.read(file, 0, 1).map(drop);
+    assert_eq!([read(a), read(b), read(b)], [Ok(()), Ok(()), Ok(())], "the first; and others do not count");
+    assert_eq!([read(a), read(b), read(a), read(a)], [Err(DiskError::Io), Ok(()), Err(DiskError::Io), Ok(())]);
+}
+
+#[test]
+fn a_write_that_fails_may_have_written_a_part() {
+    let lengths: Vec<usize> = (0..40)
+        .map(|seed| {
+            let disk = disk(seed);
+            let mut process = disk.process(1);
+            let file = process.create("a").unwrap();
+            disk.break_operations("f1", broken(Operation::Write, "", 1, 1));
+            assert_eq!(process.write(file, 0, &[&[1; 50], &[2; 50]]), Err(DiskError::Io));
+            assert_eq!(process.write(file, 200, &[b"x"]), Ok(()));
+            disk.visible()[0].1.iter().take_while(|byte| **byte != 0).count()
+        })
+        .collect();
+    assert!(lengths.iter().all(|length| *length <= 100) && lengths.iter().any(|length| (1..100).contains(length)), "{lengths:?}");
+}
+
+#[test]
+fn a_mended_disk_works_again() {
+    let disk = disk(1);
+    let mut process = disk.process(1);
+    disk.break_operations("f1", broken(Operation::Write, "", 1, 100));
+    assert_eq!(process.create("a"), Err(DiskError::Io));
+    disk.mend("another");
+    assert_eq!(process.create("a"), Err(DiskError::Io));
+    disk.mend("f1");
+    assert!(process.create("a").is_ok());
+}
+
+#[test]
+fn a_full_disk_takes_what_fits_and_lets_go_of_everything() {
+    let disk = disk(1);
+    let mut process = disk.process(1);
+    let file = process.create("a").unwrap();
+    process.write(file, 0, &[&[1; 100]]).unwrap();
+    disk.limit("f1", 10);
+    assert_eq!(process.write(file, 50, &[&[2; 60]]), Ok(()), "that fits exactly");
+    assert_eq!(process.write(file, 110, &[b"x"]), Err(DiskError::Full));
+    assert_eq!(process.write(file, 0, &[&[3; 20]]), Ok(()), "in place");
+    assert_eq!(process.set_len(file, 111), Err(DiskError::Full));
+    process.set_len(file, 105).unwrap();
+    assert_eq!(process.write(file, 105, &[b"seven b"]), Err(DiskError::Full));
+    assert_eq!(process.len(file), Ok(110), "five of them fitted");
+    assert!(matches!(disk.begin_replace("b", b"content"), Err(DiskError::Full)));
+    disk.mend("f1");
+    assert_eq!(process.write(file, 110, &[b"x"]), Ok(()));
+}
+
+#[test]
+fn a_disk_has_its_capacity() {
+    let disk = SimDisk::new(DiskKey { seed: 1, node: 1 }, DiskWeather { capacity: Some(10), ..DiskWeather::default() });
+    let mut process = disk.process(1);
+    let file = process.create("a").unwrap();
+    assert_eq!(process.write(file, 0, &[b"eleven byte"]), Err(DiskError::Full));
+    process.remove("a").unwrap();
+    process.close(file);
+    let file = process.create("b").unwrap();
+    disk.end_process();
+    assert_eq!(process.write(file, 0, &[b"x"]), Err(DiskError::Gone));
+    let mut next = disk.process(2);
+    let file = next.open("b").unwrap();
+    assert_eq!(next.write(file, 0, &[b"ten bytes!"]), Ok(()), "nobody has the removed file open any more");
+}
+
+#[test]
+fn a_wiped_disk_is_empty_and_what_was_under_way_never_ends() {
+    let disk = disk(1);
+    let mut process = disk.process(1);
+    let file = process.create("a").unwrap();
+    let token = disk.begin_sync(&[SyncTarget::File(file), root()]);
+    disk.end_process();
+    disk.wipe();
+    assert_eq!(disk.end_sync(token), Err(DiskError::Gone));
+    assert!(disk.visible().is_empty() && disk.durable().is_empty());
+    let mut next = disk.process(2);
+    assert_eq!(next.open("a"), Err(DiskError::NotFound));
+    assert!(next.create("a").is_ok());
+}
+
+/// A disk with a log of so many durable sectors, and one that is not durable.
+fn with_log(seed: u64, sectors: usize) -> SimDisk {
+    let disk = disk(seed);
+    let mut process = disk.process(1);
+    process.create_dir("t-0").unwrap();
+    let log = process.create("t-0/0.log").unwrap();
+    process.write(log, 0, &[&vec![9; 512 * sectors + 100]]).unwrap();
+    let other = process.create("other").unwrap();
+    process.write(other, 0, &[&[9; 5120]]).unwrap();
+    sync(&disk, &[SyncTarget::File(log), SyncTarget::File(other), SyncTarget::Directory("t-0".into()), root()]);
+    process.write(log, 512 * sectors as u64 + 100, &[&[9; 2000]]).unwrap();
+    disk
+}
+
+#[test]
+fn bits_rot_in_durable_sectors_of_logs_alone_and_the_auditor_knows_what_was_written() {
+    let mut places = std::collections::BTreeSet::new();
+    for seed in 0..60 {
+        let disk = with_log(seed, 3);
+        assert!(disk.has_settled_logs());
+        let (visible, durable) = (disk.visible(), disk.durable());
+        assert_eq!(disk.rot("f1", 2), 2);
+        let differs: Vec<(String, usize)> = disk
+            .visible()
+            .iter()
+            .zip(&visible)
+            .flat_map(|((path, now), (_, before))| {
+                (0..now.len()).filter(|at| now[*at] != before[*at]).map(|at| (path.clone(), at)).collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(differs.len() <= 2 && differs.iter().all(|(path, at)| path == "t-0/0.log" && *at < 3 * 512), "{differs:?}");
+        assert_ne!(disk.durable(), durable, "it is the medium that rots");
+        assert_eq!((disk.visible_as_written(|_| true), disk.durable_as_written(|_| true)), (visible, durable));
+        places.extend(differs);
+    }
+    assert!(places.len() > 50);
+}
+
+#[test]
+fn rot_survives_power_loss_and_ends_where_it_is_written_over() {
+    let disk = with_log(5, 1);
+    disk.rot("f1", 1);
+    let before = disk.visible_as_written(|_| true);
+    disk.power_loss("f2");
+    let image = |files: Vec<(String, Bytes)>| files.into_iter().find(|(path, _)| path == "t-0/0.log").unwrap().1;
+    let (rotten, written) = (image(disk.visible()), image(disk.visible_as_written(|_| true)));
+    assert_ne!(rotten[..512], [9; 512]);
+    assert_eq!(written[..612], image(before)[..612]);
+    let mut next = disk.process(2);
+    let file = next.open("t-0/0.log").unwrap();
+    next.write(file, 0, &[&[4; 512]]).unwrap();
+    assert_eq!(image(disk.visible_as_written(|_| true))[..512], [4; 512]);
+}
+
+#[test]
+fn what_is_not_on_the_medium_does_not_rot() {
+    let disk = disk(1);
+    let mut process = disk.process(1);
+    let log = process.create("0.log").unwrap();
+    process.write(log, 0, &[&[9; 5000]]).unwrap();
+    assert!(!disk.has_settled_logs());
+    assert_eq!(disk.rot("f1", 3), 0);
+    sync(&disk, &[SyncTarget::File(log), root()]);
+    process.write(log, 0, &[&[8; 5000]]).unwrap();
+    assert_eq!(disk.rot("f1", 3), 0, "all of it is being written over");
 }
 
 /// One operation on names or files; small name spaces make collisions likely.

@@ -6,12 +6,12 @@
 //!
 //! Every draw is keyed by what it is about, so the third fault is the same whether or not there is a fourth.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use brokerlab::types::Duration;
 
 use super::chance::Chance;
-use super::model::{Chaos, Fate, Fault, FaultKind, Frames, Scenario, Target};
+use super::model::{Chaos, DiskOperation, Fate, Fault, FaultKind, Frames, Scenario, Target};
 use super::settings;
 
 /// The plan of one run. Expanding a plan with its own seed gives the same plan.
@@ -52,6 +52,12 @@ fn draw_faults(plan: &Scenario, chaos: &Chaos, chance: Chance) -> Vec<Fault> {
             }
         })
         .collect();
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    faults.retain(|fault| {
+        let count = seen.entry(fault.kind.name()).or_default();
+        *count += 1;
+        chaos.at_most.get(fault.kind.name()).is_none_or(|most| *count <= *most)
+    });
     // The first fault of the run is f1. Equal moments keep the order in which they were drawn.
     faults.sort_by_key(|fault| fault.at);
     faults
@@ -148,6 +154,39 @@ fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
         "delete-records" => {
             FaultKind::DeleteRecords { target: draw_led(plan, chance, false), keep: (1 << chance.about("keep").below(9)) - 1 }
         }
+        "crash-loop" => {
+            let (times, every) = (chance.about("times").between(2, 5), by(100, 4_000));
+            FaultKind::CrashLoop { target: target(), times, every }
+        }
+        other => draw_hardware(plan, other, chance),
+    }
+}
+
+/// Parts of paths that a failing disk may have it in for; mostly any.
+const PATHS: [&str; 6] = ["", "", "", ".log", "checkpoint", ".index"];
+
+fn draw_hardware(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
+    let target = draw_broker(plan, chance.about("target"));
+    let path = || PATHS[index(chance.about("path").below(PATHS.len() as u64))].to_string();
+    let one_in_two = |what: &str| chance.about(what).one_in(2);
+    let doubling = |what: &str, most: u64| 1 << chance.about(what).below(most);
+    match kind {
+        "failed-sync" => FaultKind::FailedSync { target, path: path(), nth: doubling("nth", 5) },
+        "io-error" => {
+            let operation = if one_in_two("operation") { DiskOperation::Read } else { DiskOperation::Write };
+            FaultKind::IoError { target, operation, path: path(), nth: doubling("nth", 7), times: doubling("times", 4) }
+        }
+        "full-disk" => FaultKind::FullDisk { target, room: chance.about("room").below(16_384) },
+        "bit-rot" => FaultKind::BitRot { target, flips: chance.about("flips").between(1, 3) },
+        "wipe-disk" => FaultKind::WipeDisk { target },
+        "clock-jump" => {
+            let by = log_uniform((Duration::millis(500), Duration::secs(86_400)), chance.about("by"));
+            FaultKind::ClockJump { target: draw_anybody(plan, chance.about("target")), by, back: one_in_two("back") }
+        }
+        "clock-skew" => {
+            let ppm = u32::try_from(chance.about("ppm").between(1_000, 300_000)).expect("below a million");
+            FaultKind::ClockSkew { target: draw_anybody(plan, chance.about("target")), ppm, slow: one_in_two("slow") }
+        }
         other => unreachable!("{other} is in the reference but not here"),
     }
 }
@@ -205,6 +244,14 @@ fn draw_groups(plan: &Scenario, chance: Chance) -> Vec<Vec<Target>> {
 fn draw_led(plan: &Scenario, chance: Chance, all: bool) -> Target {
     let (topic, partition) = draw_partition(plan, chance.about("partition"));
     if all { Target::Controller } else { Target::Leader(topic, partition) }
+}
+
+/// Clocks of clients are wrong too.
+fn draw_anybody(plan: &Scenario, chance: Chance) -> Target {
+    match plan.producers.get(index(chance.about("producer").below(3 * plan.producers.len() as u64))) {
+        Some(producer) => Target::Node(producer.name.clone()),
+        None => draw_target(plan, chance),
+    }
 }
 
 fn draw_target(plan: &Scenario, chance: Chance) -> Target {

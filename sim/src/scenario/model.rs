@@ -52,6 +52,8 @@ pub struct Expect {
     pub verdicts: Vec<String>,
     /// Facts (and world facts, and counts of the judgement such as `lost`) by name, at least this often.
     pub facts: BTreeMap<String, u64>,
+    /// Facts and counts that no seed may bring.
+    pub never: Vec<String>,
 }
 
 /// The nodes of the cluster: brokers `b1`.. and controllers `c1`.., all on port 9092.
@@ -144,6 +146,74 @@ pub enum FaultKind {
         target: Target,
         /// Which operation, from 1.
         nth: u64,
+    },
+    /// `crash-loop`: kill -9, started again after `for`, killed again after `every`, and so on.
+    CrashLoop {
+        /// Whom.
+        target: Target,
+        /// How many crashes.
+        times: u64,
+        /// Time from a start to the next crash.
+        every: Duration,
+    },
+    /// `failed-sync`: a sync says EIO once; what it covered stays visible and never reaches the medium, and the next sync says OK.
+    FailedSync {
+        /// Whose disk.
+        target: Target,
+        /// Of files whose path contains this.
+        path: String,
+        /// Which sync, from 1.
+        nth: u64,
+    },
+    /// `io-error`: operations on a disk say EIO.
+    IoError {
+        /// Whose disk.
+        target: Target,
+        /// What fails.
+        operation: DiskOperation,
+        /// On files whose path contains this.
+        path: String,
+        /// From which operation on, from 1.
+        nth: u64,
+        /// How many in a row.
+        times: u64,
+    },
+    /// `full-disk`: no space is left.
+    FullDisk {
+        /// Whose disk.
+        target: Target,
+        /// Bytes that still fit.
+        room: u64,
+    },
+    /// `bit-rot`: bits turn in durable sectors of logs.
+    BitRot {
+        /// Whose disk.
+        target: Target,
+        /// How many.
+        flips: u64,
+    },
+    /// `wipe-disk`: the process is killed and comes back after `for`, with an empty disk.
+    WipeDisk {
+        /// Whom.
+        target: Target,
+    },
+    /// `clock-jump`: the wall clock is off for `for`, then right again.
+    ClockJump {
+        /// Whose.
+        target: Target,
+        /// By how much.
+        by: Duration,
+        /// It shows too little instead of too much.
+        back: bool,
+    },
+    /// `clock-skew`: the monotonic clock runs too fast for `for`.
+    ClockSkew {
+        /// Whose.
+        target: Target,
+        /// Parts per million.
+        ppm: u32,
+        /// Too slow instead of too fast.
+        slow: bool,
     },
     /// `pause`: the process is frozen for `for`.
     Pause {
@@ -307,6 +377,29 @@ impl Fate {
     }
 }
 
+/// What may fail on a disk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum DiskOperation {
+    /// Whatever asks.
+    Read,
+    /// Whatever changes.
+    Write,
+}
+
+impl DiskOperation {
+    /// All of them.
+    pub const ALL: [DiskOperation; 2] = [DiskOperation::Read, DiskOperation::Write];
+
+    /// Its name in scenarios.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            DiskOperation::Read => "read",
+            DiskOperation::Write => "write",
+        }
+    }
+}
+
 /// Whom a fault strikes; resolved when it fires.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Target {
@@ -363,11 +456,13 @@ pub struct DiskWeather {
     pub jitter: Duration,
     /// On power loss names survive as any subset instead of a prefix.
     pub harsh: bool,
+    /// Bytes that fit on it; `None`: as many as there are.
+    pub capacity: Option<u64>,
 }
 
 impl Default for DiskWeather {
     fn default() -> DiskWeather {
-        DiskWeather { sync: Duration::millis(2), jitter: Duration::millis(3), harsh: false }
+        DiskWeather { sync: Duration::millis(2), jitter: Duration::millis(3), harsh: false, capacity: None }
     }
 }
 
@@ -378,6 +473,8 @@ pub struct Chaos {
     pub kinds: Vec<String>,
     /// Mean number of faults per run, smallest and largest.
     pub faults: (u32, u32),
+    /// Kinds of which a run has at most so many: those that destroy what was promised, lest every run ends beyond tolerance.
+    pub at_most: BTreeMap<String, u64>,
     /// Length of a fault, shortest and longest.
     pub lasts: (Duration, Duration),
     /// Settings that each seed draws anew: name (`topics.orders.replicas`, `cluster.brokers`, ...) and the values to choose from.

@@ -8,7 +8,8 @@ use brokerlab::types::Duration;
 use toml::de::DeTable;
 
 use super::model::{
-    Chaos, Cluster, Consumer, DiskWeather, Expect, Fate, Fault, FaultKind, Frames, Network, Producer, Scenario, Target, Topic,
+    Chaos, Cluster, Consumer, DiskOperation, DiskWeather, Expect, Fate, Fault, FaultKind, Frames, Network, Producer, Scenario,
+    Target, Topic,
 };
 use super::problem::Problem;
 use super::reader::Fields;
@@ -312,6 +313,10 @@ fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
         "crash" => FaultKind::Crash { target: target() },
         "power-loss" => FaultKind::PowerLoss { target: target() },
         "power-loss-at-operation" => FaultKind::PowerLossAtOperation { target: target(), nth: fields.number("nth").expect(SURE) },
+        "crash-loop" => {
+            let every = fields.duration("every").expect(SURE);
+            FaultKind::CrashLoop { target: target(), times: fields.number("times").expect(SURE), every }
+        }
         "pause" => FaultKind::Pause { target: target() },
         "restart" => FaultKind::Restart { target: target() },
         "isolate" => FaultKind::Isolate { target: target(), except_clients: fields.flag("except_clients").expect(SURE) },
@@ -337,6 +342,27 @@ fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
         }
         "elect-preferred" => FaultKind::ElectPreferred { target: target() },
         "delete-records" => FaultKind::DeleteRecords { target: target(), keep: fields.number("keep").expect(SURE) },
+        other => hardware_fault(other, fields),
+    }
+}
+
+fn hardware_fault(name: &str, fields: &Fields<'_>) -> FaultKind {
+    let target = fields.target("target").expect(SURE);
+    let path = || fields.text("path").expect(SURE);
+    let number = |key: &str| fields.number(key).expect(SURE);
+    let flag = |key: &str| fields.flag(key).expect(SURE);
+    match name {
+        "failed-sync" => FaultKind::FailedSync { target, path: path(), nth: number("nth") },
+        "io-error" => {
+            let word = fields.text("operation").expect(SURE);
+            let operation = DiskOperation::ALL.into_iter().find(|one| one.name() == word).expect(SURE);
+            FaultKind::IoError { target, operation, path: path(), nth: number("nth"), times: number("times") }
+        }
+        "full-disk" => FaultKind::FullDisk { target, room: number("room") },
+        "bit-rot" => FaultKind::BitRot { target, flips: number("flips") },
+        "wipe-disk" => FaultKind::WipeDisk { target },
+        "clock-jump" => FaultKind::ClockJump { target, by: fields.duration("by").expect(SURE), back: flag("back") },
+        "clock-skew" => FaultKind::ClockSkew { target, ppm: count(fields, "ppm"), slow: flag("slow") },
         other => unreachable!("{other} is in the reference but not here"),
     }
 }
@@ -367,7 +393,11 @@ fn count(fields: &Fields<'_>, key: &str) -> u32 {
 }
 
 fn expect(fields: &Fields<'_>) -> Expect {
-    Expect { verdicts: fields.words("verdict").expect(SURE), facts: fields.tally("facts").unwrap_or_default() }
+    Expect {
+        verdicts: fields.words("verdict").expect(SURE),
+        facts: fields.tally("facts").unwrap_or_default(),
+        never: fields.words("never").unwrap_or_default(),
+    }
 }
 
 fn cluster(fields: &Fields<'_>) -> Cluster {
@@ -426,6 +456,7 @@ fn disk_weather(fields: &Fields<'_>) -> DiskWeather {
         sync: fields.duration("sync").expect(SURE),
         jitter: fields.duration("jitter").expect(SURE),
         harsh: fields.flag("harsh").expect(SURE),
+        capacity: fields.number("capacity"),
     }
 }
 
@@ -435,6 +466,7 @@ fn chaos_profile(fields: &Fields<'_>) -> Chaos {
     Chaos {
         kinds: fields.words("kinds").expect(SURE),
         faults: (bounded(low), bounded(high)),
+        at_most: fields.tally("at_most").unwrap_or_default(),
         lasts: fields.durations("lasts").expect(SURE),
         swarm: fields.swarm("swarm").unwrap_or_default(),
     }

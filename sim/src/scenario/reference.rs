@@ -6,7 +6,7 @@ use std::fmt::Write;
 use brokerlab::types::Duration;
 use brokerlab::wire::ApiKey;
 
-use super::model::Fate;
+use super::model::{DiskOperation, Fate};
 use super::properties::{CLUSTER, CONSUMER, PRODUCER, Property, TOPIC};
 use super::target::FORMS;
 use super::units::{DURATION_FORM, SIZE_FORM};
@@ -144,6 +144,7 @@ pub const EXPECT: Section = Section {
     keys: &[
         default("verdict", Shape::SomeOf(verdicts), "\"PASS\"", "accepted verdicts"),
         optional("facts", Shape::Tally(facts), "facts and counts, at least so often"),
+        optional("never", Shape::SomeOf(facts), "facts and counts that must not happen"),
     ],
 };
 
@@ -220,6 +221,7 @@ pub const DISK: Section = Section {
         default("sync", Shape::Duration, "\"2ms\"", "shortest sync"),
         default("jitter", Shape::Duration, "\"3ms\"", "uniform jitter on top"),
         default("harsh", Shape::Flag, "false", "on power loss names survive as any subset, not as a prefix"),
+        optional("capacity", Shape::Size, "bytes that fit on it; else as many as there are"),
     ],
 };
 
@@ -230,6 +232,7 @@ pub const CHAOS: Section = Section {
     keys: &[
         required("kinds", Shape::SomeOf(fault_kinds), "kinds that may be enabled"),
         required("faults", Shape::Counts(0, 1000), "number of faults in a run, smallest and largest"),
+        optional("at_most", Shape::Tally(fault_kinds), "kinds of which a run has no more than so many"),
         required("lasts", Shape::Durations, "length of a fault, shortest and longest"),
         optional("swarm", Shape::Swarm, "settings that each seed draws anew, and the values to choose from"),
     ],
@@ -244,6 +247,8 @@ const TARGET: Key = required("target", Shape::Target, "whom; found out when the 
 const FROM: Key = required("from", Shape::Target, "one end of the link");
 const TO: Key = required("to", Shape::Target, "the other end");
 const ANY_TO: Key = optional("to", Shape::Target, "the other end; without: all links of `from`");
+const PATH: Key = default("path", Shape::Text, "\"\"", "only files whose path contains this");
+const NTH: Key = default("nth", Shape::Count(1, 1 << 32), "1", "which operation, from 1");
 const BY: Key = required("by", Shape::Duration, "how much longer everything takes");
 
 /// The kinds of faults, each with the keys of its table.
@@ -262,6 +267,80 @@ pub const FAULTS: &[Section] = &[
         name: "power-loss-at-operation",
         about: "power is lost at the n-th disk operation after `at`, possibly in the middle of a step",
         keys: &[ID, AT, FOR, KIND, TARGET, required("nth", Shape::Count(1, 1 << 32), "which operation, from 1")],
+    },
+    Section {
+        name: "crash-loop",
+        about: "killed, started after `for`, killed again after `every`, and so on",
+        keys: &[
+            ID,
+            AT,
+            FOR,
+            KIND,
+            TARGET,
+            required("times", Shape::Count(1, 1000), "how many crashes"),
+            required("every", Shape::Duration, "time from a start to the next crash"),
+        ],
+    },
+    Section {
+        name: "failed-sync",
+        about: "a sync says EIO once; what it covered never reaches the medium, and the next sync says OK",
+        keys: &[ID, AT, FOR, KIND, TARGET, PATH, NTH],
+    },
+    Section {
+        name: "io-error",
+        about: "operations on a disk say EIO; a write may have written a part",
+        keys: &[
+            ID,
+            AT,
+            FOR,
+            KIND,
+            TARGET,
+            required("operation", Shape::OneOf(disk_operations), "what fails"),
+            PATH,
+            NTH,
+            default("times", Shape::Count(1, 1 << 32), "1", "how many in a row"),
+        ],
+    },
+    Section {
+        name: "full-disk",
+        about: "no space is left on a disk",
+        keys: &[ID, AT, FOR, KIND, TARGET, default("room", Shape::Size, "\"0B\"", "what still fits")],
+    },
+    Section {
+        name: "bit-rot",
+        about: "bits turn in sectors of logs that are on the medium; found when read",
+        keys: &[ID, AT, FOR, KIND, TARGET, default("flips", Shape::Count(1, 1000), "1", "how many bits")],
+    },
+    Section {
+        name: "wipe-disk",
+        about: "killed, and started after `for` with an empty disk",
+        keys: &[ID, AT, FOR, KIND, TARGET],
+    },
+    Section {
+        name: "clock-jump",
+        about: "the wall clock is off for `for`, then right again",
+        keys: &[
+            ID,
+            AT,
+            FOR,
+            KIND,
+            TARGET,
+            required("by", Shape::Duration, "how far ahead it is"),
+            default("back", Shape::Flag, "false", "behind instead of ahead"),
+        ],
+    },
+    Section {
+        name: "clock-skew",
+        about: "the monotonic clock runs too fast",
+        keys: &[
+            ID,
+            AT,
+            FOR,
+            KIND,
+            TARGET,
+            required("ppm", Shape::Count(1, 800_000), "how much, in parts per million"),
+            default("slow", Shape::Flag, "false", "too slow instead"),
+        ],
     },
     Section {
         name: "pause",
@@ -385,6 +464,10 @@ pub const FAULTS: &[Section] = &[
 
 /// Groups of a split at most: with the servers in no group they are one more.
 pub const GROUPS_MAX: usize = 3;
+
+fn disk_operations() -> Vec<&'static str> {
+    DiskOperation::ALL.iter().map(|operation| operation.name()).collect()
+}
 
 /// Names of the kinds.
 #[must_use]

@@ -19,13 +19,18 @@ use super::units;
 
 /// How settings are written.
 pub const FORMS: &str = "cluster.brokers, cluster.drift_ppm_max, cluster.config.PROPERTY, topics.NAME.partitions, topics.NAME.replicas, \
-topics.NAME.config.PROPERTY, producers.NAME.every, producers.NAME.value_size, producers.NAME.keys, producers.NAME.config.PROPERTY, \
+topics.NAME.config.PROPERTY, producers.count, consumers.count (the first so many of those listed), producers.NAME.every, producers.NAME.value_size, producers.NAME.keys, producers.NAME.config.PROPERTY, \
 consumers.NAME.every, consumers.NAME.config.PROPERTY, network.latency, network.jitter, network.tail_one_in, network.tail, \
 network.split_one_in, network.bandwidth, disk.sync, disk.jitter, disk.harsh; NAME may be `each`, then each one draws for itself; \"A + B\" = [\"1 + 2\"] \
 draws two together; \"19 * all\" weighs 19 times";
 
 /// Largest value that a producer writes.
 pub const VALUE_BYTES_MAX: u32 = 1 << 20;
+
+/// How many of the clients listed take part.
+const PRODUCERS: &str = "producers.count";
+/// The same for readers.
+const CONSUMERS: &str = "consumers.count";
 
 /// Joins settings that are drawn together, and their values.
 const TOGETHER: &str = " + ";
@@ -83,8 +88,25 @@ pub fn apply(scenario: &mut Scenario, chance: Chance) {
             }
         }
     }
+    // Everybody has drawn for himself, taking part or not, so the draws of one do not depend on how many there are.
+    for (setting, values) in &swarm {
+        count_clients(scenario, setting, values, chance);
+    }
     let brokers = scenario.cluster.brokers;
     scenario.topics.iter_mut().for_each(|topic| topic.replicas = topic.replicas.min(brokers));
+}
+
+fn count_clients(scenario: &mut Scenario, setting: &str, values: &[String], chance: Chance) {
+    if ![PRODUCERS, CONSUMERS].contains(&setting) {
+        return;
+    }
+    let draw = Draw::read(setting, values).expect("checked when the file was read");
+    let chosen = draw.choose(chance.about(setting));
+    let count = chosen.first().and_then(|value| value.parse().ok()).expect("checked when the file was read");
+    match setting {
+        PRODUCERS => scenario.producers.truncate(count),
+        _ => scenario.consumers.truncate(count),
+    }
 }
 
 /// Who draws: one for all, or each of the named things for itself.
@@ -150,6 +172,14 @@ pub fn set(scenario: &mut Scenario, setting: &str, value: &str) -> Result<(), St
         ["topics", name, what] => {
             let topic = scenario.topics.iter_mut().find(|topic| topic.name == name);
             set_topic(topic.ok_or_else(|| unknown(setting))?, setting, what, value)?;
+        }
+        ["producers", "count"] => {
+            let listed = u32::try_from(scenario.producers.len()).unwrap_or(u32::MAX);
+            number(setting, value, 0, listed)?;
+        }
+        ["consumers", "count"] => {
+            let listed = u32::try_from(scenario.consumers.len()).unwrap_or(u32::MAX);
+            number(setting, value, 0, listed)?;
         }
         ["producers", name, what] => {
             let producer = scenario.producers.iter_mut().find(|producer| producer.name == name);

@@ -83,6 +83,14 @@ impl FaultKind {
             FaultKind::Crash { .. } => "crash",
             FaultKind::PowerLoss { .. } => "power-loss",
             FaultKind::PowerLossAtOperation { .. } => "power-loss-at-operation",
+            FaultKind::CrashLoop { .. } => "crash-loop",
+            FaultKind::FailedSync { .. } => "failed-sync",
+            FaultKind::IoError { .. } => "io-error",
+            FaultKind::FullDisk { .. } => "full-disk",
+            FaultKind::BitRot { .. } => "bit-rot",
+            FaultKind::WipeDisk { .. } => "wipe-disk",
+            FaultKind::ClockJump { .. } => "clock-jump",
+            FaultKind::ClockSkew { .. } => "clock-skew",
             FaultKind::Pause { .. } => "pause",
             FaultKind::Restart { .. } => "restart",
             FaultKind::Isolate { .. } => "isolate",
@@ -107,7 +115,15 @@ impl FaultKind {
     #[must_use]
     pub fn targets(&self) -> Vec<(&'static str, &Target)> {
         match self {
-            FaultKind::Crash { target }
+            FaultKind::CrashLoop { target, .. }
+            | FaultKind::FailedSync { target, .. }
+            | FaultKind::IoError { target, .. }
+            | FaultKind::FullDisk { target, .. }
+            | FaultKind::BitRot { target, .. }
+            | FaultKind::WipeDisk { target }
+            | FaultKind::ClockJump { target, .. }
+            | FaultKind::ClockSkew { target, .. }
+            | FaultKind::Crash { target }
             | FaultKind::PowerLoss { target }
             | FaultKind::PowerLossAtOperation { target, .. }
             | FaultKind::Pause { target }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::model::{Chaos, Fate, Fault, FaultKind, Frames, Producer, Scenario, Target};
+use super::model::{Chaos, Expect, Fate, Fault, FaultKind, Frames, Producer, Scenario, Target};
 use super::units::size_text;
 
 /// Writes a scenario or plan.
@@ -23,11 +23,13 @@ pub fn to_toml(scenario: &Scenario) -> String {
     if !scenario.must_exercise.is_empty() {
         line(format!("must_exercise = {}", list(&scenario.must_exercise)));
     }
-    if !scenario.expect.verdicts.is_empty() || !scenario.expect.facts.is_empty() {
+    if scenario.expect != Expect::default() {
         let verdicts =
             if scenario.expect.verdicts.is_empty() { vec!["PASS".to_string()] } else { scenario.expect.verdicts.clone() };
         let facts = inline(scenario.expect.facts.iter().map(|(name, count)| (name.as_str(), count.to_string())));
-        line(format!("expect = {{ verdict = {}, facts = {facts} }}", list(&verdicts)));
+        let never = &scenario.expect.never;
+        let never = if never.is_empty() { String::new() } else { format!(", never = {}", list(never)) };
+        line(format!("expect = {{ verdict = {}, facts = {facts}{never} }}", list(&verdicts)));
     }
     if let Some(mutant) = &scenario.mutant {
         line(format!("mutant = {}", quoted(mutant)));
@@ -40,7 +42,8 @@ pub fn to_toml(scenario: &Scenario) -> String {
         "network = {{ latency = \"{}\", jitter = \"{}\", tail_one_in = {}, tail = \"{}\", split_one_in = {}{bandwidth} }}",
         network.latency, network.jitter, network.tail_one_in, network.tail, network.split_one_in
     ));
-    line(format!("disk = {{ sync = \"{}\", jitter = \"{}\", harsh = {} }}", disk.sync, disk.jitter, disk.harsh));
+    let capacity = disk.capacity.map(|bytes| format!(", capacity = \"{}\"", size_text(bytes))).unwrap_or_default();
+    line(format!("disk = {{ sync = \"{}\", jitter = \"{}\", harsh = {}{capacity} }}", disk.sync, disk.jitter, disk.harsh));
     clients(&mut out, scenario);
     scenario.faults.iter().for_each(|one| fault(&mut out, one));
     if let Some(profile) = &scenario.chaos {
@@ -85,6 +88,7 @@ fn fault(out: &mut String, fault: &Fault) {
         | FaultKind::Restart { target }
         | FaultKind::StuckDisk { target }
         | FaultKind::ElectPreferred { target }
+        | FaultKind::WipeDisk { target }
         | FaultKind::Bridge { target }
         | FaultKind::StaleMetadata { target, by: None } => {
             let _ = writeln!(out, "target = \"{target}\"");
@@ -94,6 +98,29 @@ fn fault(out: &mut String, fault: &Fault) {
         }
         FaultKind::PowerLossAtOperation { target, nth } => {
             let _ = writeln!(out, "target = \"{target}\"\nnth = {nth}");
+        }
+        FaultKind::CrashLoop { target, times, every } => {
+            let _ = writeln!(out, "target = \"{target}\"\ntimes = {times}\nevery = \"{every}\"");
+        }
+        FaultKind::FailedSync { target, path, nth } => {
+            let _ = writeln!(out, "target = \"{target}\"\npath = {}\nnth = {nth}", quoted(path));
+        }
+        FaultKind::IoError { target, operation, path, nth, times } => {
+            let (operation, path) = (operation.name(), quoted(path));
+            let _ = writeln!(out, "target = \"{target}\"\noperation = \"{operation}\"\npath = {path}");
+            let _ = writeln!(out, "nth = {nth}\ntimes = {times}");
+        }
+        FaultKind::FullDisk { target, room } => {
+            let _ = writeln!(out, "target = \"{target}\"\nroom = \"{}\"", size_text(*room));
+        }
+        FaultKind::BitRot { target, flips } => {
+            let _ = writeln!(out, "target = \"{target}\"\nflips = {flips}");
+        }
+        FaultKind::ClockJump { target, by, back } => {
+            let _ = writeln!(out, "target = \"{target}\"\nby = \"{by}\"\nback = {back}");
+        }
+        FaultKind::ClockSkew { target, ppm, slow } => {
+            let _ = writeln!(out, "target = \"{target}\"\nppm = {ppm}\nslow = {slow}");
         }
         FaultKind::Isolate { target, except_clients } => {
             let _ = writeln!(out, "target = \"{target}\"\nexcept_clients = {except_clients}");
@@ -154,6 +181,9 @@ fn targets(targets: &[Target]) -> String {
 fn chaos(out: &mut String, chaos: &Chaos) {
     let _ = writeln!(out, "\n[chaos]\nkinds = {}", list(&chaos.kinds));
     let _ = writeln!(out, "faults = [{}, {}]", chaos.faults.0, chaos.faults.1);
+    if !chaos.at_most.is_empty() {
+        let _ = writeln!(out, "at_most = {}", inline(chaos.at_most.iter().map(|(kind, most)| (kind.as_str(), most.to_string()))));
+    }
     let _ = writeln!(out, "lasts = [\"{}\", \"{}\"]", chaos.lasts.0, chaos.lasts.1);
     if !chaos.swarm.is_empty() {
         out.push_str("\n[chaos.swarm]\n");

@@ -30,10 +30,12 @@ impl World {
             return;
         }
         let disk = &self.nodes[usize::from(node)].disk;
-        let visible = disk.visible_where(is_of_interest);
+        // Rot is latent: a copy is lost when the broker meets it and gives it up, and then the broker says so.
+        let visible = disk.visible_as_written(is_of_interest);
         let (starts, visible) = (log_starts(&visible), by_directory(visible));
-        let durable = by_directory(disk.durable_where(is_segment));
-        let notes = Notes::of(disk.durable_where(small_files::is_of_interest), disk.visible_where(small_files::is_cut_mark));
+        let durable = by_directory(disk.durable_as_written(is_segment));
+        let notes =
+            Notes::of(disk.durable_as_written(small_files::is_of_interest), disk.visible_as_written(small_files::is_cut_mark));
         for (directory, files) in visible {
             let Some(partition) = self.partition_of(node, &directory, &files) else { continue };
             let start = starts.get(&directory).copied().unwrap_or(Offset::ZERO);

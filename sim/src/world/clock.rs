@@ -2,8 +2,11 @@
 //!
 //! ```text
 //!   monotonic   starts anywhere at boot, runs a little too fast or too slow for as long as the kernel lives
-//!   wall        a real date, off by a constant; only timestamps in records are made of it
+//!   wall        a real date, off by a constant; timestamps in records are made of it
 //! ```
+//!
+//! Faults make it worse: a wall clock jumps, forwards or backwards ([`NodeClock::jump`]), a monotonic clock runs at another rate for a while
+//! ([`NodeClock::race`]); it never jumps.
 //!
 //! Actors see only these. Their deadlines are moments of the monotonic clock and have to be turned into moments of the world,
 //! rounded up, so that nobody is ever woken before his own clock shows the deadline.
@@ -20,13 +23,18 @@ const SKEW_MS_MAX: u64 = 400;
 /// The monotonic clock shows no more than this at boot.
 const FIRST_READING_NS_MAX: u64 = 1_000_000_000_000;
 const MILLION: i128 = 1_000_000;
+/// No clock runs faster or slower than this, whatever faults add up to.
+const DRIFT_PPM_MAX: i64 = 900_000;
 
 /// The clocks of one node, for one life of its kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeClock {
     booted: Time,
     first_reading: u64,
+    /// Of this crystal.
     drift_ppm: i64,
+    /// What faults add to it.
+    race_ppm: i64,
     skew_ms: i64,
 }
 
@@ -42,8 +50,24 @@ impl NodeClock {
             booted: now,
             first_reading,
             drift_ppm: drift.cast_signed() - i64::from(drift_ppm_max),
+            race_ppm: 0,
             skew_ms: skew.cast_signed() - SKEW_MS_MAX.cast_signed(),
         }
+    }
+
+    /// From now on the wall clock is off by so much more.
+    pub fn jump(&mut self, by_ms: i64) {
+        self.skew_ms = self.skew_ms.saturating_add(by_ms);
+    }
+
+    /// From now on the monotonic clock runs so much faster (slower, if negative) than its crystal; what it shows does not jump.
+    pub fn race(&mut self, ppm: i64, now: Time) {
+        let before = self.now(now);
+        (self.first_reading, self.booted, self.race_ppm) = (before.mono.0, now, ppm);
+    }
+
+    fn rate_ppm(&self) -> i64 {
+        self.drift_ppm.saturating_add(self.race_ppm).clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX)
     }
 
     /// What both clocks show at this moment of the world.
@@ -57,7 +81,7 @@ impl NodeClock {
     #[must_use]
     pub fn local(&self, world: Time) -> Time {
         let elapsed = world.since(self.booted).0;
-        let drifted = (i128::from(elapsed) * i128::from(self.drift_ppm)).div_euclid(MILLION);
+        let drifted = (i128::from(elapsed) * i128::from(self.rate_ppm())).div_euclid(MILLION);
         Time(self.first_reading + u64::try_from(i128::from(elapsed) + drifted).expect("drift is far below a million ppm"))
     }
 
@@ -68,7 +92,7 @@ impl NodeClock {
             return not_before;
         }
         let wanted = i128::from(local.0 - self.first_reading);
-        let elapsed = (wanted * MILLION).div_euclid(MILLION + i128::from(self.drift_ppm));
+        let elapsed = (wanted * MILLION).div_euclid(MILLION + i128::from(self.rate_ppm()));
         let mut world = Time(self.booted.0.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))).max(not_before);
         while world.0 < u64::MAX && self.local(world) < local {
             world.0 += 1;
@@ -82,7 +106,7 @@ mod tests {
     use super::*;
 
     fn clock(drift_ppm: i64) -> NodeClock {
-        NodeClock { booted: Time(5_000), first_reading: 777, drift_ppm, skew_ms: 0 }
+        NodeClock { booted: Time(5_000), first_reading: 777, drift_ppm, race_ppm: 0, skew_ms: 0 }
     }
 
     #[test]
@@ -107,6 +131,36 @@ mod tests {
     #[test]
     fn a_past_deadline_means_now() {
         assert_eq!(clock(3).world(Time::ZERO, Time(123_456)), Time(123_456));
+    }
+
+    #[test]
+    fn a_racing_clock_goes_on_from_what_it_shows() {
+        let mut clock = clock(0);
+        let second = Time(1_000_000_000);
+        let before = clock.now(second).mono;
+        clock.race(500_000, second);
+        assert_eq!(clock.now(second).mono, before);
+        assert_eq!(clock.local(Time(3 * second.0)).0 - before.0, 3 * second.0);
+        clock.race(-500_000, Time(3 * second.0));
+        assert_eq!(clock.local(Time(5 * second.0)).0 - before.0, 4 * second.0);
+        let deadline = Time(before.0 + 5 * second.0);
+        assert!(clock.local(clock.world(deadline, Time(5 * second.0))) >= deadline);
+    }
+
+    #[test]
+    fn rates_that_add_up_never_stop_a_clock() {
+        let mut clock = clock(-5_000);
+        clock.race(-3_000_000, Time(5_000));
+        assert!(clock.local(Time(1_000_000_000)) > clock.local(Time(5_000)));
+    }
+
+    #[test]
+    fn only_the_wall_clock_jumps() {
+        let mut clock = clock(0);
+        let before = clock.now(Time(9_000));
+        clock.jump(-3_600_000);
+        let after = clock.now(Time(9_000));
+        assert_eq!((after.mono, after.wall.0), (before.mono, before.wall.0 - 3_600_000));
     }
 
     #[test]

@@ -61,6 +61,8 @@ impl World {
         let state = self.node(node);
         state.boots += 1;
         state.clock = NodeClock::boot(chance, node, state.boots, drift, now);
+        state.clock.jump(state.wall_off_ms);
+        state.clock.race(state.race_ppm, now);
         self.fabric.power_on(host(node), now);
     }
 
@@ -182,6 +184,7 @@ impl World {
         let process = state.process.take().expect("there is a process to end");
         self.engine.kill(state.engine);
         state.pauses = 0;
+        state.gave_up = None;
         let stopping = state.stopping.take();
         let disarmed = state.armed.take();
         for socket in process.into_sockets() {

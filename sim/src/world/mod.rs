@@ -10,6 +10,7 @@
 //!   process     connections, frames, tickets of one life         rim: what a step wanted is done
 //!   life        start, stop, crash, power loss, pause            devices: disk operations that take time
 //!   fault       the plan's faults, targets resolved when they fire
+//!   supervisor  starts a broker again that has given up
 //!   phases      boot, fault phase, settle                        cast: who takes part
 //!   tap, audit  what frames promise, what disks hold             journal: numbers, hashes and judges every event
 //!   chance      every choice is a hash of what it is about       clock: drift and skew
@@ -47,6 +48,7 @@ pub mod pump;
 pub mod rim;
 pub mod small_files;
 pub mod state;
+pub mod supervisor;
 pub mod tap;
 #[cfg(test)]
 mod tests;

@@ -163,8 +163,9 @@ impl World {
         let all: Vec<TopicPartition> = all.collect();
         for node in 0..number(self.nodes.len()) {
             if let Driver::Laboratory(laboratory) = &mut self.drivers[usize::from(node)]
-                && !laboratory.has_begun()
+                && (!laboratory.has_begun() || laboratory.is_done())
             {
+                // Done and yet not enough: a request of a writer who had given it up long ago came after all.
                 let wish = laboratory.begin(all.clone());
                 self.act(node, wish);
             }

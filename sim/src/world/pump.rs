@@ -56,6 +56,8 @@ impl World {
             Due::FaultEnds(fault) => self.end_fault(fault),
             Due::FaultTurns(fault) => self.turn_fault(fault),
             Due::Drive { node } => self.drive(node),
+            Due::CrashAgain(fault) => self.crash_again(fault),
+            Due::Supervise { node, life, event } => self.supervise(node, life, event),
             Due::Grace { node, life } => self.on_grace(node, life),
             Due::Look => self.look(),
         }
@@ -106,7 +108,7 @@ impl World {
     }
 
     /// Sets the alarm for the process's deadline. One alarm per node; a later deadline lets the earlier alarm stand.
-    fn set_alarm(&mut self, node: u16) {
+    pub(super) fn set_alarm(&mut self, node: u16) {
         let now = self.now;
         let state = self.node(node);
         let (clock, life) = (state.clock, state.life);
@@ -192,6 +194,7 @@ impl World {
         for action in actions.drain(..) {
             self.carry_out(node, action, cause);
         }
+        self.end_if_given_up(node);
     }
 
     /// Turns what is to be told into an event for the actor, and takes it down. `None` if there is nothing to tell after all.

@@ -36,7 +36,8 @@ impl World {
             Action::Fact(fact) => {
                 self.directory.learn(&fact);
                 let started = matches!(fact, brokerlab::fact::Fact::BrokerStarted { .. });
-                let id = self.note(Some(node), cause, EventId::NONE, What::Fact(fact));
+                let id = self.note(Some(node), cause, EventId::NONE, What::Fact(fact.clone()));
+                self.note_failure(node, &fact, id);
                 if started {
                     self.audit(node, brokerlab_reports::event::AuditMoment::AfterRecovery, id);
                 }

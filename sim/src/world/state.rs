@@ -51,6 +51,17 @@ pub enum Due {
         /// Whose.
         node: u16,
     },
+    /// A crash loop comes to its next crash.
+    CrashAgain(usize),
+    /// The supervisor looks after a process that has given up.
+    Supervise {
+        /// Whose.
+        node: u16,
+        /// The life that ended.
+        life: u32,
+        /// The event in which it gave up.
+        event: EventId,
+    },
     /// A node that was told to stop has had long enough.
     Grace {
         /// Which.
@@ -94,6 +105,14 @@ pub struct Node {
     pub stopping: Option<usize>,
     /// The fault that takes its power at some disk operation, until it does.
     pub armed: Option<usize>,
+    /// The event in which its process said that it can do no more, until that is acted upon.
+    pub gave_up: Option<EventId>,
+    /// How often that has happened.
+    pub failures: u64,
+    /// What faults add to its wall clock at the moment, over all boots.
+    pub wall_off_ms: i64,
+    /// What faults add to the rate of its monotonic clock at the moment, over all boots.
+    pub race_ppm: i64,
 }
 
 /// What the world remembers of one connection: who holds its ends, and what the frames under way are.
@@ -279,6 +298,10 @@ impl Node {
             outages: 0,
             stopping: None,
             armed: None,
+            gave_up: None,
+            failures: 0,
+            wall_off_ms: 0,
+            race_ppm: 0,
         }
     }
 }

@@ -103,6 +103,8 @@ impl Ghost {
             self.nodes[node].started = true;
         }
         if let Fact::BrokerRegistered { broker_epoch, .. } = fact {
+            // Its recovery is over, also if there was nothing left to recover.
+            self.nodes[node].disk_struck = false;
             (self.nodes[node].registered, self.nodes[node].broker_epoch) = (true, *broker_epoch);
             return Some(Change::Registered { node });
         }
@@ -155,7 +157,8 @@ impl Ghost {
             shadow.open(*log_start, *log_end, *high_watermark);
         }
         if let Fact::LogRemoved { .. } = fact {
-            *shadow = super::Shadow::default();
+            let life = &self.nodes[node];
+            shadow.remove(life.rotten || life.cache_lies || life.disk_struck);
         }
         None
     }

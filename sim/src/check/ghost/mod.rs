@@ -113,6 +113,10 @@ pub struct NodeLife {
     pub applied: Offset,
     /// Faults that freeze it or hold up its disk at the moment, and the event at which the last one ended.
     pub held: (u32, EventId),
+    /// Whether a sync of its failed since it last lost power.
+    pub cache_lies: bool,
+    /// Whether bits of its logs have turned.
+    pub rotten: bool,
 }
 
 /// A topic as the controller created it.
@@ -231,6 +235,8 @@ impl Ghost {
                 started: false,
                 applied: Offset::ZERO,
                 held: (0, EventId::NONE),
+                cache_lies: false,
+                rotten: false,
             }
         });
         Ghost {

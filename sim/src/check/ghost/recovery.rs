@@ -17,8 +17,16 @@ use super::replica::{Role, Shadow};
 use super::{Ghost, NodeLife, Partition};
 use crate::check::chain::{Chain, Link};
 
-/// Kinds of faults that destroy what was durable.
-const DISK_FAULTS: [&str; 6] = ["wipe-disk", "replace-disk", "swap-disk", "bit-rot", "misdirected-write", "failed-sync"];
+/// Kinds of faults that destroy what was durable, and for how long what the broker says of its disk cannot be held against it.
+///
+/// ```text
+///   wipe-disk      until the next recovery
+///   failed-sync    until the next loss of power: what the cache still shows is not on the medium, whatever later syncs say
+///   bit-rot        for ever: it is found when it is read
+/// ```
+const WIPE: &str = "wipe-disk";
+const FAILED_SYNC: &str = "failed-sync";
+const BIT_ROT: &str = "bit-rot";
 
 /// What ended a life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,11 +101,17 @@ impl Ghost {
                 self.tally.power_losses += 1;
                 return self.end_life(node, Ending::Power);
             }
-            (WorldFact::FaultBegan { kind, nodes, .. }, _) if DISK_FAULTS.contains(&&**kind) => {
+            (WorldFact::FaultBegan { kind, nodes, .. }, _) => {
                 nodes.iter().for_each(|node| {
                     if let Some(struck) = self.nodes.get_mut(usize::from(node.0)) {
-                        struck.disk_struck = true;
+                        struck.disk_struck |= &**kind == WIPE;
+                        struck.cache_lies |= &**kind == FAILED_SYNC;
+                        struck.rotten |= &**kind == BIT_ROT;
                     }
+                    // It may strike between two lives.
+                    let shadows = self.partitions.iter_mut().filter_map(|p| p.shadows.get_mut(usize::from(node.0)));
+                    let downfalls = shadows.filter_map(|shadow| shadow.downfall.as_mut());
+                    downfalls.for_each(|downfall| downfall.disk_struck |= [WIPE, BIT_ROT].contains(&&**kind));
                 });
             }
             (WorldFact::SettleBegan, _) => return Some(Change::SettleBegan),
@@ -129,6 +143,8 @@ impl Ghost {
     fn end_life(&mut self, node: usize, ending: Ending) -> Option<Change<'static>> {
         let life = &mut self.nodes[node];
         (life.up, life.registered) = (false, false);
+        life.disk_struck |= life.cache_lies || life.rotten;
+        life.cache_lies &= ending != Ending::Power;
         let (disk_struck, broker) = (life.disk_struck, life.broker);
         for p in &mut self.partitions {
             p.shadows[node].fall(ending, disk_struck);
@@ -204,6 +220,15 @@ impl Shadow {
         self.downfall = Some(Box::new(downfall));
     }
 
+    /// The broker has given up its log. What it could not read any more a fault has taken from it.
+    pub(super) fn remove(&mut self, struck: bool) {
+        let former = std::mem::take(self);
+        if struck {
+            self.destroyed = former.destroyed;
+            self.note_destroyed(&former.log, &Chain::default());
+        }
+    }
+
     /// The broker says where its log ends. Until the audit confirms it, that is believed where it says less.
     pub(super) fn open(&mut self, start: Offset, end: Offset, high_watermark: Offset) {
         if !self.present {
@@ -215,7 +240,7 @@ impl Shadow {
         if let Some(downfall) = &mut self.downfall {
             downfall.claimed_end = Some(end);
             // Nothing was there to be audited: the directory itself did not survive.
-            if downfall.survived.is_none() && downfall.ending == Ending::Power {
+            if downfall.survived.is_none() && (downfall.ending == Ending::Power || downfall.disk_struck) {
                 let former = downfall.log.clone();
                 let left = self.log.clone();
                 self.lossy |= left.end() < former.end();
@@ -324,8 +349,9 @@ impl Shadow {
     fn account_for(&mut self, downfall: &Downfall, struck: bool) {
         let by_fault = struck || downfall.ending == Ending::Power;
         match downfall.survived {
-            Some(survived) if self.agreed < survived => self.given_up.push((self.agreed, survived)),
-            None if by_fault => {
+            Some(survived) if self.agreed < survived && !struck => self.given_up.push((self.agreed, survived)),
+            Some(survived) if self.agreed >= survived => {}
+            Some(_) | None if by_fault => {
                 let left = self.log.clone();
                 self.note_destroyed(&downfall.log, &left);
             }

@@ -8,6 +8,7 @@
 //!   targets    whom it strikes                  processes    crash, power loss, pause, restart
 //!   disks      what a device does to its node   links        what the network does; maps: cuts of many links at once
 //!   requests   what is asked of the cluster
+//!   hardware   disks that fail, clocks that are wrong
 //! ```
 
 use std::sync::Arc;
@@ -18,8 +19,10 @@ use brokerlab_reports::event::{EventId, NodeId, WorldFact};
 use super::phases::Phase;
 use super::state::{Due, World};
 use crate::scenario::model::FaultKind;
+use hardware::{broken, broken_sync, signed};
 
 mod disks;
+mod hardware;
 mod links;
 mod maps;
 mod processes;
@@ -33,6 +36,10 @@ pub struct Ongoing {
     pub began: EventId,
     /// It is over.
     pub ended: bool,
+    /// Whom it strikes again and again.
+    victim: Option<u16>,
+    /// How often it will strike again.
+    again: u64,
     /// What its end takes back.
     undo: Vec<Undo>,
     /// Directions that it cuts and heals in turn.
@@ -45,6 +52,7 @@ enum Undo {
     Link(links::Undo),
     Process(processes::Undo),
     Disk(disks::Undo),
+    Hardware(hardware::Undo),
 }
 
 impl World {
@@ -76,10 +84,14 @@ impl World {
         if ongoing.ended || ongoing.began == EventId::NONE {
             return;
         }
+        if ongoing.again > 0 && matches!(self.phase, Phase::Faults { .. }) {
+            return self.recur(fault);
+        }
         ongoing.ended = true;
-        let (began, undo) = (ongoing.began, std::mem::take(&mut ongoing.undo));
+        let began = ongoing.began;
         let id = Arc::from(self.plan.faults[fault].id.as_str());
         let ended = self.note_world(None, began, WorldFact::FaultEnded { fault: id });
+        let undo = std::mem::take(&mut self.faults[fault].undo);
         self.mend(fault, undo, ended);
     }
 
@@ -89,6 +101,7 @@ impl World {
                 Undo::Link(undo) => self.mend_link(fault, undo),
                 Undo::Process(undo) => self.revive(fault, undo, ended),
                 Undo::Disk(undo) => self.mend_disk(undo),
+                Undo::Hardware(undo) => self.repair(fault, undo),
             }
         }
     }
@@ -142,6 +155,16 @@ impl World {
             }
             FaultKind::ElectPreferred { target } => self.elect_preferred(node, target, self.faults[fault].began),
             FaultKind::DeleteRecords { target, keep } => self.delete_records(node, target, *keep, self.faults[fault].began),
+            FaultKind::CrashLoop { times, .. } => self.begin_crash_loop(fault, node, *times),
+            FaultKind::FailedSync { path, nth, .. } => self.break_disk(fault, node, broken_sync(path, *nth)),
+            FaultKind::IoError { operation, path, nth, times, .. } => {
+                self.break_disk(fault, node, broken(*operation, path, *nth, *times));
+            }
+            FaultKind::FullDisk { room, .. } => self.fill_disk(fault, node, *room),
+            FaultKind::BitRot { flips, .. } => self.rot_disk(fault, node, *flips),
+            FaultKind::WipeDisk { .. } => self.wipe_disk(fault, node),
+            FaultKind::ClockJump { by, back, .. } => self.jump_clock(fault, node, signed(by.as_millis(), *back)),
+            FaultKind::ClockSkew { ppm, slow, .. } => self.skew_clock(fault, node, signed(u64::from(*ppm), *slow)),
         }
         self.schedule_return(Some(fault));
     }

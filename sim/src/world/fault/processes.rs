@@ -3,8 +3,9 @@
 use brokerlab_reports::event::EventId;
 
 use super::super::chance::key_of;
-use super::super::state::World;
+use super::super::state::{Due, World};
 use super::Undo as Owed;
+use crate::scenario::model::FaultKind;
 
 /// What the end of such a fault takes back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +42,32 @@ impl World {
         self.crash(node, self.faults[fault].began);
     }
 
+    pub(super) fn begin_crash_loop(&mut self, fault: usize, node: u16, times: u64) {
+        let ongoing = &mut self.faults[fault];
+        (ongoing.victim, ongoing.again) = (Some(node), times.saturating_sub(1));
+        self.kill_process(fault, node);
+    }
+
+    /// A crash loop starts its victim, to kill it again later.
+    pub(super) fn recur(&mut self, fault: usize) {
+        let FaultKind::CrashLoop { every, .. } = self.plan.faults[fault].kind else { return };
+        let undo = std::mem::take(&mut self.faults[fault].undo);
+        self.mend(fault, undo, self.faults[fault].began);
+        self.faults[fault].again -= 1;
+        self.heap.push(self.now.plus(every), Due::CrashAgain(fault));
+    }
+
+    /// A crash loop comes to its next crash.
+    pub fn crash_again(&mut self, fault: usize) {
+        let ongoing = &self.faults[fault];
+        let Some(node) = ongoing.victim.filter(|_| !ongoing.ended) else { return };
+        // If something else keeps it down already, that counts.
+        if self.node(node).process.is_some() {
+            self.kill_process(fault, node);
+        }
+        self.schedule_return(Some(fault));
+    }
+
     pub(super) fn stop_in_order(&mut self, fault: usize, node: u16) {
         self.keep_down(node, fault);
         self.node(node).stopping = Some(fault);
@@ -60,7 +87,7 @@ impl World {
         self.owe(fault, Undo::Disarm(node));
     }
 
-    fn keep_down(&mut self, node: u16, fault: usize) {
+    pub(super) fn keep_down(&mut self, node: u16, fault: usize) {
         self.node(node).outages += 1;
         self.owe(fault, Undo::Start(node));
     }
@@ -81,7 +108,8 @@ impl World {
                 let state = self.node(node);
                 state.outages -= 1;
                 if state.outages == 0 && state.process.is_none() {
-                    let reason = key_of(&self.plan.faults[fault].id);
+                    // Each round of a crash loop gives birth to another life.
+                    let reason = key_of(&self.plan.faults[fault].id).wrapping_add(self.faults[fault].again);
                     self.start(node, reason, ended);
                 }
             }

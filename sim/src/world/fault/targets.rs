@@ -12,6 +12,7 @@ impl World {
     pub(super) fn victims(&self, fault: usize, kind: &FaultKind) -> Result<Vec<u16>, String> {
         match kind {
             FaultKind::Crash { target }
+            | FaultKind::CrashLoop { target, .. }
             | FaultKind::PowerLossAtOperation { target, .. }
             | FaultKind::Pause { target }
             | FaultKind::Restart { target } => {
@@ -43,6 +44,17 @@ impl World {
                 Ok(vec![self.resolve(fault, target, None)?])
             }
             FaultKind::ElectPreferred { .. } | FaultKind::DeleteRecords { .. } => Ok(vec![self.admin()?]),
+            FaultKind::FailedSync { target, .. }
+            | FaultKind::IoError { target, .. }
+            | FaultKind::FullDisk { target, .. }
+            | FaultKind::BitRot { target, .. }
+            | FaultKind::WipeDisk { target }
+            | FaultKind::ClockJump { target, .. }
+            | FaultKind::ClockSkew { target, .. } => {
+                let node = self.resolve(fault, target, None)?;
+                self.may_break(kind, node)?;
+                Ok(vec![node])
+            }
             FaultKind::StaleMetadata { target, .. } => {
                 let node = self.resolve(fault, target, None)?;
                 let controller = self.resolve(fault, &Target::Controller, None)?;
