@@ -11,6 +11,7 @@
 
 pub mod chance;
 pub mod expand;
+mod fault_reference;
 pub mod model;
 mod parse;
 pub mod problem;
