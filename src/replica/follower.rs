@@ -11,6 +11,10 @@
 //! that epoch, it cuts at the smaller of the two ends. If it has only older ones, it cuts to the end of its newest older one and asks again:
 //! each round goes down by at least one epoch, until both agree (KIP-279). Such an answer is used for nothing else (KAFKA-14704).
 //!
+//! If the leader's log starts where the common part would end, retention has taken everything by which the two could be compared. Then the
+//! follower keeps nothing and begins anew at the leader's start: what it holds below may be another past, and would only wait for a power
+//! loss to come back. (Kafka keeps it until its own log start has followed.)
+//!
 //! An answer counts only if the replica still stands where it stood when it asked: same epoch, same log end. Everything else was overtaken.
 //!
 //! After a truncation nothing is appended until the cut is on the medium. Else a power loss could bring cut batches back behind newer ones.
@@ -82,6 +86,10 @@ impl Replica {
             Some(_) | None => {}
         }
         match (answer.error, answer.diverging) {
+            // All that the logs may have in common the leader has given up, so nothing of ours was ever compared with it.
+            (ErrorCode::NONE, Some((_, end))) if end <= answer.log_start && self.log.log_start() < end => {
+                self.begin_anew(answer.log_start, disk, out)
+            }
             (ErrorCode::NONE, Some((epoch, end))) => self.on_diverging(epoch, end, disk, out),
             (ErrorCode::NONE, None) => self.on_records(answer, disk, out),
             (ErrorCode::OFFSET_OUT_OF_RANGE, _) if answer.log_start > self.log.log_end() => {

@@ -9,10 +9,8 @@
 //! its disk. The log start never passes the high watermark (D3). The *low watermark* is the smallest log start over the replicas that
 //! live: a DeleteRecords is answered when it has passed what was asked for.
 //!
-//! **Known weaknesses, Kafka's too.** A follower that begins anew at its leader's start knows nothing of the producers before it; if it leads soon
-//! after, the retry of a batch that was given up is stored again (R19). And where the leader has given up *everything* that a follower could be
-//! compared by, a diverged tail below that start goes unnoticed; the follower gives it up with the same answer, but should it lose
-//! power before its new start is on the disk, that tail comes back.
+//! **A known weakness, Kafka's too.** A follower that begins anew at its leader's start knows nothing of the producers before it; if it leads soon
+//! after, the retry of a batch that was given up is stored again (R19).
 
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;

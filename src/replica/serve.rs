@@ -183,7 +183,9 @@ impl Replica {
         let out_of_range = Fetched::refused(ErrorCode::OFFSET_OUT_OF_RANGE, self.log.log_start());
         if let Some(last_epoch) = from.last_epoch {
             let Some((epoch, end)) = self.log.epoch_end(last_epoch) else { return Some(out_of_range) };
-            if epoch < last_epoch || end < from.offset {
+            // An epoch from before all that is known here: nothing of it can be compared any more, even if the ends agree.
+            let is_forgotten = self.log.epochs().first().is_some_and(|first| last_epoch < first.epoch);
+            if epoch < last_epoch || end < from.offset || is_forgotten {
                 let diverging = Some((epoch, end));
                 return Some(Fetched { diverging, ..self.answer(Bytes::new()) });
             }

@@ -171,8 +171,9 @@ impl Content {
     fn appended_since(&self) -> Option<u64> {
         let ends = self.layers.iter().map(|layer| layer.base_length).chain([self.visible.len() as u64]);
         let is_growing = ends.clone().is_sorted();
-        let is_kept = |(sector, old): (&u64, &Box<[u8]>)| self.visible[index(sector * SECTOR)..].starts_with(old);
-        (is_growing && self.layers.iter().all(|layer| layer.shadow.iter().all(is_kept))).then(|| ends.min()).flatten()
+        let is_kept = |sector: u64, old: &[u8]| self.visible[index(sector * SECTOR)..].starts_with(old);
+        let mut shadows = self.layers.iter().flat_map(|layer| &layer.shadow);
+        (is_growing && shadows.all(|(sector, old)| is_kept(*sector, old))).then(|| ends.min()).flatten()
     }
 
     fn without_layers_from(&self, mark: u64) -> Vec<u8> {
