@@ -296,12 +296,39 @@ pub enum Fact {
         end: Offset,
     },
 
+    /// A corner was reached that only the broker can see: no state changed, and all is as it should be.
+    Reached {
+        /// Which.
+        corner: Corner,
+    },
+
     // ---- the laboratory's own ---------------------------------------------------------------------------------
     /// Hidden: a planted bug really changed a decision.
     MutantActed {
         /// Which.
         mutant: Mutant,
     },
+}
+
+/// Branches that bugs have lived in, and that nobody but the broker can see being taken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Corner {
+    /// A follower has reached the high watermark, but not the epoch start: it may not join the ISR yet.
+    ExpansionBelowEpochStart,
+    /// A producer's retry is recognised.
+    DuplicateFromWindow,
+    /// The answer to a follower's fetch was overtaken by an election or a truncation.
+    AnswerOvertaken,
+    /// A follower named an older leader epoch than the leader's.
+    FollowerFenced,
+    /// A follower named a newer leader epoch than the leader's.
+    LeaderBehindFollower,
+    /// A follower is neither within the leader's log nor comparable with it.
+    FollowerOutOfRange,
+    /// Records came for a log whose truncation is not yet durable.
+    AppendBeforeCutIsDurable,
+    /// The answer to an AlterPartition came when it was no longer waited for.
+    ProposalAnswerTooLate,
 }
 
 impl Mutant {
@@ -391,7 +418,10 @@ impl Fact {
             | Fact::IsrShrunk { partition, .. }
             | Fact::IsrExpanded { partition, .. } => Cell::Partition(*partition),
             Fact::TopicCreated { topic, .. } | Fact::TopicDeleted { topic } => Cell::Topic(*topic),
-            Fact::LogFailed { partition: None, .. } | Fact::AlterPartitionRefused { .. } | Fact::MutantActed { .. } => {
+            Fact::LogFailed { partition: None, .. }
+            | Fact::AlterPartitionRefused { .. }
+            | Fact::Reached { .. }
+            | Fact::MutantActed { .. } => {
                 return None;
             }
         })
@@ -450,6 +480,7 @@ impl Fact {
             Fact::IsrExpanded { .. } => "IsrExpanded",
             Fact::AlterPartitionRefused { .. } => "AlterPartitionRefused",
             Fact::MetadataCommitted { .. } => "MetadataCommitted",
+            Fact::Reached { .. } => "Reached",
             Fact::MutantActed { .. } => "MutantActed",
         }
     }

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod matrix;
 #[cfg(madsim)]
 pub mod network;
+pub mod reach;
 pub mod scenario;
 pub mod selftest;
 pub mod sweep;

@@ -23,7 +23,7 @@ use bytes::Bytes;
 
 use crate::actor::Outbox;
 use crate::disk::Disk;
-use crate::fact::{Fact, TruncationReason};
+use crate::fact::{Corner, Fact, TruncationReason};
 use crate::log::AppendError;
 use crate::mutant::Mutant;
 use crate::types::{BrokerId, LeaderEpoch, Offset};
@@ -82,7 +82,10 @@ impl Replica {
     pub fn on_fetched(&mut self, asked: &FetchFrom, answer: &Answer, disk: &mut dyn Disk, out: &mut Outbox) -> Verdict {
         match self.next_fetch() {
             Some((_, present)) if present == *asked => {}
-            Some(_) | None if !self.obeys_overtaken(asked, answer, out) => return Verdict::Overtaken,
+            Some(_) | None if !self.obeys_overtaken(asked, answer, out) => {
+                out.fact(Fact::Reached { corner: Corner::AnswerOvertaken });
+                return Verdict::Overtaken;
+            }
             Some(_) | None => {}
         }
         match (answer.error, answer.diverging) {

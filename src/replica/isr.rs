@@ -15,7 +15,7 @@
 //! which it fetched: a broker that came back with an empty disk is another one.
 
 use crate::actor::{Now, Outbox};
-use crate::fact::Fact;
+use crate::fact::{Corner, Fact};
 use crate::mutant::Mutant;
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch};
 use crate::wire::ErrorCode;
@@ -135,6 +135,10 @@ impl Replica {
             spoiled = eligible;
         }
         if !eligible || !caught_up || leader.recovering || leader.isr.known().contains(&follower) {
+            let beyond = progress.log_end.is_some_and(|end| end >= high_watermark);
+            if eligible && beyond && !caught_up && !leader.isr.known().contains(&follower) {
+                out.fact(Fact::Reached { corner: Corner::ExpansionBelowEpochStart });
+            }
             return;
         }
         if self.mutant(Mutant::LaggingReplicaNeverRejoins) {
@@ -224,9 +228,12 @@ impl Replica {
         members: &Members,
         out: &mut Outbox,
     ) {
-        let Role::Leader(Leader { isr: Isr::Pending { committed, proposal, stage }, .. }) = &mut self.role else { return };
+        let Role::Leader(Leader { isr: Isr::Pending { committed, proposal, stage }, .. }) = &mut self.role else {
+            return out.fact(Fact::Reached { corner: Corner::ProposalAnswerTooLate });
+        };
         // The answer may cross with metadata that has moved the state on: then it speaks of the past.
         if proposal != asked {
+            out.fact(Fact::Reached { corner: Corner::ProposalAnswerTooLate });
             if !self.settings.mutants.is(Mutant::InflightFlagClearedByMetadata) {
                 return;
             }

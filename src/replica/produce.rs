@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;
-use crate::fact::Fact;
+use crate::fact::{Corner, Fact};
 use crate::log::{AppendError, Appended, AppendedBatch};
 use crate::mutant::Mutant;
 use crate::types::{LeaderEpoch, Offset, Timestamp};
@@ -67,7 +67,9 @@ impl Replica {
             Ok(appended) => appended,
             Err(error) => return Err(self.refuse(&error, disk, out)),
         };
-        if !appended.duplicate {
+        if appended.duplicate {
+            out.fact(Fact::Reached { corner: Corner::DuplicateFromWindow });
+        } else {
             self.changes.log_end = true;
             self.state_appended(&appended.batches, epoch, true, out);
             self.advance_high_watermark(now, members, out);
@@ -153,6 +155,9 @@ impl Replica {
     fn refuse(&mut self, error: &AppendError, disk: &mut dyn Disk, out: &mut Outbox) -> ErrorCode {
         if let AppendError::Log(error) = error {
             return self.note_log_error(error, disk, out);
+        }
+        if matches!(error, AppendError::TruncationPending) {
+            out.fact(Fact::Reached { corner: Corner::AppendBeforeCutIsDurable });
         }
         error.code()
     }

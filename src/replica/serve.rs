@@ -20,6 +20,7 @@ use bytes::Bytes;
 
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;
+use crate::fact::{Corner, Fact};
 use crate::mutant::Mutant;
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, Timestamp};
 use crate::wire::ErrorCode;
@@ -110,6 +111,7 @@ impl Replica {
         out: &mut Outbox,
     ) -> Fetched {
         if let Some(refused) = self.check(from, reader, out) {
+            note_refusal(&refused, reader, out);
             return refused;
         }
         let fetched = self.serve(from, reader, budget, disk, out);
@@ -308,5 +310,18 @@ impl Replica {
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
         }
         Ok(self.log.epoch_end(epoch))
+    }
+}
+
+/// A follower that is refused stands in a corner: say in which.
+fn note_refusal(refused: &Fetched, reader: Reader, out: &mut Outbox) {
+    let corner = match refused.error {
+        ErrorCode::FENCED_LEADER_EPOCH => Corner::FollowerFenced,
+        ErrorCode::UNKNOWN_LEADER_EPOCH => Corner::LeaderBehindFollower,
+        ErrorCode::OFFSET_OUT_OF_RANGE => Corner::FollowerOutOfRange,
+        _ => return,
+    };
+    if matches!(reader, Reader::Follower { .. }) {
+        out.fact(Fact::Reached { corner });
     }
 }

@@ -9,6 +9,7 @@ use brokerlab_reports::verdict::Judgement;
 #[cfg(madsim)]
 use miette::IntoDiagnostic;
 
+use crate::reach::Reached;
 use crate::scenario::Scenario;
 
 /// How a plan is to be run. None of this changes what happens.
@@ -20,6 +21,8 @@ pub struct Asked {
     pub checks: bool,
     /// Keep the notable events.
     pub timeline: bool,
+    /// Note which corners and states are reached.
+    pub reach: bool,
     /// Seed of the engine, which must not matter.
     pub madsim_seed: u64,
     /// Events at most; then somebody runs in circles, and the verdict is HANG.
@@ -28,7 +31,7 @@ pub struct Asked {
 
 impl Default for Asked {
     fn default() -> Asked {
-        Asked { record: None, checks: true, timeline: false, madsim_seed: 1, events_max: 200_000_000 }
+        Asked { record: None, checks: true, timeline: false, reach: false, madsim_seed: 1, events_max: 200_000_000 }
     }
 }
 
@@ -51,6 +54,8 @@ pub struct Outcome {
     pub facts: Vec<(String, u64)>,
     /// Names of the nodes, by number.
     pub nodes: Vec<String>,
+    /// Corners and states, if they were asked for.
+    pub reached: Reached,
     /// Notable events, if they were asked for.
     pub timeline: Vec<Event>,
 }
@@ -73,6 +78,7 @@ pub fn simulate(plan: &Scenario, asked: &Asked) -> miette::Result<Outcome> {
         record: asked.record.clone(),
         madsim_seed: asked.madsim_seed,
         timeline: asked.timeline,
+        reach: asked.reach,
         events_max: asked.events_max,
         build: build_id(),
         ..RunOptions::default()
@@ -87,6 +93,7 @@ pub fn simulate(plan: &Scenario, asked: &Asked) -> miette::Result<Outcome> {
         simulated: report.simulated,
         facts: report.counts.into_iter().map(|(name, count)| (name.to_string(), count)).collect(),
         nodes: report.nodes,
+        reached: report.reached,
         timeline: report.timeline,
     })
 }

@@ -123,6 +123,7 @@ mod tests {
             simulated: Time(5_000_000),
             facts,
             nodes: vec![],
+            reached: crate::reach::Reached::default(),
             timeline: vec![],
         }
     }

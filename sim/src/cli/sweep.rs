@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use super::machine::{cpu_seconds, now, peak_megabytes};
 use super::output::say;
 use super::{Asked, Case, Exit, evidence, laboratory, summary};
+use crate::reach::{Block, Corner, Corners, Coverage};
 use crate::scenario::{Scenario, expand};
 use crate::sweep::{Order, Progress, sweep};
 
@@ -28,6 +30,10 @@ const LISTED_MAX: usize = 25;
 const KEPT_MAX: usize = 5;
 /// A run that takes longer in real time has lost itself in a loop that no step budget sees.
 pub(super) const WATCHDOG: Duration = Duration::from_secs(600);
+/// A corner that fewer than one seed in so many has reached is worth naming.
+const RARE: u64 = 50;
+/// Rare corners that are listed.
+const RARE_LISTED_MAX: usize = 12;
 /// Between two lines of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(20);
 
@@ -62,6 +68,7 @@ struct Brought {
     frames: u64,
     exit: Exit,
     missed: Vec<String>,
+    corners: Corners,
 }
 
 /// Everything that a sweep found.
@@ -69,6 +76,7 @@ struct Found {
     scenario: Scenario,
     runs: BTreeMap<u64, Brought>,
     failures: Vec<Failure>,
+    coverage: Coverage,
     cpu: f64,
     wall: Duration,
 }
@@ -90,9 +98,10 @@ impl Sweep {
         let order = Order { seeds: self.first_seed..end, jobs, until_failure: self.until_failure };
         let (cpu, started) = (cpu_seconds(), now());
         let mut show = Shown::new(self.seeds);
+        let coverage = Mutex::new(Coverage::default());
         let runs = sweep(
             &order,
-            |seed| self.run(&scenario, seed),
+            |seed| self.run(&scenario, seed, &coverage),
             |brought| is_failure(&scenario, brought),
             |progress| show.progress(&scenario, progress),
         )?;
@@ -100,7 +109,8 @@ impl Sweep {
         show.bar.finish_and_clear();
         let failing: Vec<u64> = runs.iter().filter(|(_, one)| is_failure(&scenario, one)).map(|(seed, _)| *seed).collect();
         let failures = self.confirm(&scenario, &failing, jobs)?;
-        let found = Found { scenario, runs, failures, cpu, wall };
+        let coverage = coverage.into_inner().expect("nothing panics while holding it");
+        let found = Found { scenario, runs, failures, coverage, cpu, wall };
         if self.json {
             say!("{}", self.to_json(&found));
         } else {
@@ -109,8 +119,10 @@ impl Sweep {
         Ok(found.exit())
     }
 
-    fn run(&self, scenario: &Scenario, seed: u64) -> miette::Result<Brought> {
-        let outcome = laboratory::simulate(&expand(scenario, seed), &Asked::default())?;
+    fn run(&self, scenario: &Scenario, seed: u64, coverage: &Mutex<Coverage>) -> miette::Result<Brought> {
+        let mut outcome = laboratory::simulate(&expand(scenario, seed), &Asked { reach: true, ..Asked::default() })?;
+        let states = std::mem::take(&mut outcome.reached.states);
+        coverage.lock().expect("nothing panics while holding it").add(seed, states);
         let as_written = self.case.mutant.is_none();
         Ok(Brought {
             verdict: outcome.judgement.verdict,
@@ -119,6 +131,7 @@ impl Sweep {
             property: outcome.judgement.property,
             hash: outcome.hash,
             frames: outcome.frames,
+            corners: outcome.reached.corners,
         })
     }
 
@@ -173,6 +186,9 @@ impl Sweep {
             "failing": found.failing(),
             "nondeterministic": found.nondeterministic().map(|failure| failure.seed.to_string()).collect::<Vec<_>>(),
             "digest": found.digest(),
+            "reach": found.reach().into_iter().map(|(corner, seeds)| (corner.name().to_string(), json!(seeds))).collect::<serde_json::Map<_, _>>(),
+            "states": found.coverage.states(self.first_seed, self.seeds),
+            "new_states": found.blocks().map(|block| json!([block.from.to_string(), block.new_states])).collect::<Vec<_>>(),
             "cpu_s": (found.cpu * 100.0).round() / 100.0,
             "wall_s": (found.wall.as_secs_f64() * 100.0).round() / 100.0,
             "frames": frames,
@@ -212,6 +228,7 @@ impl Sweep {
         if unlisted > 0 {
             say!("\n{unlisted} more seeds fail");
         }
+        self.tell_reach(found);
         let frames: u64 = found.runs.values().map(|one| one.frames).sum();
         say!(
             "\n{:.1} s of processor time, {:.1} s of real time; {} frames in the median run, {:.0} frames per second of processor time",
@@ -220,6 +237,27 @@ impl Sweep {
             found.frames_median(),
             frames as f64 / found.cpu.max(0.01)
         );
+    }
+}
+
+/// Where the search has been.
+impl Sweep {
+    fn tell_reach(&self, found: &Found) {
+        let reach = found.reach();
+        let (never, reached): (Vec<_>, Vec<_>) = reach.into_iter().partition(|(_, seeds)| *seeds == 0);
+        say!("\n{} of {} dangerous corners reached", reached.len(), Corner::ALL.len());
+        let mut rare: Vec<_> = reached.into_iter().filter(|(_, seeds)| seeds * RARE < found.runs.len() as u64).collect();
+        rare.sort_by_key(|(_, seeds)| *seeds);
+        for (corner, seeds) in rare.iter().take(RARE_LISTED_MAX) {
+            say!("  in {seeds:>4} seeds only: {}", corner.about());
+        }
+        for (corner, _) in never {
+            say!("  never: {} ({})", corner.about(), corner.name());
+        }
+        say!("{} abstract states of partitions", found.coverage.states(self.first_seed, self.seeds));
+        for block in found.blocks().filter(|_| found.runs.len() > 1000) {
+            say!("  seeds {}..{}: {} new", block.from, block.from + block.seeds, block.new_states);
+        }
     }
 }
 
@@ -271,6 +309,19 @@ impl Found {
         let mut frames: Vec<u64> = self.runs.values().map(|one| one.frames).collect();
         frames.sort_unstable();
         frames.get(frames.len() / 2).copied().unwrap_or(0)
+    }
+
+    /// In how many seeds each corner was reached.
+    fn reach(&self) -> Vec<(Corner, u64)> {
+        let seeds = |corner: Corner| self.runs.values().filter(|one| one.corners.contains(corner)).count() as u64;
+        Corner::ALL.iter().map(|corner| (*corner, seeds(*corner))).collect()
+    }
+
+    /// New states per thousand seeds, as far as the sweep got.
+    fn blocks(&self) -> impl Iterator<Item = Block> {
+        let ends = self.runs.first_key_value().zip(self.runs.last_key_value()).map(|((first, _), (last, _))| (*first, *last));
+        let blocks = ends.map(|(first, last)| self.coverage.blocks(first, last - first + 1));
+        blocks.into_iter().flatten()
     }
 
     /// One hash over the hashes of all seeds: two sweeps can be compared at a glance.

@@ -314,6 +314,7 @@ pub const FACTS: &[&str] = &[
     "IsrExpanded",
     "AlterPartitionRefused",
     "MetadataCommitted",
+    "Reached",
     "MutantActed",
 ];
 

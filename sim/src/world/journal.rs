@@ -7,7 +7,8 @@ use brokerlab_reports::event::{Event, EventId, NodeId, What, WorldFact};
 use brokerlab_reports::recording::{Footer, Recorder, RunHeader};
 use brokerlab_reports::verdict::Judgement;
 
-use crate::check::Judge;
+use crate::check::{Judge, NodeSetup};
+use crate::reach::{Reach, Reached};
 
 /// Sees every event as it happens; must not change anything.
 pub type Observer = Box<dyn FnMut(&Event) + Send>;
@@ -16,6 +17,7 @@ pub type Observer = Box<dyn FnMut(&Event) + Send>;
 pub struct Journal {
     recorder: Recorder,
     judge: Judge,
+    reach: Option<Reach>,
     observer: Option<Observer>,
     counts: Vec<(&'static str, u64)>,
     timeline: Option<Vec<Event>>,
@@ -35,12 +37,17 @@ impl Journal {
             Some(sink) => Recorder::writing(sink, header)?,
             None => Recorder::hashing(),
         };
-        Ok(Journal { recorder, judge, observer: None, counts: Vec::new(), timeline: None, last: 0 })
+        Ok(Journal { recorder, judge, reach: None, observer: None, counts: Vec::new(), timeline: None, last: 0 })
     }
 
     /// Keeps notable events for a timeline.
     pub fn keep_timeline(&mut self) {
         self.timeline = Some(Vec::new());
+    }
+
+    /// Notes which corners and states are reached.
+    pub fn explore(&mut self, nodes: &[NodeSetup]) {
+        self.reach = Some(Reach::new(nodes));
     }
 
     /// Shows every event to `observer` too.
@@ -56,6 +63,9 @@ impl Journal {
         self.recorder.push(&event);
         self.judge.observe(&event);
         self.count(&event.what);
+        if let Some(reach) = &mut self.reach {
+            reach.observe(&event);
+        }
         if let Some(observer) = &mut self.observer {
             observer(&event);
         }
@@ -88,7 +98,8 @@ impl Journal {
         let footer = self.recorder.finish(judgement.clone())?;
         let mut counts = self.counts;
         counts.sort_unstable();
-        Ok(Closed { judgement, footer, counts, timeline: self.timeline.unwrap_or_default() })
+        let reached = self.reach.map(Reach::finish).unwrap_or_default();
+        Ok(Closed { judgement, footer, counts, reached, timeline: self.timeline.unwrap_or_default() })
     }
 
     fn count(&mut self, what: &What) {
@@ -112,6 +123,8 @@ pub struct Closed {
     pub footer: Footer,
     /// Facts and world facts by name, sorted.
     pub counts: Vec<(&'static str, u64)>,
+    /// Corners and states, if they were looked for.
+    pub reached: Reached,
     /// Notable events, if they were kept.
     pub timeline: Vec<Event>,
 }

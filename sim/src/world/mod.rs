@@ -58,6 +58,7 @@ use journal::{Closed, Journal, Observer};
 use state::World;
 
 use crate::check::{Judge, NodeKind, NodeSetup, Setup};
+use crate::reach::Reached;
 use crate::scenario::model::Scenario;
 
 /// How a plan is to be run. None of this changes what happens.
@@ -72,6 +73,8 @@ pub struct RunOptions {
     pub events_max: u64,
     /// Keep notable events in the report.
     pub timeline: bool,
+    /// Note which corners and states the run reaches.
+    pub reach: bool,
     /// Is shown every event as it happens.
     pub observer: Option<Observer>,
     /// Names the build in the recording.
@@ -86,6 +89,7 @@ impl Default for RunOptions {
             madsim_seed: 1,
             events_max: 200_000_000,
             timeline: false,
+            reach: false,
             observer: None,
             build: env!("CARGO_PKG_VERSION").to_string(),
         }
@@ -111,6 +115,8 @@ pub struct RunReport {
     pub counts: Vec<(&'static str, u64)>,
     /// Names of the nodes, by number.
     pub nodes: Vec<String>,
+    /// Corners and states, if they were looked for.
+    pub reached: Reached,
     /// Notable events, if they were asked for.
     pub timeline: Vec<Event>,
 }
@@ -164,8 +170,12 @@ fn run_here(plan: Scenario, cast: Box<dyn Cast>, options: RunOptions) -> io::Res
         Some(path) => Some(Box::new(BufWriter::new(File::create(path)?))),
         None => None,
     };
-    let judge = Judge::new(setup(&plan, cast.as_ref(), options.checks));
-    let mut journal = Journal::open(&header, sink, judge)?;
+    let setup = setup(&plan, cast.as_ref(), options.checks);
+    let participants = setup.nodes.clone();
+    let mut journal = Journal::open(&header, sink, Judge::new(setup))?;
+    if options.reach {
+        journal.explore(&participants);
+    }
     if options.timeline {
         journal.keep_timeline();
     }
@@ -174,7 +184,7 @@ fn run_here(plan: Scenario, cast: Box<dyn Cast>, options: RunOptions) -> io::Res
     }
     let runtime = madsim::runtime::Runtime::with_seed_and_config(options.madsim_seed, madsim::Config::default());
     let (journal, frames, simulated) = runtime.block_on(live_through(plan, cast, journal, options.events_max));
-    let Closed { judgement, footer, counts, timeline } = journal.close()?;
+    let Closed { judgement, footer, counts, reached, timeline } = journal.close()?;
     Ok(RunReport {
         judgement,
         hash: footer.hash,
@@ -184,6 +194,7 @@ fn run_here(plan: Scenario, cast: Box<dyn Cast>, options: RunOptions) -> io::Res
         simulated,
         counts,
         nodes,
+        reached,
         timeline,
     })
 }

@@ -87,7 +87,8 @@ impl Ghost {
             Fact::CorruptionFound { .. }
             | Fact::LogFailed { .. }
             | Fact::ControllerActivated { .. }
-            | Fact::AlterPartitionRefused { .. } => None,
+            | Fact::AlterPartitionRefused { .. }
+            | Fact::Reached { .. } => None,
             Fact::MutantActed { .. } => {
                 if !self.mutants.contains(&node) {
                     self.mutants.push(node);
