@@ -141,6 +141,13 @@ impl ProducerStates {
         self.states.retain(|_, state| state.open_transaction.is_some() || now.0.saturating_sub(state.last_timestamp.0) < bound);
     }
 
+    /// Planted bug: forgets those of whom no batch is left above `start`. Says whether there were any.
+    pub(super) fn forget_below(&mut self, start: Offset) -> bool {
+        let before = self.states.len();
+        self.states.retain(|_, state| state.batches.back().is_some_and(|last| last.last_offset >= start));
+        self.states.len() != before
+    }
+
     /// Planted bug: as Kafka's own snapshots remember it. Says whether anything is forgotten by that.
     pub(super) fn with_one_batch_each(&self) -> (ProducerStates, bool) {
         let mut forgetful = self.clone();

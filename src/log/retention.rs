@@ -26,6 +26,7 @@
 use super::error::LogError;
 use super::partition_log::Log;
 use crate::disk::Disk;
+use crate::mutant::Mutant;
 use crate::types::{Offset, Timestamp};
 
 impl Log {
@@ -36,6 +37,9 @@ impl Log {
         if to > self.log_start {
             self.log_start = to;
             self.epochs.truncate_from_start(to);
+            if self.config.mutants.is(Mutant::ProducerStateLostByRetention) && self.producers.forget_below(to) {
+                self.acted.set();
+            }
         }
         assert!(self.log_start <= self.log_end, "a log from {} to {}", self.log_start, self.log_end);
     }

@@ -68,7 +68,6 @@ const QUORUM: &str = "needs several controllers; there is one";
 const GROUPS: &str = "needs consumer groups, which are not built";
 const TRANSACTIONS: &str = "needs transactions, which are not built";
 const COMPACTION: &str = "needs log compaction, which is not built";
-const RETENTION: &str = "needs records to leave the log at its start: retention is not built";
 const NO_SCENARIO: &str = "no scenario of its own yet";
 
 /// All entries.
@@ -381,11 +380,22 @@ pub const MUSEUM: &[Entry] = &[
         "restarts forget the high watermark, and truncation goes by it",
         "needs TR-01 on as well",
     ),
-    absent("ST-16", "future-dated-timestamp-retention", "a record dated far ahead is never deleted, or at once", RETENTION),
+    absent(
+        "ST-16",
+        "future-dated-timestamp-retention",
+        "a record dated far ahead is never deleted, or at once",
+        "clients of the laboratory stamp records by one clock, so no retention by time is owed",
+    ),
     // ---- producers and transactions ------------------------------------------------------------------------------------
     configured("PR-01", "non-idempotent-retry-dup", "a retry without idempotence is stored twice", NO_SCENARIO),
     configured("PR-02", "inflight-reorder", "two batches in flight without idempotence change places", NO_SCENARIO),
-    absent("PR-04", "producer-state-lost-by-retention", "a producer is forgotten when its records leave the log", RETENTION),
+    planted(
+        Mutant::ProducerStateLostByRetention,
+        "PR-04",
+        "producer-state-lost-by-retention",
+        "a producer is forgotten when its last records leave the log",
+        &["R19", "B2"],
+    ),
     planted(
         Mutant::SnapshotRemembersOneBatch,
         "PR-05",
@@ -433,7 +443,7 @@ pub const MUSEUM: &[Entry] = &[
     absent("GR-14", "autocommit-after-revoke", "a commit is sent after its partitions were revoked", GROUPS),
     absent("GR-15", "rebalance-storm", "members that give up joining pile up", GROUPS),
     absent("GR-16", "stuck-completing-rebalance", "a member that never syncs holds up the group", GROUPS),
-    absent("GR-17", "fetch-out-of-range-reset", "a consumer below the log start jumps to the end", RETENTION),
+    configured("GR-17", "fetch-out-of-range-reset", "a consumer below the log start jumps to the end", NO_SCENARIO),
     absent("GR-18", "consumer-no-truncation-check", "a consumer does not see that its position was rewritten", GROUPS),
     absent("GR-19", "offset-commit-regresses-by-reorder", "an older commit is retried after a newer one", GROUPS),
     absent("GR-20", "epochless-commit-after-coordinator-loss", "a committed offset does not name its leader epoch", GROUPS),

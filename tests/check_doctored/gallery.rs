@@ -355,6 +355,11 @@ pub const GALLERY: &[Exhibit] = &[
         h.give_id("b1", 5, "p1").give_id("b2", step.of(5, 6), "reader");
         h
     }),
+    exhibit("Q9", "one incarnation gets two broker epochs", |step| {
+        let mut h = History::new();
+        h.commit("a").accept("b3", 2).registrations_go_on_from(step.of(9, 4)).accept("b3", 2);
+        h
+    }),
     exhibit("P4", "a producer epoch that was fenced writes again", |step| {
         let mut h = History::new();
         h.commit("a").producer_epoch(1).commit("b").producer_epoch(step.of(0, 1)).commit("c");

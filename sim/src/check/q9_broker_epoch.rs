@@ -11,7 +11,7 @@ use brokerlab::types::BrokerEpoch;
 /// The id.
 pub const ID: &str = "Q9";
 /// What must hold.
-pub const CLAIM: &str = "each registration of a new incarnation has a broker epoch above all before it";
+pub const CLAIM: &str = "a new incarnation has a broker epoch above all before it, and keeps it";
 
 /// The check. Exercised by registrations of brokers that were registered before.
 #[derive(Default)]
@@ -21,8 +21,16 @@ impl Check for BrokerEpochUnique {
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Accepted { node, now: (incarnation, epoch), before, highest } = change else { return };
         page.looked(before.is_some());
-        // The same incarnation asks again when it did not hear the answer; it may keep what it has.
-        if before.is_some_and(|(known, given)| known == *incarnation && *epoch >= given) {
+        // The same incarnation asks again when it did not hear the answer. It keeps what it has: under another epoch it would be taken for
+        // another life, and refused (KAFKA-16952).
+        if let Some((known, given)) = before
+            && known == incarnation
+        {
+            if epoch != given {
+                page.found(scene.event, None, Weight::VIOLATION, || {
+                    format!("the same incarnation of {} gets broker epoch {epoch:?} after {given:?}", scene.node(*node))
+                });
+            }
             return;
         }
         if *epoch <= *highest && *highest != BrokerEpoch::NONE {
