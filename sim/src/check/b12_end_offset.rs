@@ -8,7 +8,7 @@
 //! counted (`stale_ends`) and not blamed; who answered is read off the frame.
 
 use super::clients::Fate;
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::setup::NodeKind;
 use super::{Check, Scene};
@@ -53,6 +53,10 @@ struct Contradiction {
 }
 
 impl Check for EndOffset {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Invoked, Kind::Listed, Kind::ClientGone, Kind::Completed]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Invoked { node, operation, what: Operation::ListOffset { partition, position: Position::End } } = change
             && let Some(partition) = scene.ghost.named(partition)

@@ -5,7 +5,7 @@
 //! the guarantee matrix: acks=0 promises nothing; acks=1 promises nothing once another leader took over.
 
 use super::clients::{Clients, Fate, Write};
-use super::ghost::{Change, Ghost, Promise};
+use super::ghost::{Ghost, Promise};
 use super::page::{Page, Weight};
 use super::setup::NodeKind;
 use super::{Check, Scene};
@@ -28,8 +28,6 @@ pub struct LostWrite {
 }
 
 impl Check for LostWrite {
-    fn look(&mut self, _: &Scene<'_>, _: &Change<'_>, _: &mut Page) {}
-
     fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
         let unnamed = values_read(scene.clients);
         for write in scene.clients.writes.iter().filter(|write| write.fate == Fate::Acknowledged) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::ghost::{Change, Ghost};
+use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
 use super::setup::NodeKind;
 use super::{Check, Scene};
@@ -27,6 +27,10 @@ pub struct Duplicate {
 }
 
 impl Check for Duplicate {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Answered]
+    }
+
     fn look(&mut self, _: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Answered(answer) = change else { return };
         let (id, epoch, sequence) = answer.batch.producer;

@@ -4,7 +4,7 @@
 //! exposing uncommitted records, or diverging replicas, look from outside.
 
 use super::clients::value_of;
-use super::ghost::{Change, Ghost};
+use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::operation::{Outcome, PolledRecord};
@@ -36,6 +36,10 @@ struct Sightings {
 }
 
 impl Check for Divergence {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Completed]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Completed { completion, .. } = change else { return };
         let Outcome::Polled { records } = &completion.outcome else { return };

@@ -4,7 +4,6 @@
 //! has treated an unknown outcome as a known one. An indefinite outcome may or may not be there; both are right.
 
 use super::clients::Fate;
-use super::ghost::Change;
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -18,8 +17,6 @@ pub const CLAIM: &str = "every record read was sent, and its write did not certa
 pub struct Phantom;
 
 impl Check for Phantom {
-    fn look(&mut self, _: &Scene<'_>, _: &Change<'_>, _: &mut Page) {}
-
     fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
         let by_value = scene.clients.by_value();
         let some_in_doubt = scene.clients.writes.iter().any(|write| write.fate != Fate::Acknowledged);

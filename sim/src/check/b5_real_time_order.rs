@@ -10,7 +10,7 @@
 //! loss the same offsets are given again: such a finding weighs as much as the loss.
 
 use super::clients::Fate;
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::setup::NodeKind;
 use super::{Check, Scene};
@@ -42,6 +42,10 @@ struct Contradiction {
 }
 
 impl Check for RealTimeOrder {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Completed]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let (Change::Completed { .. }, Some(index)) = (change, scene.clients.ended) else { return };
         let write = &scene.clients.writes[index];

@@ -6,7 +6,7 @@
 //! record is: it is looked for by its value, and nothing was promised about its place.
 
 use super::clients::{Clients, Fate, Write};
-use super::ghost::{Change, Ghost};
+use super::ghost::Ghost;
 use super::page::{Page, Weight};
 use super::setup::NodeKind;
 use super::{Check, Scene};
@@ -26,8 +26,6 @@ const RETRIES: Weight = Weight { verdict: Verdict::Sanctioned, name: "retries-ov
 pub struct ProducerOrder;
 
 impl Check for ProducerOrder {
-    fn look(&mut self, _: &Scene<'_>, _: &Change<'_>, _: &mut Page) {}
-
     fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
         let clients = scene.clients;
         let by_value = by_value(clients);

@@ -4,7 +4,7 @@
 //! only over what retention has taken, and go back only after a loss. (There are no control records and no compaction yet, which leave
 //! holes that are known.)
 
-use super::ghost::{Change, Ghost};
+use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::operation::{Operation, Outcome, PolledRecord};
@@ -36,6 +36,10 @@ struct Contradiction {
 }
 
 impl Check for SessionContiguity {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Invoked, Kind::ClientGone, Kind::Completed]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Invoked { node, what: Operation::Assign { .. }, .. } | Change::ClientGone { node } = change
             && let Some(session) = self.due.get_mut(*node)

@@ -6,7 +6,7 @@
 //!
 //! Indexes are not looked at: recovery rebuilds them above the recovery point and checks them below.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -21,6 +21,10 @@ pub const CLAIM: &str = "the recovery point on the medium is not beyond the dura
 pub struct SyncOrder;
 
 impl Check for SyncOrder {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Audited]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Audited { at, image, struck: false } = change else { return };
         let (point, end) = (image.small_files.recovery_point, image.durable_end.max(image.base));

@@ -5,7 +5,7 @@
 //! [`SLACK`]; frozen processes and stalled disks excuse, for a broker that cannot act cannot answer. Taken from the frames: the world
 //! notes a request that waited for as long as it was allowed to, and those that are still unanswered at the end.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Duration;
@@ -23,6 +23,10 @@ const SLACK: Duration = Duration::secs(2);
 pub struct Deadlines;
 
 impl Check for Deadlines {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Waited]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Waited { node, waited, allowed, answered, excused: false } = change else { return };
         if *allowed == Duration::ZERO {

@@ -4,7 +4,7 @@
 //! them up could never agree with the others again, and records that were never committed would be called deleted. A follower follows its
 //! leader's log start, at most to its own high watermark.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -19,6 +19,10 @@ pub const CLAIM: &str = "the log start rises, and never beyond what is committed
 pub struct StartBelowWatermark;
 
 impl Check for StartBelowWatermark {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::StartMoved]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::StartMoved { at, to, before, mark } = change else { return };
         let (p, shadow) = (scene.ghost.partition(*at), scene.ghost.shadow(*at));

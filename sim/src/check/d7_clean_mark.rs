@@ -4,7 +4,7 @@
 //! directory is: not one batch that a loss of power could still take, and no half-written one. It goes, durably, before anything is
 //! written again (KAFKA-10471). Judged by the auditor, on the image that would survive whatever happens next.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "while the clean-shutdown mark is on the medium, so is e
 pub struct CleanMark;
 
 impl Check for CleanMark {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Audited]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Audited { at, image, struck: false } = change else { return };
         let Some(last) = image.batches.last().filter(|_| image.small_files.clean_mark) else { return };

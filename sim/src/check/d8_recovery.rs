@@ -8,7 +8,7 @@
 //! durable, or what the broker itself called flushed and promised to others (`flush.messages=1`). Below its end the recovered log
 //! equals the former one; and the log end that the broker states is the one on its disk.
 
-use super::ghost::{Change, Recovery};
+use super::ghost::{Change, Kind, Recovery};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -23,6 +23,10 @@ pub const CLAIM: &str = "recovery keeps everything durable, agrees with the form
 pub struct RecoveredPrefix;
 
 impl Check for RecoveredPrefix {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Recovered]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Recovered { at, recovery } = change else { return };
         page.looked(recovery.end_before > Offset::ZERO);

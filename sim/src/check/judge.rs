@@ -4,7 +4,7 @@ use brokerlab_reports::event::{Event, EventId, What, WorldFact};
 use brokerlab_reports::verdict::Judgement;
 
 use super::clients::Clients;
-use super::ghost::{Change, Ghost};
+use super::ghost::{Change, Ghost, Kind};
 use super::liveness::OBLIGATIONS;
 use super::page::Page;
 use super::setup::Setup;
@@ -17,6 +17,8 @@ pub struct Judge {
     ghost: Ghost,
     clients: Clients,
     checks: Vec<(Box<dyn Check>, Page)>,
+    /// For each kind of change, the checks that watch it: most events concern a few.
+    watchers: [Vec<usize>; Kind::COUNT],
     last: EventId,
     ending: Ending,
 }
@@ -39,9 +41,13 @@ impl Judge {
     #[must_use]
     pub fn new(setup: Setup) -> Judge {
         let pages = CATALOGUE.iter().map(|(id, claim)| Page::new(id, claim));
-        let checks = every_check().into_iter().zip(pages).collect();
+        let checks: Vec<_> = every_check().into_iter().zip(pages).collect();
+        let mut watchers: [Vec<usize>; Kind::COUNT] = Default::default();
+        for (number, (check, _)) in checks.iter().enumerate() {
+            check.watches().iter().for_each(|kind| watchers[*kind as usize].push(number));
+        }
         let (ghost, clients) = (Ghost::new(&setup), Clients::new(&setup));
-        Judge { setup, ghost, clients, checks, last: EventId::NONE, ending: Ending::default() }
+        Judge { setup, ghost, clients, checks, watchers, last: EventId::NONE, ending: Ending::default() }
     }
 
     /// Takes in the next event.
@@ -138,9 +144,10 @@ impl Judge {
     }
 
     fn show(&mut self, change: &Change<'_>) {
-        let Judge { ghost, clients, checks, ending, last, .. } = self;
+        let Judge { ghost, clients, checks, watchers, ending, last, .. } = self;
         let scene = Scene { event: *last, ghost, clients, settling: ending.settling, at_rest: false };
-        for (check, page) in checks {
+        for number in &watchers[change.kind() as usize] {
+            let (check, page) = &mut checks[*number];
             check.look(&scene, change, page);
         }
     }

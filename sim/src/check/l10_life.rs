@@ -4,7 +4,7 @@
 //! well from outside, and serves nobody. After healing each broker has come to the end of the path, and has applied all metadata that is
 //! committed.
 
-use super::ghost::{Change, Ghost};
+use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "after healing every broker has loaded its logs, is regi
 pub struct Life;
 
 impl Check for Life {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::SettleBegan]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if matches!(change, Change::SettleBegan) {
             (0..scene.ghost.nodes.len()).for_each(|node| page.looked(waits(scene.ghost, node).is_some()));

@@ -3,7 +3,7 @@
 //! A client that never hears anything can neither go on nor give up. The bound is its own delivery time-out. Nor may a broker or a controller keep
 //! a request for ever: what was delivered to it and is not answered when the run is over, though it had time enough, is named too.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Duration;
@@ -21,6 +21,10 @@ const PATIENCE: Duration = Duration::secs(10);
 pub struct OpenWrites;
 
 impl Check for OpenWrites {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::SettleBegan, Kind::Waited]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if matches!(change, Change::SettleBegan) {
             (0..scene.clients.kinds.len()).for_each(|node| page.looked(scene.clients.open_writes(node) > 0));

@@ -5,7 +5,7 @@
 //! beyond the end, and where it goes on is its own affair (`auto.offset.reset`): such partitions are left out.
 
 use super::clients::Clients;
-use super::ghost::{Change, Ghost};
+use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -20,6 +20,10 @@ pub const CLAIM: &str = "after healing every consumer reads up to what is commit
 pub struct Lag;
 
 impl Check for Lag {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::SettleBegan]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if matches!(change, Change::SettleBegan) {
             (0..scene.clients.kinds.len()).for_each(|node| page.looked(lag(scene.ghost, scene.clients, node).is_some()));

@@ -4,7 +4,7 @@
 //! decision, a registration, an operation that ends. If work is pending after healing and nothing of this has happened for [`STILL`], nothing
 //! will: the finding says so, with everything that waits and what it waits for.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::liveness::OBLIGATIONS;
 use super::page::{Page, Weight};
 use super::{Check, Scene, l2_open_writes, l6_lag, l10_life};
@@ -26,6 +26,22 @@ pub struct Progress {
 }
 
 impl Check for Progress {
+    fn watches(&self) -> &'static [Kind] {
+        &[
+            Kind::Appended,
+            Kind::Advanced,
+            Kind::Followed,
+            Kind::Truncated,
+            Kind::Began,
+            Kind::Decided,
+            Kind::Registered,
+            Kind::Unfenced,
+            Kind::Recovered,
+            Kind::SettleBegan,
+            Kind::Completed,
+        ]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if matches!(change, Change::SettleBegan) {
             page.looked(!pending(scene).is_empty());

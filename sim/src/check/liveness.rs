@@ -10,7 +10,7 @@
 //!                  L3 HW = log end    ─┘
 //! ```
 
-use super::ghost::{Change, Ghost};
+use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -40,6 +40,10 @@ pub const OBLIGATIONS: [Obligation; 3] = [
 pub struct Liveness(pub Obligation);
 
 impl Check for Liveness {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::SettleBegan]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if matches!(change, Change::SettleBegan) {
             for (partition, _) in scene.ghost.living() {

@@ -82,14 +82,19 @@ pub use judge::Judge;
 pub use setup::{NodeKind, NodeSetup, Setup};
 
 use clients::Clients;
-use ghost::{Change, Ghost, Place};
+use ghost::{Change, Ghost, Kind, Place};
 use liveness::{Liveness, OBLIGATIONS};
 use page::Page;
 
-/// One property. It is told every change once, after the ghost has taken it in.
+/// One property. It is told every change of the kinds it watches once, after the ghost has taken it in.
 pub trait Check: Send {
-    /// Looks at a change.
-    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page);
+    /// The kinds of changes that it wants to look at. A check that watches nothing looks only at the end.
+    fn watches(&self) -> &'static [Kind] {
+        &[]
+    }
+
+    /// Looks at a change of a kind that it watches.
+    fn look(&mut self, _: &Scene<'_>, _: &Change<'_>, _: &mut Page) {}
 
     /// Looks at the end of the run.
     fn finish(&mut self, _: &Scene<'_>, _: &mut Page) {}

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::{ProducerEpoch, ProducerId};
@@ -23,6 +23,10 @@ pub struct ProducerIdUnique {
 }
 
 impl Check for ProducerIdUnique {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::ProducerIdGiven]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::ProducerIdGiven { node, id, epoch, producer } = change else { return };
         page.looked(!self.given.is_empty());

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::fold::Reading;
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::{ProducerEpoch, ProducerId};
@@ -29,6 +29,10 @@ struct Progress {
 }
 
 impl Check for ProducerFencing {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Advanced]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Advanced { at, .. } = change else { return };
         if self.partitions.len() <= at.partition {

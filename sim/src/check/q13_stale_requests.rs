@@ -4,7 +4,7 @@
 //! is over change the present: an ISR shrunk by a zombie makes the zombie's log the truth (KIP-497, KIP-903). So a change of the ISR is granted only
 //! to the present registration of a broker, which leads in the present leader epoch. Taken from the frames.
 
-use super::ghost::{Change, IsrAnswer};
+use super::ghost::{Change, IsrAnswer, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "a change of the ISR that was asked for under a stale br
 pub struct StaleRequests;
 
 impl Check for StaleRequests {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::IsrAnswered]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::IsrAnswered(IsrAnswer { partition, broker, broker_epoch, leader_epoch, partition_epoch, granted, .. }) =
             change

@@ -4,7 +4,7 @@
 //! request must fail (KIP-497). So whatever is granted is the very next state after the one named, with the very ISR that was asked
 //! for. Both are taken from the frames, and compared with what the controller committed.
 
-use super::ghost::{Change, IsrAnswer, Partition};
+use super::ghost::{Change, IsrAnswer, Kind, Partition};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "a granted change of the ISR is the next state after the
 pub struct CompareAndSet;
 
 impl Check for CompareAndSet {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::IsrAnswered]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::IsrAnswered(answer) = change else { return };
         page.looked(answer.granted);

@@ -3,7 +3,7 @@
 //! The partition epoch orders what brokers hear, and lets AlterPartition be a compare-and-set: each committed change raises it by exactly one. The
 //! leader epoch fences: it never falls, and rises whenever the leader changes (KIP-497, KIP-841).
 
-use super::ghost::{Change, Decision};
+use super::ghost::{Change, Decision, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -18,6 +18,10 @@ pub const CLAIM: &str =
 pub struct PartitionEpochStep;
 
 impl Check for PartitionEpochStep {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Decided]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Decided { partition, decision, .. } = change else { return };
         let p = &scene.ghost.partitions[*partition];

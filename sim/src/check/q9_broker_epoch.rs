@@ -3,7 +3,7 @@
 //! The broker epoch tells a life from the one before: what an earlier one confirmed no longer counts (KIP-903), and what it asks for is refused. It
 //! is the offset of the registration's record, so each new one is above all that were ever given, to anybody.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::BrokerEpoch;
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "a new incarnation has a broker epoch above all before i
 pub struct BrokerEpochUnique;
 
 impl Check for BrokerEpochUnique {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Accepted]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Accepted { node, now: (incarnation, epoch), before, highest } = change else { return };
         page.looked(before.is_some());

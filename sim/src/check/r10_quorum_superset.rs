@@ -4,7 +4,7 @@
 //! whoever is being added. Counting fewer lets the controller elect somebody who was not asked (KAFKA-13091 and its kin); counting others, whom
 //! nobody proposed, is counting for nothing. A leader that the controller has replaced cannot know the newest ISR and is not held to it.
 
-use super::ghost::{Change, Partition};
+use super::ghost::{Change, Kind, Partition};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::{BrokerId, LeaderEpoch};
@@ -20,6 +20,10 @@ pub const CLAIM: &str =
 pub struct QuorumSuperset;
 
 impl Check for QuorumSuperset {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Advanced]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Advanced { at, epoch, isr, maximal_isr, to, .. } = change else { return };
         let p = scene.ghost.partition(*at);

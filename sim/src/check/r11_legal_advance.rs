@@ -4,7 +4,7 @@
 //! fetching at or beyond it *in this leader epoch*; and never while fewer than `min.insync.replicas` are in sync (KAFKA-15583,
 //! KIP-966). What a follower said in an earlier epoch or an earlier registration may no longer be true. Fetches are taken from the frames.
 
-use super::ghost::{Change, Partition, Place};
+use super::ghost::{Change, Kind, Partition, Place};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::{BrokerId, LeaderEpoch, Offset};
@@ -19,6 +19,10 @@ pub const CLAIM: &str = "the high watermark advances only when enough replicas a
 pub struct LegalAdvance;
 
 impl Check for LegalAdvance {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Advanced]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Advanced { at, epoch, to, isr, maximal_isr, .. } = change else { return };
         let p = scene.ghost.partition(*at);

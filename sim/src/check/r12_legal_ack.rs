@@ -4,7 +4,7 @@
 //! acks=1 says: it stands in my log. With `flush.messages=1` both also say: it is on the medium of everybody who was counted. The answer is
 //! taken from the frame; so is the batch it answers, which makes a duplicate's answer with a wrong offset visible too.
 
-use super::ghost::{Answer, Change, Ghost, Partition};
+use super::ghost::{Answer, Change, Ghost, Kind, Partition};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -20,6 +20,10 @@ pub const CLAIM: &str =
 pub struct LegalAck;
 
 impl Check for LegalAck {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Answered]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Answered(answer) = change else { return };
         let p = scene.ghost.partition(answer.at);

@@ -4,7 +4,7 @@
 //! disappears when its leader does. Taken from the frames: each batch must be one of the committed log, with a checksum that fits.
 
 use super::chain::Link;
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "consumers are shown committed records only, unchanged";
 pub struct LegalExposure;
 
 impl Check for LegalExposure {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Exposed]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Exposed { at, batches, consumer } = change else { return };
         let p = scene.ghost.partition(*at);

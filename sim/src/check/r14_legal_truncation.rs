@@ -4,7 +4,7 @@
 //! records that it was counted for. So: a leader never truncates; a follower never cuts what its leader has too; a member of the ISR
 //! never cuts what is committed.
 
-use super::ghost::{Change, Place, Role};
+use super::ghost::{Change, Kind, Place, Role};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::fact::TruncationReason;
@@ -20,6 +20,10 @@ pub const CLAIM: &str = "a follower truncates only what its leader does not have
 pub struct LegalTruncation;
 
 impl Check for LegalTruncation {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Truncated]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Truncated { at, to, agreed_before, shared_with_leader, reason } = change else { return };
         page.looked(true);

@@ -6,7 +6,7 @@
 //! last member stays: there is nobody better to ask, and what that costs R8 judges. And before the new life has registered the controller cannot
 //! know of it: whom it elects then is a life that is over, and no broker acts upon that.
 
-use super::ghost::{Change, Partition};
+use super::ghost::{Change, Kind, Partition};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::BrokerId;
@@ -21,6 +21,10 @@ pub const CLAIM: &str = "a replica that lost records with its power is not in sy
 pub struct LossyRestart;
 
 impl Check for LossyRestart {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Decided, Kind::Unfenced]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Decided { partition, .. } = change {
             let p = &scene.ghost.partitions[*partition];

@@ -4,7 +4,7 @@
 //! committed (a record that can still be lost must not be acted upon). The contents are compared where they matter: the epochs and the ISR with
 //! which a leader begins, or goes on, must be those of the very state with that partition epoch. (Also known as Q10.)
 
-use super::ghost::{Belief, Change, Partition, Place};
+use super::ghost::{Belief, Change, Kind, Partition, Place};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -19,6 +19,10 @@ pub const CLAIM: &str = "every broker acts upon a prefix of the committed metada
 pub struct MetadataPrefix;
 
 impl Check for MetadataPrefix {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Began, Kind::Learned, Kind::Applied]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Began { at, believes: Some(belief), .. } | Change::Learned { at, belief } = change {
             believe(scene, *at, belief, page);

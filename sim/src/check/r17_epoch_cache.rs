@@ -5,7 +5,7 @@
 //! compares it with the batches it reads: both columns rise strictly, and below the recovery point, where recovery believes the file, each
 //! epoch begins where its first batch does. Above it recovery scans the batches, and the file may lag.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab_reports::event::LogImage;
@@ -20,6 +20,10 @@ pub const CLAIM: &str = "the leader epochs on the medium rise and begin where th
 pub struct EpochCache;
 
 impl Check for EpochCache {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Audited]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Audited { at, image, struck: false } = change else { return };
         let point = image.small_files.recovery_point;

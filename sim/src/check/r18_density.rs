@@ -4,7 +4,7 @@
 //! The first batch of an empty log may stand anywhere: a follower may begin where its leader's log does. (Compaction, which leaves
 //! gaps, does not exist yet.)
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "every batch begins where the log ended, and its epoch d
 pub struct Density;
 
 impl Check for Density {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Appended]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Appended { at, link, expected, first, .. } = change else { return };
         page.looked(!*first);

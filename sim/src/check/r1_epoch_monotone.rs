@@ -4,7 +4,7 @@
 //! across restarts too: a new life reads the metadata afresh, but acts on nothing before its own registration, which is newer than
 //! anything that its former life knew.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::LeaderEpoch;
@@ -19,6 +19,10 @@ pub const CLAIM: &str = "the leader epoch of a replica never decreases";
 pub struct EpochMonotone;
 
 impl Check for EpochMonotone {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Began]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Began { at, epoch, leads, before: floor, .. } = change else { return };
         page.looked(*floor != LeaderEpoch::NONE);

@@ -3,7 +3,7 @@
 //! When faults are over and everything has caught up, every member of the ISR has the same batches, and all of them are committed. The final
 //! audit of the disks must show the same as the brokers stated: what a broker says of its log is what lies on its disk.
 
-use super::ghost::{Change, Partition};
+use super::ghost::{Change, Kind, Partition};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "at rest all in-sync replicas hold the same log, all of 
 pub struct Convergence;
 
 impl Check for Convergence {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Imaged]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Imaged { at, differs } = change else { return };
         page.looked(scene.ghost.shadow(*at).log.end() > Offset::ZERO);

@@ -4,7 +4,7 @@
 //! and registered anew: another one under the same name (KIP-903). So at the moment of joining it must be registered, not fenced, and its broker
 //! epoch that under which it fetched. An unclean election, which takes anybody, is judged by what it loses (R8).
 
-use super::ghost::{Change, Decision, Ghost, Partition};
+use super::ghost::{Change, Decision, Ghost, Kind, Partition};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::BrokerId;
@@ -19,6 +19,10 @@ pub const CLAIM: &str = "who joins the in-sync replicas is registered, not fence
 pub struct IsrEligibility;
 
 impl Check for IsrEligibility {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Decided]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Decided { partition, decision: Decision::IsrChanged, .. } = change else { return };
         let p = &scene.ghost.partitions[*partition];

@@ -4,7 +4,7 @@
 //! what it appends. A batch with a higher epoch comes from a mixture of two leaders' answers, or from bytes that were not checked, and makes the
 //! log unfit for truncation by epochs.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::LeaderEpoch;
@@ -19,6 +19,10 @@ pub const CLAIM: &str = "a batch's leader epoch is not above that of the replica
 pub struct BatchEpoch;
 
 impl Check for BatchEpoch {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Appended]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Appended { at, link, role_epoch, as_leader, .. } = change else { return };
         page.looked(*role_epoch > LeaderEpoch(0));

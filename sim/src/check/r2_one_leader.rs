@@ -4,7 +4,7 @@
 //! truncation by epoch could tell them apart (the premise of KIP-101). The controller assigns an epoch to at most one broker, and only that
 //! broker acts as leader in it.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "each leader epoch has at most one leader, and it is the
 pub struct OneLeader;
 
 impl Check for OneLeader {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Decided, Kind::Began]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Decided { partition, rival, .. } = change {
             page.looked(scene.ghost.partitions[*partition].elections.len() > 1);

@@ -6,7 +6,7 @@
 
 use brokerlab::fact::PartitionState;
 
-use super::ghost::{Change, Ghost, Partition};
+use super::ghost::{Change, Ghost, Kind, Partition};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 
@@ -20,6 +20,10 @@ pub const CLAIM: &str = "the leader is in sync, in-sync replicas are assigned an
 pub struct ControllerSanity;
 
 impl Check for ControllerSanity {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Decided]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Decided { partition, .. } = change else { return };
         let p = &scene.ghost.partitions[*partition];

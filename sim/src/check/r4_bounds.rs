@@ -10,7 +10,7 @@
 //! log end promises bytes that are not there, and a follower that is longer than its leader has records from nowhere. Looked at where one of
 //! the terms moves. Replicas of a log that was lost are exempt until they have truncated.
 
-use super::ghost::{Change, Ghost, Place};
+use super::ghost::{Change, Ghost, Kind, Place};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::{LeaderEpoch, Offset};
@@ -25,6 +25,10 @@ pub const CLAIM: &str = "log start, high watermark, durable end and log end of a
 pub struct Bounds;
 
 impl Check for Bounds {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Flushed, Kind::Appended, Kind::Advanced, Kind::Followed]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Flushed { at, claimed } = change {
             durable(scene, *at, *claimed, page);

@@ -3,7 +3,7 @@
 //! The true high watermark is the highest that any acting leader computed. Every leader that reaches it again must have the same records
 //! below it; otherwise a record that consumers may have read turns into another one. Leaders of a log that was lost are exempt.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "whoever advances the high watermark agrees with everyth
 pub struct HighWatermark;
 
 impl Check for HighWatermark {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Advanced]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Advanced { at, epoch, to, true_before, agreed, .. } = change else { return };
         // After a rewrite was found the epoch is the exempting one itself, so it still counts here.

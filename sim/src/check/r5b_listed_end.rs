@@ -5,7 +5,7 @@
 //! where it has long been. Taken from the frames; the bound is what was committed when the leader made its answer. The end that a zombie
 //! names may be stale, for it cannot know better: B12 counts those.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -20,6 +20,10 @@ pub const CLAIM: &str = "the end that the current leader names to a client is no
 pub struct ListedEnd;
 
 impl Check for ListedEnd {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Listed]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Listed { at, offset, committed, current: true, asker } = change else { return };
         let p = scene.ghost.partition(*at);

@@ -4,7 +4,7 @@
 //! may go; taking it back would unsay that. So whatever makes it compute anew (a follower that falls back, a changed ISR, a restart of the
 //! counting) may hold it up, never pull it down.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -19,6 +19,10 @@ pub const CLAIM: &str = "within one leadership the high watermark never falls";
 pub struct TermWatermark;
 
 impl Check for TermWatermark {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Advanced, Kind::Began]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let (Change::Advanced { at, own_before: Some(before), to: after, .. }
         | Change::Began { at, marks: Some((before, after)), .. }) = change

@@ -3,7 +3,7 @@
 //! A replica believes that records below its high watermark cannot change. It may be elected, or serve readers, on that belief. The local
 //! watermark may lag or fall; it must only never cover a record that differs from the committed one.
 
-use super::ghost::{Change, Place};
+use super::ghost::{Change, Kind, Place};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -18,6 +18,10 @@ pub const CLAIM: &str = "below its high watermark a running replica has exactly 
 pub struct CommittedPrefix;
 
 impl Check for CommittedPrefix {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Appended, Kind::Truncated, Kind::Advanced, Kind::Followed, Kind::Recovered]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Appended { at, .. }
         | Change::Truncated { at, .. }

@@ -4,7 +4,7 @@
 //! equal up to it (Raft's log matching property). Truncation by epochs (KIP-101, KIP-279) relies on it: once it is broken, logs
 //! diverge for good and nobody notices.
 
-use super::ghost::Change;
+use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -19,6 +19,10 @@ pub const CLAIM: &str = "logs that hold a batch of the same offset and epoch are
 pub struct LogMatching;
 
 impl Check for LogMatching {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Appended, Kind::Recovered]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Appended { at, link, clashes, .. } = change {
             page.looked(link.base > Offset::ZERO);

@@ -4,7 +4,7 @@
 //! completeness; KIP-101 and KIP-966 for how Kafka broke it). Looked at when a broker begins to act in the newest epoch. What it lacks is
 //! judged batch by batch ([`ghost`](super::ghost)), so this check also reports losses that faults or the configuration explain.
 
-use super::ghost::{Change, Ghost, Loss};
+use super::ghost::{Change, Ghost, Kind, Loss};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -19,6 +19,10 @@ pub const CLAIM: &str = "a new leader's log contains everything that is committe
 pub struct LeaderCompleteness;
 
 impl Check for LeaderCompleteness {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Began]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         let Change::Began { at, newest: true, .. } = change else { return };
         let p = scene.ghost.partition(*at);

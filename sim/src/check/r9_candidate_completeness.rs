@@ -7,7 +7,7 @@
 //! robbed by a fault while it was the last member of the ISR stays in it (KIP-966), and an unclean leader that the topic allows lacks records
 //! by definition: R8 judges those losses when they begin to lead.
 
-use super::ghost::{Change, Role};
+use super::ghost::{Change, Kind, Role};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -22,6 +22,10 @@ pub const CLAIM: &str = "every running member of the in-sync replicas has everyt
 pub struct CandidateCompleteness;
 
 impl Check for CandidateCompleteness {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Advanced, Kind::Truncated, Kind::Decided, Kind::Registered]
+    }
+
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Advanced { at, .. } | Change::Truncated { at, .. } = change {
             members(scene, at.partition, page);

@@ -298,6 +298,78 @@ pub struct IsrAnswer<'e> {
     pub granted: bool,
 }
 
+/// The variants of [`Change`]: a check names those that it wants to see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // Each is told at its namesake.
+pub enum Kind {
+    Appended,
+    Truncated,
+    StartMoved,
+    Began,
+    Learned,
+    Advanced,
+    Followed,
+    Flushed,
+    Decided,
+    Registered,
+    Accepted,
+    Unfenced,
+    Applied,
+    Audited,
+    ProducerIdGiven,
+    IsrAnswered,
+    Waited,
+    Listed,
+    Recovered,
+    Imaged,
+    Answered,
+    Exposed,
+    Invoked,
+    Completed,
+    ClientGone,
+    SettleBegan,
+}
+
+impl Kind {
+    /// How many there are.
+    pub const COUNT: usize = 26;
+}
+
+impl Change<'_> {
+    /// Which kind of change it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Change::Appended { .. } => Kind::Appended,
+            Change::Truncated { .. } => Kind::Truncated,
+            Change::StartMoved { .. } => Kind::StartMoved,
+            Change::Began { .. } => Kind::Began,
+            Change::Learned { .. } => Kind::Learned,
+            Change::Advanced { .. } => Kind::Advanced,
+            Change::Followed { .. } => Kind::Followed,
+            Change::Flushed { .. } => Kind::Flushed,
+            Change::Decided { .. } => Kind::Decided,
+            Change::Registered { .. } => Kind::Registered,
+            Change::Accepted { .. } => Kind::Accepted,
+            Change::Unfenced { .. } => Kind::Unfenced,
+            Change::Applied { .. } => Kind::Applied,
+            Change::Audited { .. } => Kind::Audited,
+            Change::ProducerIdGiven { .. } => Kind::ProducerIdGiven,
+            Change::IsrAnswered(_) => Kind::IsrAnswered,
+            Change::Waited { .. } => Kind::Waited,
+            Change::Listed { .. } => Kind::Listed,
+            Change::Recovered { .. } => Kind::Recovered,
+            Change::Imaged { .. } => Kind::Imaged,
+            Change::Answered(_) => Kind::Answered,
+            Change::Exposed { .. } => Kind::Exposed,
+            Change::Invoked { .. } => Kind::Invoked,
+            Change::Completed { .. } => Kind::Completed,
+            Change::ClientGone { .. } => Kind::ClientGone,
+            Change::SettleBegan => Kind::SettleBegan,
+        }
+    }
+}
+
 /// A produce response for one partition, without error.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'e> {

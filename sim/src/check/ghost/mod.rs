@@ -37,7 +37,7 @@ use brokerlab_reports::event::{EventId, LogImage, NodeId};
 use super::chain::{Chain, Link};
 use super::setup::{NodeKind, Setup};
 
-pub use change::{Answer, Belief, Change, Decision, IsrAnswer, Place};
+pub use change::{Answer, Belief, Change, Decision, IsrAnswer, Kind, Place};
 pub use loss::{Loss, LostBatch};
 pub use recovery::{Downfall, Ending, Recovery};
 pub use replica::{Leading, Role, Shadow};
