@@ -11,7 +11,8 @@
 //!   power is lost    every sector written since the last sync survives or not, each on its own; a file may keep a
 //!                    new length without the data (zeros); names (create, rename, remove) survive only as a prefix
 //!                    of what was done since their directory was last synced
-//!   a sync fails     the pages are gone though still visible; a second sync says OK and lies: stop using the disk
+//!   a sync fails     the pages are gone though still visible; a second sync says OK and lies: stop using the disk, and
+//!                    write what you want to keep once more, as a new process, before you sync again
 //! ```
 //!
 //! Every operation here is immediate, because it only touches the page cache. Waiting for the medium is never done inside a

@@ -25,8 +25,13 @@
 //! What was read may be in the page cache only: it counts as durable up to the recovery point, until a flush has covered it
 //! (KAFKA-10101). And nothing is appended before that flush: recovery may have cut, and so may the process that died, whose cut was perhaps
 //! not durable when it did.
+//!
+//! **Nor is the page cache believed to reach the medium.** The process that died may have been told that a sync failed, and then the kernel has
+//! marked the pages as clean: still visible, never to be written again, and the next sync says OK. Recovery cannot see that, and a
+//! note of it could not be left on a disk that fails. So what lies above the recovery point is written once more as it is read, which
+//! makes the pages dirty again: the flush that follows is honest. A database replays its log for the same reason; this is the log.
 
-use super::checkpoint::METADATA_FILE;
+use super::checkpoint::{self, METADATA_FILE};
 use super::epochs::EpochCache;
 use super::error::{Damage, LogError};
 use super::open::Recovery;
@@ -74,7 +79,7 @@ impl Log {
                 break;
             }
             let known = |at: Offset| voucher.as_ref().filter(|_| at < recovery_point).and_then(|file| file.epoch_at(at));
-            let good = self.scan_segment(disk, number, epoch, &known, recovery)?;
+            let good = self.scan_segment(disk, number, epoch, &known, recovery_point, recovery)?;
             (end, epoch) = (good.end, good.epoch);
             if let Some(fault) = good.damage {
                 self.cut_damage(disk, number, &good, fault, recovery_point, recovery)?;
@@ -118,6 +123,7 @@ impl Log {
         number: usize,
         epoch: LeaderEpoch,
         known: &dyn Fn(Offset) -> Option<LeaderEpoch>,
+        recovery_point: Offset,
         recovery: &mut Recovery,
     ) -> Result<Good, LogError> {
         let interval = self.config.index_interval_bytes;
@@ -136,6 +142,9 @@ impl Log {
                         return Ok(Good { end, epoch, position: length, damage: Some(Damage::Epoch { known, found }) });
                     }
                     segment.note(&batch.header, interval);
+                    if batch.header.next_offset() > recovery_point {
+                        disk.write(segment.file, batch.position, &[&batch.bytes])?;
+                    }
                     if self.config.mutants.is(Mutant::RecoverSkipsEpochZero) && found == LeaderEpoch(0) {
                         self.acted.set();
                     } else {
@@ -223,6 +232,7 @@ impl Log {
         self.durability.settle(recovery_point.min(self.log_end));
         // Whether the former process had cut the log without a flush cannot be seen. The flush covers what it may have left undone.
         let metadata = disk.open(&format!("{}/{METADATA_FILE}", self.dir))?;
+        disk.write(metadata, 0, &[&checkpoint::encode_metadata(self.topic)])?;
         self.durability.wrote(metadata);
         self.durability.change_parent();
         self.durability.truncate(self.log_end);

@@ -211,6 +211,25 @@ fn what_a_failed_sync_covered_is_gone_after_power_loss_though_the_next_one_said_
 }
 
 #[test]
+fn what_a_failed_sync_covered_is_durable_once_the_next_process_has_written_it_again() {
+    let disk = disk(1);
+    let mut process = disk.process(1);
+    let file = process.create("a").unwrap();
+    sync(&disk, &[root()]);
+    process.write(file, 0, &[&[7; 1600]]).unwrap();
+    disk.break_operations("f1", broken(Operation::Sync, "", 1, 1));
+    let token = disk.begin_sync(&[SyncTarget::File(file)]);
+    assert_eq!(disk.end_sync(token), Err(DiskError::Io));
+    let mut next = disk.process(2);
+    let file = next.open("a").unwrap();
+    next.write(file, 600, &[&[7; 1000]]).unwrap();
+    sync(&disk, &[SyncTarget::File(file)]);
+    disk.power_loss("f2");
+    let found = disk.visible()[0].1.clone();
+    assert_eq!((&found[..512], &found[512..]), (&[0; 512][..], &[7; 1088][..]), "whole sectors, and only those written again");
+}
+
+#[test]
 fn the_nth_operation_on_a_path_fails_and_so_many_after_it() {
     let disk = disk(1);
     let mut process = disk.process(1);

@@ -4,11 +4,12 @@
 //!   node     a file or directory; names point at nodes, handles too
 //!   visible  what reads see                 durable  what certainly survives a power loss
 //!
+//!   failed sync  the sectors it covered stay visible and never become durable, unless they are written again
 //!   power loss   each sector of a file that differs survives or not; so does the new length
 //!                of the changed names of a directory a prefix survives
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -20,6 +21,8 @@ const SECTOR: usize = 512;
 struct Node {
     visible: Vec<u8>,
     durable: Vec<u8>,
+    /// Sectors that a failed sync covered.
+    dropped: BTreeSet<usize>,
     names: BTreeMap<String, u64>,
     durable_names: BTreeMap<String, u64>,
     pending: Vec<Renaming>,
@@ -114,12 +117,22 @@ impl MemoryDisk {
     /// Ends it: what was there when it began is durable.
     pub fn end_sync(&mut self, sync: Sync) {
         for (number, content) in sync.files {
-            self.nodes[number as usize].durable = content;
+            let node = &mut self.nodes[number as usize];
+            node.durable = without(&node.dropped, &node.durable, content);
         }
         for number in sync.directories {
             let node = &mut self.nodes[number as usize];
             let covered = node.pending.partition_point(|renaming| renaming.number <= sync.up_to);
             node.keep(covered);
+        }
+    }
+
+    /// It fails instead, and the kernel gives up what it covered.
+    pub fn fail_sync(&mut self, sync: Sync) {
+        for (number, content) in sync.files {
+            let node = &mut self.nodes[number as usize];
+            let differs = |sector: &usize| sector_of(&content, *sector) != sector_of(&node.durable, *sector);
+            node.dropped.extend((0..content.len().div_ceil(SECTOR)).filter(differs));
         }
     }
 
@@ -134,6 +147,7 @@ impl MemoryDisk {
         let file = self.create(path).or_else(|_| self.open(path)).expect("its directory is there");
         let number = self.handles[&file] as usize;
         self.nodes[number].visible = content.to_vec();
+        self.nodes[number].dropped.clear();
         let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned();
         self.sync(&[SyncTarget::File(file), SyncTarget::Directory(dir)]);
         self.close(file);
@@ -153,6 +167,7 @@ impl MemoryDisk {
             node.pending.clear();
             node.names.clone_from(&node.durable_names);
             node.visible.clone_from(&node.durable);
+            node.dropped.clear();
         }
     }
 
@@ -165,8 +180,10 @@ impl MemoryDisk {
                 node.pending.clear();
                 node.names.clone_from(&node.durable_names);
             } else {
-                node.visible = torn(&node.durable, &node.visible, dice);
+                let reachable = without(&node.dropped, &node.durable, node.visible.clone());
+                node.visible = torn(&node.durable, &reachable, dice);
                 node.durable.clone_from(&node.visible);
+                node.dropped.clear();
             }
         }
     }
@@ -245,6 +262,20 @@ impl MemoryDisk {
     }
 }
 
+fn sector_of(content: &[u8], sector: usize) -> &[u8] {
+    &content[(sector * SECTOR).min(content.len())..(sector * SECTOR + SECTOR).min(content.len())]
+}
+
+/// `content`, but for the dropped sectors, of which the medium keeps what it has.
+fn without(dropped: &BTreeSet<usize>, durable: &[u8], mut content: Vec<u8>) -> Vec<u8> {
+    for &sector in dropped {
+        for (at, byte) in content.iter_mut().enumerate().skip(sector * SECTOR).take(SECTOR) {
+            *byte = durable.get(at).copied().unwrap_or(0);
+        }
+    }
+    content
+}
+
 /// What the medium may hold. The length is old, new or between; a cut writes no sector, so behind it the old bytes are still there.
 fn torn(durable: &[u8], visible: &[u8], dice: &mut Dice) -> Vec<u8> {
     if durable == visible {
@@ -301,6 +332,8 @@ impl Disk for MemoryDisk {
             node.visible.resize(end, 0);
         }
         node.visible[position as usize..end].copy_from_slice(written);
+        let sectors = position as usize / SECTOR..end.div_ceil(SECTOR);
+        node.dropped.retain(|sector| !sectors.contains(sector));
         error.map_or(Ok(()), Err)
     }
 

@@ -1,4 +1,5 @@
-//! Random sequences against a model: appends, cuts, flushes, checkpoints, crashes at any disk operation, power losses.
+//! Random sequences against a model: appends, cuts, flushes, checkpoints, failed syncs, crashes at any disk operation,
+//! power losses.
 //!
 //! The model is a plain list of batches. After a crash the log must be a prefix of what was written last, or of what was there before a
 //! cut that was not durable yet; at least the durable part must be there; and epochs and producers must be what a replay of the
@@ -37,6 +38,7 @@ enum Step {
     EndPoint,
     Read { percent: u8, bytes: u16, end_percent: u8 },
     Crash { power: bool },
+    FailFlush,
     CrashAfter { operations: u8, power: bool },
     Shutdown,
 }
@@ -60,6 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(percent, bytes, end_percent)| Step::Read { percent, bytes, end_percent }),
         1 => any::<bool>().prop_map(|power| Step::Crash { power }),
         1 => (0..12_u8, any::<bool>()).prop_map(|(operations, power)| Step::CrashAfter { operations, power }),
+        1 => Just(Step::FailFlush),
         1 => Just(Step::Shutdown),
     ]
 }
@@ -160,6 +163,7 @@ impl World {
             Step::EndPoint => self.end_point(),
             Step::Read { percent, bytes, end_percent } => self.read(*percent, *bytes, *end_percent),
             Step::Crash { power } => self.crash(*power),
+            Step::FailFlush => self.fail_flush(),
             Step::CrashAfter { operations, power } => self.crash_after(*operations, *power),
             Step::Shutdown => self.shutdown(),
         }
@@ -287,6 +291,14 @@ impl World {
             self.before.clear();
             self.restarting = false;
         }
+    }
+
+    /// The disk says that a flush has failed, and the process ends. Its pages are visible, and gone.
+    fn fail_flush(&mut self) {
+        self.begin_flush();
+        let Some((_, sync)) = self.flush.take() else { return };
+        self.disk.fail_sync(sync);
+        self.crash(false);
     }
 
     fn end_epoch_file(&mut self) {

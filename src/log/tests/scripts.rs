@@ -50,6 +50,7 @@ log_scripts! {
     truncation_undoes_everything: "truncation",
     recovery_believes_nothing: "recovery",
     recovery_point_keeps_its_promise: "recovery-point",
+    a_failed_sync_is_not_believed_the_second_time: "failed-sync",
     log_start_moves: "log-start",
     retention_gives_up_old_segments: "retention",
     clocks_are_bounded: "timestamps",
@@ -407,7 +408,12 @@ impl Bench {
                 None => return Ok("nothing to flush".into()),
             }
         }
-        if step != Some("begin") {
+        if step == Some("fail") {
+            let flush = self.flush.take().ok_or("no flush is under way")?;
+            let sync = self.disk.begin_sync(&flush.targets);
+            self.disk.fail_sync(sync);
+            log.stop(crate::disk::DiskError::Io);
+        } else if step != Some("begin") {
             let flush = self.flush.take().ok_or("no flush is under way")?;
             self.disk.sync(&flush.targets);
             log.end_flush(flush);
