@@ -38,6 +38,9 @@ pub const EPOCH_FILE: &str = "leader-epoch-checkpoint";
 /// The identity of the topic, in each log's directory.
 pub const METADATA_FILE: &str = "partition.metadata";
 
+/// Length of `partition.metadata`: a topic id always has 22 digits.
+pub(super) const METADATA_BYTES: usize = "version: 0\ntopic_id: 0123456789012345678901\n".len();
+
 /// What the checkpoints of a data directory say about one log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Checkpoint {
@@ -233,6 +236,7 @@ mod tests {
         for id in [Uuid(0), Uuid(1), Uuid(u128::MAX), Uuid(0x0123_4567_89ab_cdef_0011_2233_4455_6677)] {
             assert_eq!(parse_uuid(&id.to_string()), Some(id));
             assert_eq!(parse_metadata("x", &encode_metadata(id)), Ok(id));
+            assert_eq!(encode_metadata(id).len(), METADATA_BYTES);
         }
         assert_eq!(parse_uuid("AAAAAAAAAAAAAAAAAAAAAB"), None, "padding bits must be zero");
         assert_eq!(parse_uuid("AAAAAAAAAAAAAAAAAAAAA="), None);

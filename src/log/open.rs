@@ -205,8 +205,10 @@ fn read_topic(disk: &mut dyn Disk, dir: &str, clean: bool) -> Result<TopicId, Lo
         Err(DiskError::NotFound) => bytes::Bytes::new(),
         read => read?,
     };
-    // The first flush covers this file: only if power was lost before it can the file be missing or without its data.
-    if !clean && bytes.iter().all(|byte| *byte == 0) {
+    // The first flush covers this file: only if power was lost or the disk was full before it can the file be missing, cut short, or
+    // without its data.
+    let is_whole = bytes.len() >= checkpoint::METADATA_BYTES && bytes.iter().any(|byte| *byte != 0);
+    if !clean && !is_whole {
         return Err(LogError::NeverFlushed { dir: dir.to_owned() });
     }
     Ok(checkpoint::parse_metadata(&path, &bytes)?)

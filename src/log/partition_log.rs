@@ -45,13 +45,13 @@ impl Log {
     /// `Disk` with `Exists`, if the directory is there; other disk errors.
     pub fn create(disk: &mut dyn Disk, dir: &str, topic: TopicId, config: LogConfig) -> Result<Log, LogError> {
         let mut log = Log::create_dir(disk, dir, topic, config)?;
-        log.start_segment(disk, Offset::ZERO)?;
-        log.durability.press();
+        log.fill_dir(disk)?;
         Ok(log)
     }
 
     /// Creates the log of a partition whose name was in use before: by a topic of the same name that was deleted. The checkpoints on the
-    /// disk may still tell of that one, so the new log begins with the mark of a cut at 0, and recovery will believe none of them.
+    /// disk may still tell of that one, so the new log begins with the mark of a cut at 0, and recovery will believe none of them. The mark
+    /// comes first, and is a mere name: where a full disk ends this in the middle, it is there.
     ///
     /// # Errors
     /// As [`Log::create`].
@@ -59,8 +59,7 @@ impl Log {
         let mut log = Log::create_dir(disk, dir, topic, config)?;
         log.durability.start_lowered = true;
         log.leave_truncation_mark(disk, Offset::ZERO)?;
-        log.start_segment(disk, Offset::ZERO)?;
-        log.durability.press();
+        log.fill_dir(disk)?;
         Ok(log)
     }
 
@@ -68,8 +67,15 @@ impl Log {
         disk.create_dir(dir)?;
         let mut log = Log::empty(dir, topic, config);
         log.durability.change_parent();
-        log.write_side_file(disk, &format!("{dir}/{METADATA_FILE}"), &checkpoint::encode_metadata(topic))?;
         Ok(log)
+    }
+
+    fn fill_dir(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
+        let path = format!("{}/{METADATA_FILE}", self.dir);
+        self.write_side_file(disk, &path, &checkpoint::encode_metadata(self.topic))?;
+        self.start_segment(disk, Offset::ZERO)?;
+        self.durability.press();
+        Ok(())
     }
 
     /// A log without any segment yet.

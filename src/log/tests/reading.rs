@@ -124,6 +124,17 @@ fn a_file_that_shrank_is_damage() {
 }
 
 #[test]
+fn a_log_whose_creation_met_a_full_disk_is_no_log_and_tells_of_the_cut() {
+    let mut disk = MemoryDisk::new();
+    disk.write_error = Some(crate::disk::DiskError::Full);
+    assert!(Log::create_over(&mut disk, DIR, Uuid(2), config(0)).is_err());
+    let names = crate::disk::Disk::list(&mut disk, DIR).unwrap();
+    assert_eq!(names, ["00000000000000000000.truncated", "partition.metadata"], "the checkpoints tell of the log before");
+    let opened = Log::open(&mut disk, DIR, config(0), false, &Checkpoint::default());
+    assert_eq!(opened.unwrap_err(), LogError::NeverFlushed { dir: DIR.to_owned() }, "half of the file was written");
+}
+
+#[test]
 fn a_log_that_was_never_flushed_says_so() {
     let mut disk = MemoryDisk::new();
     let log = filled(&mut disk, 0, 3);
