@@ -228,6 +228,16 @@ pub const GALLERY: &[Exhibit] = &[
         h.isr(&["b1", "b2", "b3"]);
         h
     }),
+    exhibit("R15", "a life that lost records is let in; right is that it was over by then, and nobody can know", |step| {
+        let mut h = History::new();
+        h.commit("a").lose_power("b3", 0).isr(&["b1", "b2"]).restart("b3").follow("b3", "b1").copy("b3");
+        if step == Step::Right {
+            // Its last fetch is heard when it is gone.
+            h.lose_power("b3", 1).fetch("b3");
+        }
+        h.isr(&["b1", "b2", "b3"]);
+        h
+    }),
     exhibit("R16", "a leader acts upon an ISR that was never committed", |step| {
         let mut h = History::new();
         h.commit("a").isr(&["b1", "b2"]);

@@ -120,7 +120,7 @@ impl Ghost {
             let node = self.node_of(*broker)?;
             let (now, highest) = ((*incarnation, *broker_epoch), self.broker_epoch_ever);
             let before = self.nodes[node].accepted.replace(now);
-            (self.nodes[node].fenced, self.nodes[node].known_anew) = (true, true);
+            (self.nodes[node].fenced, self.nodes[node].known_anew) = (true, self.nodes[node].up);
             self.broker_epoch_ever = highest.max(*broker_epoch);
             return Some(Change::Accepted { node, now, before, highest });
         }

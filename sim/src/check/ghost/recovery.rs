@@ -142,7 +142,7 @@ impl Ghost {
 
     fn end_life(&mut self, node: usize, ending: Ending) -> Option<Change<'static>> {
         let life = &mut self.nodes[node];
-        (life.up, life.registered) = (false, false);
+        (life.up, life.registered, life.known_anew) = (false, false, false);
         life.disk_struck |= life.cache_lies || life.rotten;
         life.cache_lies &= ending != Ending::Power;
         let (disk_struck, broker) = (life.disk_struck, life.broker);
