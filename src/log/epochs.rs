@@ -21,7 +21,8 @@
 //!
 //! **On disk** the cache is the text file `leader-epoch-checkpoint`, replaced as a whole. Recovery believes it only below the recovery
 //! point and scans the log above, hence the [`EpochFile`]: the recovery point may not pass the first offset at which memory and any
-//! version that might be on the disk differ.
+//! version that might be on the disk differ. The file may be ahead of `log-start-offset-checkpoint`: then the log starts lower again than
+//! the file tells, and everything is scanned. (Kafka leaves the gap, in which followers can no longer be compared.)
 
 use std::collections::VecDeque;
 
@@ -60,6 +61,12 @@ impl EpochCache {
     #[must_use]
     pub fn last(&self) -> Option<LeaderEpoch> {
         self.entries.last().map(|entry| entry.epoch)
+    }
+
+    /// Whether the epochs of everything from `start` on are known.
+    #[must_use]
+    pub fn reaches(&self, start: Offset) -> bool {
+        self.entries.first().is_some_and(|first| first.start <= start)
     }
 
     /// Epoch `epoch` begins at `start`: whatever claimed to be later or to begin later gives way. Says whether anything changed.

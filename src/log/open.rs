@@ -148,7 +148,8 @@ impl Log {
         }
         let told = scan.expected.0.checked_sub(1).map(Offset).and_then(|offset| epochs.epoch_at(offset));
         let agrees = scan.position == 0 || scan.expected <= self.log_start || told == Some(scan.epoch);
-        if !agrees || scan.expected < recovery_point.max(self.log_start) {
+        let reaches = scan.expected <= self.log_start || epochs.reaches(self.log_start);
+        if !(agrees && reaches) || scan.expected < recovery_point.max(self.log_start) {
             return Ok(false);
         }
         self.note_first_timestamp(disk)?;

@@ -13,7 +13,8 @@
 //!
 //! The segment that holds the recovery point is scanned from its start, and so is an earlier one if a look at its end shows that it does not
 //! reach up to its successor. The epochs below the scan come from
-//! `leader-epoch-checkpoint`, which tells all of them (see [`epochs`](super::epochs)); if that file is lost everything is scanned. Below the
+//! `leader-epoch-checkpoint`, which tells all of them (see [`epochs`](super::epochs)); if that file is lost, or begins above the log start
+//! because a start that had moved was forgotten with the power, everything is scanned. Below the
 //! recovery point the file also vouches for the epochs of the batches, which are not under their checksums. Above it a rotten
 //! epoch that is too high is believed.
 //!
@@ -62,7 +63,8 @@ impl Log {
         recovery_point: Offset,
         recovery: &mut Recovery,
     ) -> Result<(), LogError> {
-        let first = if epochs.is_some() { self.first_doubtful(disk, recovery_point)? } else { 0 };
+        let reaches = epochs.as_ref().is_some_and(|file| file.reaches(self.log_start));
+        let first = if reaches { self.first_doubtful(disk, recovery_point)? } else { 0 };
         let start = self.segments.get(first).map_or(self.log_start, |segment| segment.base);
         let voucher = epochs.clone();
         self.epochs = epochs.unwrap_or_default();

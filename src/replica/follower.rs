@@ -209,6 +209,7 @@ impl Replica {
         let (from, before) = (self.log.log_end(), self.log.log_start());
         match self.log.truncate_fully(disk, start) {
             Ok(()) => {
+                // Told even if the log ends where it did: all that was before is gone, and below an empty log everything is committed.
                 self.note_truncation(from, start, TruncationReason::BelowLeaderStart, out);
                 self.note_log_start(before, out);
                 Verdict::Continue
@@ -224,7 +225,7 @@ impl Replica {
         self.high_watermark = self.high_watermark.clamp(self.log.log_start(), self.log.log_end());
         self.changes.log_end = true;
         // Cutting at the log end only cleans the history of epochs.
-        if from != to {
+        if from != to || reason == TruncationReason::BelowLeaderStart {
             let role_epoch = self.leader_epoch();
             out.fact(Fact::LogTruncated { partition: self.partition, from, to, role_epoch, reason });
         }

@@ -146,10 +146,10 @@ impl Replica {
                 Some(_) | None => return refuse(ErrorCode::NOT_LEADER_OR_FOLLOWER),
             }
             if self.mutant(Mutant::UnfencedFetch) {
-                return self.check_bounds_only(from, out);
+                return self.check_bounds_only(from, reader, out);
             }
         }
-        self.check_position(from)
+        self.check_position(from, reader)
     }
 
     /// Planted bugs: a leader that is not fenced from a follower of another epoch. `Err` is what it is answered.
@@ -166,27 +166,29 @@ impl Replica {
         if self.mutant(Mutant::UnfencedEpochLookup) && from.last_epoch.is_some() {
             out.fact(Mutant::UnfencedEpochLookup.acted());
             let agreed = Fetched { high_watermark: Offset(-1), ..self.answer(Bytes::new()) };
-            return Err(self.check_position(from).unwrap_or(agreed));
+            return Err(self.check_position(from, reader).unwrap_or(agreed));
         }
         refused
     }
 
     /// Planted bug: as [`Replica::check_position`], without comparing the logs.
-    fn check_bounds_only(&self, from: &FetchFrom, out: &mut Outbox) -> Option<Fetched> {
-        let compared = self.check_position(from);
+    fn check_bounds_only(&self, from: &FetchFrom, reader: Reader, out: &mut Outbox) -> Option<Fetched> {
+        let compared = self.check_position(from, reader);
         if compared.as_ref().is_some_and(|answer| answer.diverging.is_some()) {
             out.fact(Mutant::UnfencedFetch.acted());
         }
-        self.check_position(&FetchFrom { last_epoch: None, ..*from })
+        self.check_position(&FetchFrom { last_epoch: None, ..*from }, reader)
     }
 
     /// Compares logs, then the bounds.
-    fn check_position(&self, from: &FetchFrom) -> Option<Fetched> {
+    fn check_position(&self, from: &FetchFrom, reader: Reader) -> Option<Fetched> {
         let out_of_range = Fetched::refused(ErrorCode::OFFSET_OUT_OF_RANGE, self.log.log_start());
         if let Some(last_epoch) = from.last_epoch {
             let Some((epoch, end)) = self.log.epoch_end(last_epoch) else { return Some(out_of_range) };
-            // An epoch from before all that is known here: nothing of it can be compared any more, even if the ends agree.
-            let is_forgotten = self.log.epochs().first().is_some_and(|first| last_epoch < first.epoch);
+            // An epoch from before all that is known here: nothing of it can be compared any more, even if the ends agree. A consumer need
+            // not care: it keeps nothing, and goes on from where it stands.
+            let is_forgotten = matches!(reader, Reader::Follower { .. })
+                && self.log.epochs().first().is_some_and(|first| last_epoch < first.epoch);
             if epoch < last_epoch || end < from.offset || is_forgotten {
                 let diverging = Some((epoch, end));
                 return Some(Fetched { diverging, ..self.answer(Bytes::new()) });

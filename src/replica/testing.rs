@@ -308,18 +308,31 @@ impl Stage {
         let mut args = command.consume_args();
         let id = broker(args.next_pos().ok_or("which broker?")?)?;
         let offset = Offset(args.next_pos().ok_or("from where?")?.parse()?);
+        let last_epoch = args.take_key("last").map(|epoch| epoch.parse().map(LeaderEpoch)).transpose()?;
         args.reject_next()?;
-        let from = FetchFrom { leader_epoch: None, offset, last_epoch: None, log_start: Offset(-1) };
+        let from = FetchFrom { leader_epoch: None, offset, last_epoch, log_start: Offset(-1) };
         let (now, members) = (self.now(), self.members.clone());
         let budget = Budget { bytes_max: 1 << 20, at_least_one: true };
         let node = self.node(id)?;
         let reader = Reader::Consumer { committed_only: false };
         let fetched = node.replica.fetch(now, &from, reader, budget, &members, &mut node.disk, &mut node.out);
         self.settle(id)?;
-        Ok(match fetched.error {
-            ErrorCode::NONE => format!("consumer gets{}\n", values(&fetched.records)?),
-            code => format!("consumer gets {code}\n"),
+        Ok(match (fetched.error, fetched.diverging) {
+            (ErrorCode::NONE, None) => format!("consumer gets{}\n", values(&fetched.records)?),
+            (ErrorCode::NONE, Some((epoch, end))) => format!("consumer hears that epoch {epoch} ends at {end}\n"),
+            (code, _) => format!("consumer gets {code}\n"),
         })
+    }
+
+    fn delete(&mut self, command: &Command) -> Result<String, Failure> {
+        let mut args = command.consume_args();
+        let id = broker(args.next_pos().ok_or("which broker?")?)?;
+        let to = Offset(args.next_pos().ok_or("up to where?")?.parse()?);
+        args.reject_next()?;
+        let node = self.node(id)?;
+        let answer = node.replica.delete_records(to, &mut node.out);
+        self.settle(id)?;
+        Ok(answer.map_or_else(|code| format!("{code}\n"), |_| String::new()))
     }
 
     fn latest(&mut self, command: &Command) -> Result<String, Failure> {
@@ -431,7 +444,8 @@ impl Stage {
                 Role::Follower(_) | Role::Waiting => String::new(),
             };
             let (leo, hw) = (replica.log_end(), replica.high_watermark());
-            let records = replica.log_mut().read(&mut node.disk, Offset::ZERO, leo, 1 << 20, true)?;
+            let start = replica.log_start();
+            let records = replica.log_mut().read(&mut node.disk, start, leo, 1 << 20, true)?;
             writeln!(text, "{id:?} {role:<11} leo={leo} hw={hw}{isr} log:{}", values(&records)?)?;
         }
         Ok(text)
@@ -466,6 +480,7 @@ fn mutants(_: Option<&str>) -> Result<Mutants, Failure> {
 fn tell(id: BrokerId, fact: &Fact) -> String {
     match fact {
         Fact::LogTruncated { from, to, .. } => format!("{id:?} truncates {from} -> {to}\n"),
+        Fact::LogStartMoved { log_start, .. } => format!("{id:?} starts at {log_start}\n"),
         Fact::HighWatermarkAdvanced { from, to, .. } => format!("{id:?} high watermark {from} -> {to}\n"),
         Fact::HighWatermarkFollowed { to, .. } => format!("{id:?} hears of high watermark {to}\n"),
         Fact::IsrProposed { isr, .. } => format!("{id:?} proposes isr {{{}}}\n", names(isr)),
@@ -494,6 +509,7 @@ impl Runner for Stage {
                 format!("{name} arrives at {:?}{}\n", held.follower, self.arrive(&held)?)
             }
             "consume" => self.consume(command)?,
+            "delete" => self.delete(command)?,
             "latest" => self.latest(command)?,
             "answer" => self.answer(command).map(|()| String::new())?,
             "propose" => self.propose(command).map(|()| String::new())?,

@@ -260,6 +260,16 @@ pub const GALLERY: &[Exhibit] = &[
         h.audit("b2", AuditMoment::Crash);
         h
     }),
+    exhibit("R17", "the epochs on the medium begin above what was given up", |step| {
+        let mut h = History::new();
+        h.commit("a").elect("b2").fetch("b1").fetch("b3").commit("b").flush("b2");
+        if step == Step::Right {
+            h.start_at("b2", 1);
+        }
+        h.small_files(|files| (files.recovery_point, files.epochs) = (Offset(2), vec![(LeaderEpoch(1), Offset(1))]));
+        h.audit("b2", AuditMoment::Crash);
+        h
+    }),
     exhibit("R18", "a batch leaves a gap", |step| {
         let mut h = History::new();
         h.commit("a").state_append("b1", step.of(2, 1), Record { value: "b", epoch: 0, sequence: 1 });
@@ -297,6 +307,16 @@ pub const GALLERY: &[Exhibit] = &[
     exhibit("D3", "retention passes the high watermark", |step| {
         let mut h = History::new();
         h.commit("a").write("b").append("b1", "b").start_at("b1", step.of(2, 1));
+        h
+    }),
+    exhibit("D3", "a follower gives up what it does not know to be committed", |step| {
+        let mut h = History::new();
+        h.commit("a").write("b").append("b1", "b").replicate().advance("b1").start_at("b1", 2);
+        if step == Step::Right {
+            // It begins anew where its leader's log begins, and has nothing else.
+            h.truncate("b2", 2, TruncationReason::BelowLeaderStart);
+        }
+        h.start_at("b2", 2);
         h
     }),
     exhibit("D7", "the mark of a clean shutdown is there before the data", |step| {
@@ -464,6 +484,14 @@ pub const GALLERY: &[Exhibit] = &[
             h.read("reader", 1, &["b"]);
         }
         rest(&mut h, &["a", "b"]);
+        h
+    }),
+    exhibit("L6", "a consumer stays behind although what it is to read next is kept", |step| {
+        let mut h = History::new();
+        h.assign("reader").commit("a").read("reader", 0, &["a"]).commit("b").commit("c").begin_to_settle();
+        // Given up under its feet: it may go on at the end, where nothing comes any more.
+        h.start_at("b1", step.of(1, 2));
+        rest(&mut h, &["a", "b", "c"]);
         h
     }),
     exhibit("L9", "nothing moves any more", |step| {

@@ -2,7 +2,8 @@
 //!
 //! A consumer that has lost its place, or waits for a leader that is none, falls behind for ever while everything around it is well. So whoever
 //! was told to read a partition from its beginning comes to its end once producers have stopped. After a loss its place may lie
-//! beyond the end, and where it goes on is its own affair (`auto.offset.reset`): such partitions are left out.
+//! beyond the end, and retention may pass it by; where it goes on then is its own affair (`auto.offset.reset`, by default the very end): such
+//! partitions are left out.
 
 use super::clients::Clients;
 use super::ghost::{Change, Ghost, Kind};
@@ -45,7 +46,7 @@ pub fn lag(ghost: &Ghost, clients: &Clients, node: usize) -> Option<(usize, Offs
     let mut reads = clients.reads.get(node)?.iter();
     let behind = reads.find(|(partition, position)| {
         let p = &ghost.partitions[*partition];
-        p.losses.is_empty() && *position < p.readable_end()
+        p.losses.is_empty() && (p.kept_from..p.readable_end()).contains(position)
     });
     behind.copied()
 }

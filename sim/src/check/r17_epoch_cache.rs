@@ -3,12 +3,14 @@
 //! Followers and leaders find where their logs part by asking each other for the ends of epochs (KIP-101). The answers come from a small file,
 //! and not from the batches: if the two differ, logs are cut at the wrong place. The auditor reads the file with a parser of its own and
 //! compares it with the batches it reads: both columns rise strictly, and below the recovery point, where recovery believes the file, each
-//! epoch begins where its first batch does. Above it recovery scans the batches, and the file may lag.
+//! epoch begins where its first batch does. Above it recovery scans the batches, and the file may lag. Of what was given up the file need not
+//! tell anything, although its batches may still stand in a file that holds others too.
 
 use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
-use brokerlab_reports::event::LogImage;
+use brokerlab::types::Offset;
+use brokerlab_reports::event::{LogImage, TappedBatch};
 
 /// The id.
 pub const ID: &str = "R17";
@@ -28,7 +30,8 @@ impl Check for EpochCache {
         let Change::Audited { at, image, struck: false } = change else { return };
         let point = image.small_files.recovery_point;
         page.looked(image.batches.first().is_some_and(|first| first.last_offset < point));
-        if let Some(why) = is_wrong(image) {
+        let given_up = scene.ghost.partition(*at).kept_from.max(scene.ghost.shadow(*at).log.start());
+        if let Some(why) = is_wrong(image, given_up) {
             page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
                 format!("the disk of {} says of {} that {why}", scene.node(at.node), scene.name(*at))
             });
@@ -36,13 +39,16 @@ impl Check for EpochCache {
     }
 }
 
-fn is_wrong(image: &LogImage) -> Option<String> {
+/// What the file says wrongly. It may be silent below `given_up`, but not above.
+fn is_wrong(image: &LogImage, given_up: Offset) -> Option<String> {
     let files = &image.small_files;
     if let Some(pair) = files.epochs.windows(2).find(|pair| pair[0].0 >= pair[1].0 || pair[0].1 >= pair[1].1) {
         return Some(format!("epoch {} from {} is followed by epoch {} from {}", pair[0].0, pair[0].1, pair[1].0, pair[1].1));
     }
+    let told_from = files.epochs.first().map_or(given_up, |(_, start)| given_up.min(*start));
+    let vouched_for = |batch: &&TappedBatch| batch.valid && batch.last_offset < files.recovery_point;
     let mut before = None;
-    for batch in image.batches.iter().take_while(|batch| batch.valid && batch.last_offset < files.recovery_point) {
+    for batch in image.batches.iter().take_while(vouched_for).filter(|batch| batch.last_offset >= told_from) {
         let is_new = before.is_none_or(|before| before != batch.leader_epoch);
         let is_first = before.is_none();
         before = Some(batch.leader_epoch);

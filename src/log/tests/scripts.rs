@@ -52,6 +52,7 @@ log_scripts! {
     recovery_point_keeps_its_promise: "recovery-point",
     a_failed_sync_is_not_believed_the_second_time: "failed-sync",
     log_start_moves: "log-start",
+    log_start_is_forgotten: "log-start-forgotten",
     retention_gives_up_old_segments: "retention",
     clocks_are_bounded: "timestamps",
     the_leaders_clock_may_overrule: "log-append-time",
