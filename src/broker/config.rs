@@ -192,6 +192,12 @@ impl BrokerConfig {
         }
     }
 
+    /// The names of all properties, sorted.
+    #[must_use]
+    pub fn properties() -> Vec<&'static str> {
+        PROPERTIES.iter().map(|(name, _)| *name).collect()
+    }
+
     /// The same broker with these properties, Kafka's names for keys.
     ///
     /// # Errors
@@ -223,8 +229,7 @@ impl BrokerConfig {
 }
 
 fn unknown(key: &str) -> ConfigError {
-    let known: Vec<&str> = PROPERTIES.iter().map(|(known, _)| *known).collect();
-    ConfigError::Unknown { key: key.to_owned(), known: known.join(", ") }
+    ConfigError::Unknown { key: key.to_owned(), known: BrokerConfig::properties().join(", ") }
 }
 
 fn number(value: &str, least: i64, most: i64, allowed: &'static str) -> Result<i64, &'static str> {

@@ -10,7 +10,9 @@ use crate::actor::{Actor, Event, Now, Outbox};
 use crate::disk::Disk;
 use crate::types::Time;
 
+pub mod cluster;
 pub mod fs;
+pub mod tcp;
 
 /// The world as one process sees it.
 pub trait Rim {

@@ -80,6 +80,12 @@ impl Framer {
         self.buffered
     }
 
+    /// Bytes that the frame which has begun still lacks; 0 if its length is not known yet.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.length.map_or(0, |length| length.saturating_sub(self.buffered))
+    }
+
     /// The next frame, if it is there whole. After an error every further call fails in the same way.
     pub fn next_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
         let Some(length) = self.announced()? else { return Ok(None) };

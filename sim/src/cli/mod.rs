@@ -25,6 +25,7 @@ mod plan;
 mod run;
 mod scenarios;
 mod selftest;
+mod serve;
 mod show;
 pub mod summary;
 mod sweep;
@@ -83,6 +84,8 @@ enum Command {
     Bench(bench::Bench),
     /// Prove that this machine and build are deterministic
     Selftest(selftest::Selftest),
+    /// Serve real Kafka clients: a whole cluster in this process
+    Serve(serve::Serve),
     /// List the lessons, or what may stand in a scenario file
     Scenarios(scenarios::Scenarios),
     /// The bugs that can be planted
@@ -118,6 +121,7 @@ impl Command {
             Command::Show(command) => command.carry_out(),
             Command::Bench(command) => command.carry_out(),
             Command::Selftest(command) => command.carry_out(),
+            Command::Serve(command) => command.carry_out(),
             Command::Scenarios(command) => command.carry_out(),
             Command::Mutants(command) => command.carry_out(),
         }

@@ -1,0 +1,357 @@
+//! What carries out the wishes of an actor on a real machine.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use crate::actor::{Action, CloseReason, Event, Now, Outbox};
+use crate::disk::{Disk, DiskError};
+use crate::node::Rim;
+use crate::node::fs::{self, FsDisk};
+use crate::operation::{Command, Completion, OperationId, Outcome};
+use crate::types::{Address, ConnectionId, Duration, Ticket, Time, Timestamp};
+
+use super::connection::{Connection, reason};
+use super::{FactSink, TcpConfig};
+
+/// Pause after the system could not give us a connection (no more file descriptors): it will not help to ask at once.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+/// What the monotonic clock shows at the start: no deadline may lie before the beginning of time.
+const FIRST_READING: Duration = Duration::secs(1);
+
+/// Something that happens to a node.
+pub(super) enum Arrival {
+    /// A peer has connected.
+    Accepted(TcpStream, SocketAddr),
+    /// A connection that was asked for stands, or will not.
+    Connected(ConnectionId, Address, Result<TcpStream, CloseReason>),
+    /// A frame.
+    Frame(ConnectionId, Bytes),
+    /// A connection is gone.
+    Ended(ConnectionId, CloseReason),
+    /// A sync or replacement has ended.
+    Synced(Ticket, Result<(), DiskError>),
+    /// A read has ended.
+    ReadDone(Ticket, Result<Bytes, DiskError>),
+    /// Somebody wants something.
+    Command(Command, oneshot::Sender<Outcome>),
+    /// The node is to end.
+    Stop,
+}
+
+/// A connection as the rim keeps it.
+enum Line {
+    /// Asked for. Dropping gives up.
+    Connecting { _task: Abort },
+    /// Stands.
+    Open { connection: Connection, outgoing: VecDeque<(Vec<Bytes>, Option<Ticket>)>, accepted: bool },
+}
+
+/// A task that ends when nobody wants it any more.
+struct Abort(AbortHandle);
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The rim of a real process.
+pub(super) struct TcpRim {
+    arrivals: mpsc::Sender<Arrival>,
+    inbox: mpsc::Receiver<Arrival>,
+    disk: FsDisk,
+    root: PathBuf,
+    config: TcpConfig,
+    facts: Option<FactSink>,
+    started: Instant,
+    acceptor: Option<Abort>,
+    lines: BTreeMap<ConnectionId, Line>,
+    accepted: usize,
+    /// The name that the next accepted connection gets.
+    spare: ConnectionId,
+    is_spare_taken: bool,
+    /// Disk operations under way, and the connections whose next frame waits for them.
+    tickets: BTreeMap<Ticket, Vec<ConnectionId>>,
+    failed: BTreeSet<Ticket>,
+    /// The ticket that the present step hears of.
+    settled: Option<(Ticket, Vec<ConnectionId>)>,
+    answers: BTreeMap<OperationId, oneshot::Sender<Outcome>>,
+    /// What the node is told next, before anything else that has arrived.
+    next: VecDeque<Event>,
+}
+
+impl TcpRim {
+    /// A rim without connections.
+    #[allow(clippy::disallowed_methods)] // Production: this is where an actor's clock comes from.
+    pub fn new(
+        arrivals: mpsc::Sender<Arrival>,
+        inbox: mpsc::Receiver<Arrival>,
+        disk: FsDisk,
+        config: TcpConfig,
+        facts: Option<FactSink>,
+        out: &mut Outbox,
+    ) -> TcpRim {
+        TcpRim {
+            arrivals,
+            inbox,
+            root: disk.root().to_owned(),
+            disk,
+            config,
+            facts,
+            started: Instant::now(),
+            acceptor: None,
+            lines: BTreeMap::new(),
+            accepted: 0,
+            spare: out.next_connection(),
+            is_spare_taken: false,
+            tickets: BTreeMap::new(),
+            failed: BTreeSet::new(),
+            settled: None,
+            answers: BTreeMap::new(),
+            next: VecDeque::new(),
+        }
+    }
+
+    /// Accepts connections from now on.
+    pub fn listen(&mut self, listener: TcpListener) {
+        let arrivals = self.arrivals.clone();
+        let acceptor = tokio::spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, peer)) => {
+                        if arrivals.send(Arrival::Accepted(stream, peer)).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        });
+        self.acceptor = Some(Abort(acceptor.abort_handle()));
+    }
+
+    #[allow(clippy::disallowed_methods)] // As above.
+    fn now(&self) -> Now {
+        let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        Now {
+            mono: Time::ZERO.plus(FIRST_READING).plus(Duration(elapsed)),
+            wall: Timestamp(i64::try_from(wall).unwrap_or(i64::MAX)),
+        }
+    }
+
+    fn moment(&self, deadline: Time) -> tokio::time::Instant {
+        let since_start = deadline.0.saturating_sub(FIRST_READING.0);
+        (self.started + std::time::Duration::from_nanos(since_start)).into()
+    }
+
+    // ---- in -----------------------------------------------------------------------------------------------------------------
+
+    /// What an arrival means to the actor; `None` if nothing, or if the node is to end.
+    fn take_in(&mut self, arrival: Arrival) -> Option<Event> {
+        match arrival {
+            Arrival::Accepted(stream, peer) => self.on_accepted(stream, peer),
+            Arrival::Connected(connection, peer, result) => self.on_connected(connection, peer, result),
+            Arrival::Frame(connection, frame) => {
+                self.lines.contains_key(&connection).then_some(Event::Frame { connection, frame })
+            }
+            Arrival::Ended(connection, reason) => self.forget(connection).then_some(Event::Closed { connection, reason }),
+            Arrival::Synced(ticket, result) => {
+                self.settle(ticket, result.is_ok());
+                Some(Event::Synced { ticket, result })
+            }
+            Arrival::ReadDone(ticket, result) => {
+                self.settle(ticket, result.is_ok());
+                Some(Event::ReadDone { ticket, result })
+            }
+            Arrival::Command(command, answer) => {
+                self.answers.insert(command.id, answer);
+                Some(Event::Command(command))
+            }
+            Arrival::Stop => None,
+        }
+    }
+
+    fn on_accepted(&mut self, stream: TcpStream, peer: SocketAddr) -> Option<Event> {
+        if self.accepted >= self.config.connections_max {
+            tracing::warn!(%peer, max = self.config.connections_max, "refused: too many connections");
+            return None;
+        }
+        let connection = self.spare;
+        self.is_spare_taken = true;
+        self.accepted += 1;
+        self.open(connection, stream, true);
+        let peer = Address::new(&peer.ip().to_string(), peer.port());
+        Some(Event::Opened { connection, peer, accepted: true })
+    }
+
+    fn on_connected(&mut self, connection: ConnectionId, peer: Address, result: Result<TcpStream, CloseReason>) -> Option<Event> {
+        // Given up meanwhile.
+        self.lines.remove(&connection)?;
+        match result {
+            Ok(stream) => {
+                self.open(connection, stream, false);
+                Some(Event::Opened { connection, peer, accepted: false })
+            }
+            Err(reason) => Some(Event::Closed { connection, reason }),
+        }
+    }
+
+    fn open(&mut self, name: ConnectionId, stream: TcpStream, accepted: bool) {
+        let connection = Connection::open(name, stream, accepted, &self.arrivals, &self.config);
+        self.lines.insert(name, Line::Open { connection, outgoing: VecDeque::new(), accepted });
+    }
+
+    /// False if it was forgotten already.
+    fn forget(&mut self, connection: ConnectionId) -> bool {
+        let line = self.lines.remove(&connection);
+        self.accepted -= usize::from(matches!(line, Some(Line::Open { accepted: true, .. })));
+        line.is_some()
+    }
+
+    fn settle(&mut self, ticket: Ticket, is_good: bool) {
+        let waiting = self.tickets.remove(&ticket).unwrap_or_default();
+        if !is_good {
+            self.failed.insert(ticket);
+        }
+        self.settled = Some((ticket, waiting));
+    }
+
+    // ---- out ----------------------------------------------------------------------------------------------------------------
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Connect { connection, to } => self.connect(connection, to),
+            Action::Send { connection, chunks, after } => {
+                if let Some(Line::Open { outgoing, .. }) = self.lines.get_mut(&connection) {
+                    outgoing.push_back((chunks, after));
+                    if outgoing.len() == 1 {
+                        self.flush(connection);
+                    }
+                }
+            }
+            Action::Done { connection } => {
+                if let Some(Line::Open { connection, .. }) = self.lines.get(&connection) {
+                    connection.answered();
+                }
+            }
+            Action::Close { connection } => {
+                self.forget(connection);
+            }
+            Action::Sync { ticket, targets } => {
+                self.tickets.insert(ticket, Vec::new());
+                let job = self.disk.sync_job(&targets);
+                self.block(move || Arrival::Synced(ticket, job.and_then(fs::SyncJob::run)));
+            }
+            Action::Replace { ticket, path, content } => {
+                self.tickets.insert(ticket, Vec::new());
+                let root = self.root.clone();
+                self.block(move || Arrival::Synced(ticket, fs::replace(&root, &path, &content)));
+            }
+            Action::Read { ticket, path, position, length } => {
+                self.tickets.insert(ticket, Vec::new());
+                let root = self.root.clone();
+                self.block(move || Arrival::ReadDone(ticket, fs::read(&root, &path, position, length)));
+            }
+            Action::Complete(Completion { id, outcome }) => {
+                if let Some(answer) = self.answers.remove(&id) {
+                    // Whoever asked may not wait any more.
+                    let _ = answer.send(outcome);
+                }
+            }
+            Action::Fact(fact) => {
+                tracing::debug!(?fact);
+                if let Some(sink) = &mut self.facts {
+                    sink(&fact);
+                }
+            }
+        }
+    }
+
+    /// Does something where waiting is allowed, and tells how it ended.
+    fn block(&self, job: impl FnOnce() -> Arrival + Send + 'static) {
+        let arrivals = self.arrivals.clone();
+        tokio::task::spawn_blocking(move || {
+            // Nobody hears of it if the node is gone.
+            let _ = arrivals.blocking_send(job());
+        });
+    }
+
+    fn connect(&mut self, connection: ConnectionId, to: Address) {
+        let arrivals = self.arrivals.clone();
+        let task = tokio::spawn(async move {
+            let result = TcpStream::connect((&*to.host, to.port)).await.map_err(|error| reason(&error));
+            let _ = arrivals.send(Arrival::Connected(connection, to, result)).await;
+        });
+        self.lines.insert(connection, Line::Connecting { _task: Abort(task.abort_handle()) });
+    }
+
+    /// Sends what may leave this connection now.
+    fn flush(&mut self, name: ConnectionId) {
+        let Some(Line::Open { connection, outgoing, .. }) = self.lines.get_mut(&name) else { return };
+        while let Some((chunks, after)) = outgoing.pop_front() {
+            match after {
+                Some(ticket) if self.failed.contains(&ticket) => {
+                    // What was to be promised can never be.
+                    self.forget(name);
+                    self.next.push_back(Event::Closed { connection: name, reason: CloseReason::Reset });
+                    return;
+                }
+                Some(ticket) if self.tickets.contains_key(&ticket) => {
+                    self.tickets.entry(ticket).or_default().push(name);
+                    outgoing.push_front((chunks, after));
+                    return;
+                }
+                Some(_) | None => connection.send(chunks),
+            }
+        }
+    }
+}
+
+impl Rim for TcpRim {
+    async fn next(&mut self, deadline: Option<Time>) -> Option<(Now, Event)> {
+        loop {
+            if let Some(event) = self.next.pop_front() {
+                return Some((self.now(), event));
+            }
+            let arrival = match deadline {
+                Some(deadline) if deadline <= self.now().mono => return Some((self.now(), Event::Woken)),
+                Some(deadline) => match tokio::time::timeout_at(self.moment(deadline), self.inbox.recv()).await {
+                    Ok(arrival) => arrival,
+                    Err(_) => continue,
+                },
+                None => self.inbox.recv().await,
+            };
+            let arrival = arrival.filter(|arrival| !matches!(arrival, Arrival::Stop))?;
+            if let Some(event) = self.take_in(arrival) {
+                return Some((self.now(), event));
+            }
+        }
+    }
+
+    fn disk(&mut self) -> &mut dyn Disk {
+        &mut self.disk
+    }
+
+    async fn carry_out(&mut self, out: &mut Outbox) {
+        for action in out.drain() {
+            self.act(action);
+        }
+        if let Some((_, waiting)) = self.settled.take() {
+            waiting.into_iter().for_each(|connection| self.flush(connection));
+        }
+        if std::mem::take(&mut self.is_spare_taken) {
+            self.spare = out.next_connection();
+        }
+    }
+}
