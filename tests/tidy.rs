@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "channel", "log", "replica", "controller"],
     ),
     ("client", &["types", "digest", "actor", "disk", "fact", "mutant", "operation", "wire", "channel"]),
-    ("node", &["types", "actor", "disk", "fact", "operation", "wire", "broker", "controller"]),
+    ("node", &["types", "actor", "disk", "fact", "operation", "wire", "broker", "client", "controller"]),
     ("lib", &[]),
 ];
 

@@ -6,7 +6,7 @@
 //!   DIR/broker-1/ ...          a data directory each, locked while it is used
 //! ```
 //!
-//! Brokers listen on consecutive ports; the controller takes any free port, as only brokers talk to it.
+//! Brokers listen on consecutive ports, or with port 0 on any free ones; the controller takes any, as only brokers talk to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -92,26 +92,26 @@ impl Cluster {
     /// When a port, a directory or a property cannot be used. Nothing is left running then.
     pub async fn start(config: &ClusterConfig) -> Result<Cluster, StartError> {
         let cluster_id = identity(&config.data)?;
-        let addresses = addresses(config)?;
         let (inner, controller_at) = bind(&Address::new(&config.listen.host, 0)).await?;
-        let mut brokers = Vec::with_capacity(addresses.len());
-        for (number, address) in (1..).zip(&addresses) {
-            let broker = BrokerConfig::new(BrokerId(number), &cluster_id, 0, address.clone(), controller_at.clone());
+        let mut brokers = Vec::with_capacity(usize::from(config.brokers));
+        for (number, wanted) in (1..).zip(addresses(config)?) {
+            let (listener, address) = bind(&wanted).await?;
+            let broker = BrokerConfig::new(BrokerId(number), &cluster_id, 0, address, controller_at.clone());
             let broker = broker.with_properties(&config.properties)?;
-            let (listener, _) = bind(address).await?;
             brokers.push((broker, listener, disk(&config.data, &format!("broker-{number}"))?));
         }
+        let bootstrap = brokers.iter().map(|(broker, ..)| broker.listen.clone()).collect();
         let controller_disk = disk(&config.data, "controller")?;
         let (seen, unfenced) = watch::channel(BTreeSet::new());
         let controller = ControllerActor::new(controller_config(&cluster_id, brokers.first().map(|(broker, ..)| broker)));
         let sink: FactSink = Box::new(move |fact| note_fencing(&seen, fact));
-        let controller = tcp::spawn(Box::new(controller), Some(inner), controller_disk, config.tcp.clone(), Some(sink));
+        let controller = tcp::spawn(Box::new(controller), Some(inner), Some(controller_disk), config.tcp.clone(), Some(sink));
         let start = |(broker, listener, disk)| {
             let actor = BrokerActor::new(BrokerConfig { seed: chance(), ..broker });
-            tcp::spawn(Box::new(actor), Some(listener), disk, config.tcp.clone(), None)
+            tcp::spawn(Box::new(actor), Some(listener), Some(disk), config.tcp.clone(), None)
         };
         let brokers = brokers.into_iter().map(start).collect();
-        Ok(Cluster { bootstrap: addresses, controller, brokers, unfenced })
+        Ok(Cluster { bootstrap, controller, brokers, unfenced })
     }
 
     /// Where clients connect to.
@@ -150,7 +150,10 @@ impl Cluster {
 
 fn addresses(config: &ClusterConfig) -> Result<Vec<Address>, StartError> {
     let (first, brokers) = (config.listen.port, config.brokers);
-    let port = |number: u16| first.checked_add(number).ok_or(StartError::Ports { brokers, first });
+    let port = |number: u16| match first {
+        0 => Ok(0),
+        _ => first.checked_add(number).ok_or(StartError::Ports { brokers, first }),
+    };
     (0..brokers).map(|number| Ok(Address::new(&config.listen.host, port(number)?))).collect()
 }
 
@@ -194,7 +197,7 @@ fn note_fencing(seen: &watch::Sender<BTreeSet<BrokerId>>, fact: &Fact) {
 }
 
 /// The only chance that a node gets.
-fn chance() -> u64 {
+pub(super) fn chance() -> u64 {
     rand::rngs::OsRng.next_u64()
 }
 

@@ -12,6 +12,7 @@ use crate::types::Time;
 
 pub mod cluster;
 pub mod fs;
+pub mod people;
 pub mod tcp;
 
 /// The world as one process sees it.

@@ -17,7 +17,9 @@
 
 mod connection;
 mod rim;
+mod storage;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -30,6 +32,7 @@ use crate::node::fs::FsDisk;
 use crate::operation::{Command, Operation, OperationId, Outcome};
 
 use rim::{Arrival, TcpRim};
+use storage::Storage;
 
 /// Arrivals that wait for the actor at most.
 const ARRIVALS_MAX: usize = 1024;
@@ -61,7 +64,7 @@ pub struct Running {
     arrivals: mpsc::Sender<Arrival>,
     task: AbortHandle,
     ended: Option<oneshot::Receiver<()>>,
-    commands: u64,
+    commands: AtomicU64,
 }
 
 /// Why a node did not do as it was told.
@@ -75,12 +78,13 @@ pub enum NodeError {
     Refused(i16),
 }
 
-/// Runs an actor behind a port that is already bound; without one it only connects to others. It lives on the present tokio runtime.
+/// Runs an actor behind a port that is already bound; without one it only connects to others, and without a disk it keeps nothing. It
+/// lives on the present tokio runtime.
 #[must_use]
 pub fn spawn(
     mut actor: Box<dyn Actor>,
     listener: Option<TcpListener>,
-    disk: FsDisk,
+    disk: Option<FsDisk>,
     config: TcpConfig,
     facts: Option<FactSink>,
 ) -> Running {
@@ -89,7 +93,7 @@ pub fn spawn(
     let sender = arrivals.clone();
     let task = tokio::spawn(async move {
         let mut out = Outbox::new();
-        let mut rim = TcpRim::new(sender, inbox, disk, config, facts, &mut out);
+        let mut rim = TcpRim::new(sender, inbox, Storage::new(disk), config, facts, &mut out);
         if let Some(listener) = listener {
             rim.listen(listener);
         }
@@ -98,7 +102,7 @@ pub fn spawn(
         drop(rim);
         let _ = farewell.send(());
     });
-    Running { arrivals, task: task.abort_handle(), ended: Some(ended), commands: 0 }
+    Running { arrivals, task: task.abort_handle(), ended: Some(ended), commands: AtomicU64::new(0) }
 }
 
 impl Running {
@@ -106,9 +110,9 @@ impl Running {
     ///
     /// # Errors
     /// When the node ends before.
-    pub async fn ask(&mut self, operation: Operation) -> Result<Outcome, NodeError> {
-        self.commands += 1;
-        let command = Command { id: OperationId(self.commands), operation };
+    pub async fn ask(&self, operation: Operation) -> Result<Outcome, NodeError> {
+        let id = OperationId(self.commands.fetch_add(1, Ordering::Relaxed) + 1);
+        let command = Command { id, operation };
         let (answer, outcome) = oneshot::channel();
         self.arrivals.send(Arrival::Command(command, answer)).await.map_err(|_| NodeError::Ended)?;
         outcome.await.map_err(|_| NodeError::Ended)

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -13,11 +12,12 @@ use tokio::task::AbortHandle;
 use crate::actor::{Action, CloseReason, Event, Now, Outbox};
 use crate::disk::{Disk, DiskError};
 use crate::node::Rim;
-use crate::node::fs::{self, FsDisk};
+use crate::node::fs;
 use crate::operation::{Command, Completion, OperationId, Outcome};
 use crate::types::{Address, ConnectionId, Duration, Ticket, Time, Timestamp};
 
 use super::connection::{Connection, reason};
+use super::storage::Storage;
 use super::{FactSink, TcpConfig};
 
 /// Pause after the system could not give us a connection (no more file descriptors): it will not help to ask at once.
@@ -66,8 +66,7 @@ impl Drop for Abort {
 pub(super) struct TcpRim {
     arrivals: mpsc::Sender<Arrival>,
     inbox: mpsc::Receiver<Arrival>,
-    disk: FsDisk,
-    root: PathBuf,
+    storage: Storage,
     config: TcpConfig,
     facts: Option<FactSink>,
     started: Instant,
@@ -93,7 +92,7 @@ impl TcpRim {
     pub fn new(
         arrivals: mpsc::Sender<Arrival>,
         inbox: mpsc::Receiver<Arrival>,
-        disk: FsDisk,
+        storage: Storage,
         config: TcpConfig,
         facts: Option<FactSink>,
         out: &mut Outbox,
@@ -101,8 +100,7 @@ impl TcpRim {
         TcpRim {
             arrivals,
             inbox,
-            root: disk.root().to_owned(),
-            disk,
+            storage,
             config,
             facts,
             started: Instant::now(),
@@ -250,18 +248,18 @@ impl TcpRim {
             }
             Action::Sync { ticket, targets } => {
                 self.tickets.insert(ticket, Vec::new());
-                let job = self.disk.sync_job(&targets);
-                self.block(move || Arrival::Synced(ticket, job.and_then(fs::SyncJob::run)));
+                let job = self.storage.sync(&targets);
+                self.block(move || Arrival::Synced(ticket, job()));
             }
             Action::Replace { ticket, path, content } => {
                 self.tickets.insert(ticket, Vec::new());
-                let root = self.root.clone();
-                self.block(move || Arrival::Synced(ticket, fs::replace(&root, &path, &content)));
+                let job = self.storage.below(move |root| fs::replace(root, &path, &content));
+                self.block(move || Arrival::Synced(ticket, job()));
             }
             Action::Read { ticket, path, position, length } => {
                 self.tickets.insert(ticket, Vec::new());
-                let root = self.root.clone();
-                self.block(move || Arrival::ReadDone(ticket, fs::read(&root, &path, position, length)));
+                let job = self.storage.below(move |root| fs::read(root, &path, position, length));
+                self.block(move || Arrival::ReadDone(ticket, job()));
             }
             Action::Complete(Completion { id, outcome }) => {
                 if let Some(answer) = self.answers.remove(&id) {
@@ -340,7 +338,7 @@ impl Rim for TcpRim {
     }
 
     fn disk(&mut self) -> &mut dyn Disk {
-        &mut self.disk
+        self.storage.disk()
     }
 
     async fn carry_out(&mut self, out: &mut Outbox) {

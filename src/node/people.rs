@@ -1,0 +1,218 @@
+//! Clients for people: the producer, consumer and admin actors behind async handles.
+//!
+//! A handle gives [operations](crate::operation::Operation) to its actor and waits for their ends. All rules (retries, idempotence,
+//! batching, what a failure says about the effect) are the actor's, so what the laboratory tests is what an application uses.
+//!
+//! ```no_run
+//! use std::collections::BTreeMap;
+//! use brokerlab::node::people::{Admin, Producer};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let bootstrap = BTreeMap::from([("bootstrap.servers".to_string(), "127.0.0.1:9092".to_string())]);
+//! Admin::connect(&bootstrap)?.create_topic("orders", 3, 3, BTreeMap::new()).await?;
+//! let producer = Producer::connect(&bootstrap)?;
+//! let (partition, offset) = producer.send("orders", Some("alice"), "2 apples").await?;
+//! println!("written to {partition:?} at {offset:?}");
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::actor::Actor;
+use crate::client::{AdminActor, AdminConfig, ConfigError, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
+use crate::operation::{Certainty, Operation, Outcome, PartitionDescription, PolledRecord, Position};
+use crate::types::{Offset, TopicId, TopicPartition};
+
+use super::cluster::chance;
+use super::tcp::{self, NodeError, Running, TcpConfig};
+
+/// Kafka's client properties; `bootstrap.servers` is needed.
+pub type Properties = BTreeMap<String, String>;
+
+/// Why an operation did not succeed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The cluster refused, or did not answer in time.
+    #[error("{}", told(*code, *certainty))]
+    Failed {
+        /// Kafka's error code, or 0 when no broker ever answered.
+        code: i16,
+        /// Whether it certainly had no effect.
+        certainty: Certainty,
+    },
+    /// The client has ended.
+    #[error("the client has ended")]
+    Ended,
+}
+
+fn told(code: i16, certainty: Certainty) -> String {
+    let what = match code {
+        0 => "no broker answered in time".to_owned(),
+        code => format!("error {code}"),
+    };
+    match certainty {
+        Certainty::Definite => what,
+        Certainty::Indefinite => format!("{what}; it may have been carried out"),
+    }
+}
+
+/// Writes records. Sends may run side by side; those of one partition are written in the order in which they were asked for.
+#[derive(Debug)]
+pub struct Producer(Running);
+
+/// Reads records of the partitions that it is given.
+#[derive(Debug)]
+pub struct Consumer(Running);
+
+/// Creates, describes and deletes topics.
+#[derive(Debug)]
+pub struct Admin(Running);
+
+impl Producer {
+    /// A producer. Nothing is sent before the first record.
+    ///
+    /// # Errors
+    /// When a property is unknown or wrong.
+    pub fn connect(properties: &Properties) -> Result<Producer, ConfigError> {
+        let mut config = ProducerConfig::from_properties(properties)?;
+        config.common.seed = chance();
+        Ok(Producer(run(Box::new(ProducerActor::new(config)))))
+    }
+
+    /// Writes a record where its key belongs, and waits until it is written as `acks` demands. The offset is `None` with acks=0.
+    ///
+    /// # Errors
+    /// When it was refused, or its fate is not known in time.
+    pub async fn send(
+        &self,
+        topic: &str,
+        key: Option<impl AsRef<[u8]>>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(TopicPartition, Option<Offset>), ClientError> {
+        let key = key.map(|key| Bytes::copy_from_slice(key.as_ref()));
+        self.send_to(topic, None, key, Bytes::copy_from_slice(value.as_ref())).await
+    }
+
+    /// The same, to this very partition if one is named.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    pub async fn send_to(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        key: Option<Bytes>,
+        value: Bytes,
+    ) -> Result<(TopicPartition, Option<Offset>), ClientError> {
+        match ask(&self.0, Operation::Produce { topic: Arc::from(topic), partition, key, value }).await? {
+            Outcome::Produced { partition, offset } => Ok((partition, offset)),
+            other => unreachable!("a producer does not answer {other:?}"),
+        }
+    }
+}
+
+impl Consumer {
+    /// A consumer that reads nothing yet.
+    ///
+    /// # Errors
+    /// When a property is unknown or wrong.
+    pub fn connect(properties: &Properties) -> Result<Consumer, ConfigError> {
+        let mut config = ConsumerConfig::from_properties(properties)?;
+        config.common.seed = chance();
+        Ok(Consumer(run(Box::new(ConsumerActor::new(config)))))
+    }
+
+    /// Reads these partitions from there on, instead of those read so far.
+    ///
+    /// # Errors
+    /// When the client has ended.
+    pub async fn assign(&self, partitions: Vec<(TopicPartition, Position)>) -> Result<(), ClientError> {
+        ask(&self.0, Operation::Assign { partitions }).await.map(drop)
+    }
+
+    /// What has come, at most `records_max` records; waits up to `wait_ms` milliseconds for the first.
+    ///
+    /// # Errors
+    /// When a partition cannot be read.
+    pub async fn poll(&self, records_max: usize, wait_ms: u64) -> Result<Vec<PolledRecord>, ClientError> {
+        match ask(&self.0, Operation::Poll { records_max, wait_ms }).await? {
+            Outcome::Polled { records } => Ok(records),
+            other => unreachable!("a consumer does not answer a poll with {other:?}"),
+        }
+    }
+
+    /// Where a partition begins or ends.
+    ///
+    /// # Errors
+    /// When no leader answers in time.
+    pub async fn offset(&self, partition: TopicPartition, position: Position) -> Result<Offset, ClientError> {
+        match ask(&self.0, Operation::ListOffset { partition, position }).await? {
+            Outcome::Offset { offset, .. } => Ok(offset),
+            other => unreachable!("a consumer does not answer where a partition ends with {other:?}"),
+        }
+    }
+}
+
+impl Admin {
+    /// An admin client.
+    ///
+    /// # Errors
+    /// When a property is unknown or wrong.
+    pub fn connect(properties: &Properties) -> Result<Admin, ConfigError> {
+        let mut config = AdminConfig::from_properties(properties)?;
+        config.common.seed = chance();
+        Ok(Admin(run(Box::new(AdminActor::new(config)))))
+    }
+
+    /// Creates a topic; `config` holds Kafka's topic properties.
+    ///
+    /// # Errors
+    /// When it was refused, or its fate is not known in time.
+    pub async fn create_topic(
+        &self,
+        name: &str,
+        partitions: i32,
+        replicas: i16,
+        config: Properties,
+    ) -> Result<TopicId, ClientError> {
+        match ask(&self.0, Operation::CreateTopic { name: Arc::from(name), partitions, replicas, config }).await? {
+            Outcome::TopicCreated { topic } => Ok(topic),
+            other => unreachable!("an admin does not answer a creation with {other:?}"),
+        }
+    }
+
+    /// Deletes a topic.
+    ///
+    /// # Errors
+    /// As [`Admin::create_topic`].
+    pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
+        ask(&self.0, Operation::DeleteTopic { name: Arc::from(name) }).await.map(drop)
+    }
+
+    /// What the cluster says of a topic.
+    ///
+    /// # Errors
+    /// When there is none, or nobody answers in time.
+    pub async fn describe_topic(&self, name: &str) -> Result<(TopicId, Vec<PartitionDescription>), ClientError> {
+        match ask(&self.0, Operation::DescribeTopic { name: Arc::from(name) }).await? {
+            Outcome::TopicDescribed { topic, partitions } => Ok((topic, partitions)),
+            other => unreachable!("an admin does not answer a description with {other:?}"),
+        }
+    }
+}
+
+fn run(actor: Box<dyn Actor>) -> Running {
+    tcp::spawn(actor, None, None, TcpConfig::default(), None)
+}
+
+async fn ask(client: &Running, operation: Operation) -> Result<Outcome, ClientError> {
+    match client.ask(operation).await {
+        Ok(Outcome::Failed { code, certainty }) => Err(ClientError::Failed { code, certainty }),
+        Ok(outcome) => Ok(outcome),
+        Err(NodeError::Ended | NodeError::Refused(_)) => Err(ClientError::Ended),
+    }
+}
