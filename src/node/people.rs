@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::client::{AdminActor, AdminConfig, ConfigError, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
@@ -108,7 +109,37 @@ impl Producer {
         key: Option<Bytes>,
         value: Bytes,
     ) -> Result<(TopicPartition, Option<Offset>), ClientError> {
-        match ask(&self.0, Operation::Produce { topic: Arc::from(topic), partition, key, value }).await? {
+        self.begin(topic, partition, key, value).await?.written().await
+    }
+
+    /// Hands a record over and does not wait for its fate: so many may be on their way. Records of one partition are written in the order
+    /// in which they were handed over.
+    ///
+    /// # Errors
+    /// When the client has ended.
+    pub async fn begin(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        key: Option<Bytes>,
+        value: Bytes,
+    ) -> Result<Sending, ClientError> {
+        let operation = Operation::Produce { topic: Arc::from(topic), partition, key, value };
+        self.0.begin(operation).await.map(Sending).map_err(|_| ClientError::Ended)
+    }
+}
+
+/// A record on its way.
+#[derive(Debug)]
+pub struct Sending(oneshot::Receiver<Outcome>);
+
+impl Sending {
+    /// Waits until the record is written as `acks` demands.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    pub async fn written(self) -> Result<(TopicPartition, Option<Offset>), ClientError> {
+        match ended(self.0.await.map_err(|_| NodeError::Ended))? {
             Outcome::Produced { partition, offset } => Ok((partition, offset)),
             other => unreachable!("a producer does not answer {other:?}"),
         }
@@ -210,7 +241,11 @@ fn run(actor: Box<dyn Actor>) -> Running {
 }
 
 async fn ask(client: &Running, operation: Operation) -> Result<Outcome, ClientError> {
-    match client.ask(operation).await {
+    ended(client.ask(operation).await)
+}
+
+fn ended(outcome: Result<Outcome, NodeError>) -> Result<Outcome, ClientError> {
+    match outcome {
         Ok(Outcome::Failed { code, certainty }) => Err(ClientError::Failed { code, certainty }),
         Ok(outcome) => Ok(outcome),
         Err(NodeError::Ended | NodeError::Refused(_)) => Err(ClientError::Ended),

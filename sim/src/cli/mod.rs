@@ -21,6 +21,7 @@ mod machine;
 mod matrix;
 mod mutants;
 mod output;
+mod people;
 mod plan;
 mod run;
 mod scenarios;
@@ -84,6 +85,13 @@ enum Command {
     Bench(bench::Bench),
     /// Prove that this machine and build are deterministic
     Selftest(selftest::Selftest),
+    /// Create, describe and delete topics, here or on any Kafka
+    #[command(subcommand)]
+    Topics(people::Topics),
+    /// Write each line of standard input as a record
+    Produce(people::Produce),
+    /// Print the records of a topic
+    Consume(people::Consume),
     /// Serve real Kafka clients: a whole cluster in this process
     Serve(serve::Serve),
     /// List the lessons, or what may stand in a scenario file
@@ -121,6 +129,9 @@ impl Command {
             Command::Show(command) => command.carry_out(),
             Command::Bench(command) => command.carry_out(),
             Command::Selftest(command) => command.carry_out(),
+            Command::Topics(command) => command.carry_out(),
+            Command::Produce(command) => command.carry_out(),
+            Command::Consume(command) => command.carry_out(),
             Command::Serve(command) => command.carry_out(),
             Command::Scenarios(command) => command.carry_out(),
             Command::Mutants(command) => command.carry_out(),

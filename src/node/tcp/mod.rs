@@ -111,11 +111,18 @@ impl Running {
     /// # Errors
     /// When the node ends before.
     pub async fn ask(&self, operation: Operation) -> Result<Outcome, NodeError> {
+        self.begin(operation).await?.await.map_err(|_| NodeError::Ended)
+    }
+
+    /// Asks the actor for something; its end will come. What is begun one after the other reaches the actor in that order.
+    ///
+    /// # Errors
+    /// When the node has ended.
+    pub async fn begin(&self, operation: Operation) -> Result<oneshot::Receiver<Outcome>, NodeError> {
         let id = OperationId(self.commands.fetch_add(1, Ordering::Relaxed) + 1);
-        let command = Command { id, operation };
         let (answer, outcome) = oneshot::channel();
-        self.arrivals.send(Arrival::Command(command, answer)).await.map_err(|_| NodeError::Ended)?;
-        outcome.await.map_err(|_| NodeError::Ended)
+        let asked = self.arrivals.send(Arrival::Command(Command { id, operation }, answer)).await;
+        asked.map(|()| outcome).map_err(|_| NodeError::Ended)
     }
 
     /// Stops the node in order: leaders are handed over, logs are synced, the clean mark is written.
