@@ -11,6 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::RngCore;
 use tokio::net::TcpListener;
@@ -83,6 +85,8 @@ pub struct Cluster {
     controller: Running,
     brokers: Vec<Running>,
     unfenced: watch::Receiver<BTreeSet<BrokerId>>,
+    /// Some disk has failed.
+    failed: Arc<AtomicBool>,
 }
 
 impl Cluster {
@@ -106,12 +110,15 @@ impl Cluster {
         let controller = ControllerActor::new(controller_config(&cluster_id, brokers.first().map(|(broker, ..)| broker)));
         let sink: FactSink = Box::new(move |fact| note_fencing(&seen, fact));
         let controller = tcp::spawn(Box::new(controller), Some(inner), Some(controller_disk), config.tcp.clone(), Some(sink));
-        let start = |(broker, listener, disk)| {
+        let failed = Arc::new(AtomicBool::new(false));
+        let start = |(broker, listener, disk): (BrokerConfig, TcpListener, FsDisk)| {
+            let (failed, id) = (failed.clone(), broker.id);
+            let sink: FactSink = Box::new(move |fact| note_failure(&failed, id, fact));
             let actor = BrokerActor::new(BrokerConfig { seed: chance(), ..broker });
-            tcp::spawn(Box::new(actor), Some(listener), Some(disk), config.tcp.clone(), None)
+            tcp::spawn(Box::new(actor), Some(listener), Some(disk), config.tcp.clone(), Some(sink))
         };
         let brokers = brokers.into_iter().map(start).collect();
-        Ok(Cluster { bootstrap, controller, brokers, unfenced })
+        Ok(Cluster { bootstrap, controller, brokers, unfenced, failed })
     }
 
     /// Where clients connect to.
@@ -129,10 +136,10 @@ impl Cluster {
         self.unfenced.wait_for(|unfenced| unfenced.len() == wanted).await.map(drop).map_err(|_| NodeError::Ended)
     }
 
-    /// Whether some node has ended by itself.
+    /// Whether some node has ended by itself, or lost its disk.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.brokers.iter().chain([&self.controller]).any(Running::is_over)
+        self.failed.load(Ordering::Relaxed) || self.brokers.iter().chain([&self.controller]).any(Running::is_over)
     }
 
     /// Stops everything in order: brokers first, each handing over what it leads, then the controller.
@@ -186,13 +193,19 @@ fn controller_config(cluster_id: &str, like: Option<&BrokerConfig>) -> Controlle
 }
 
 fn note_fencing(seen: &watch::Sender<BTreeSet<BrokerId>>, fact: &Fact) {
-    if let Fact::BrokerUnfenced { broker, .. } | Fact::BrokerFenced { broker, .. } = fact {
-        seen.send_modify(|unfenced| {
-            match fact {
-                Fact::BrokerUnfenced { .. } => unfenced.insert(*broker),
-                _ => unfenced.remove(broker),
-            };
-        });
+    if let Fact::BrokerUnfenced { broker, .. } = fact {
+        seen.send_if_modified(|unfenced| unfenced.insert(*broker));
+    }
+    if let Fact::BrokerFenced { broker, .. } = fact {
+        seen.send_if_modified(|unfenced| unfenced.remove(broker));
+    }
+}
+
+/// A broker whose disk has failed takes no more part in anything: the process should end, so that somebody looks at the disk.
+fn note_failure(failed: &AtomicBool, broker: BrokerId, fact: &Fact) {
+    if let Fact::LogFailed { partition: None, error } = fact {
+        tracing::error!(%broker, %error, "the disk has failed");
+        failed.store(true, Ordering::Relaxed);
     }
 }
 

@@ -139,10 +139,9 @@ impl Sending {
     /// # Errors
     /// As [`Producer::send`].
     pub async fn written(self) -> Result<(TopicPartition, Option<Offset>), ClientError> {
-        match ended(self.0.await.map_err(|_| NodeError::Ended))? {
-            Outcome::Produced { partition, offset } => Ok((partition, offset)),
-            other => unreachable!("a producer does not answer {other:?}"),
-        }
+        let outcome = ended(self.0.await.map_err(|_| NodeError::Ended))?;
+        let Outcome::Produced { partition, offset } = outcome else { unreachable!("a producer does not answer {outcome:?}") };
+        Ok((partition, offset))
     }
 }
 
@@ -170,10 +169,9 @@ impl Consumer {
     /// # Errors
     /// When a partition cannot be read.
     pub async fn poll(&self, records_max: usize, wait_ms: u64) -> Result<Vec<PolledRecord>, ClientError> {
-        match ask(&self.0, Operation::Poll { records_max, wait_ms }).await? {
-            Outcome::Polled { records } => Ok(records),
-            other => unreachable!("a consumer does not answer a poll with {other:?}"),
-        }
+        let outcome = ask(&self.0, Operation::Poll { records_max, wait_ms }).await?;
+        let Outcome::Polled { records } = outcome else { unreachable!("a consumer does not answer a poll with {outcome:?}") };
+        Ok(records)
     }
 
     /// Where a partition begins or ends.
@@ -181,10 +179,11 @@ impl Consumer {
     /// # Errors
     /// When no leader answers in time.
     pub async fn offset(&self, partition: TopicPartition, position: Position) -> Result<Offset, ClientError> {
-        match ask(&self.0, Operation::ListOffset { partition, position }).await? {
-            Outcome::Offset { offset, .. } => Ok(offset),
-            other => unreachable!("a consumer does not answer where a partition ends with {other:?}"),
-        }
+        let outcome = ask(&self.0, Operation::ListOffset { partition, position }).await?;
+        let Outcome::Offset { offset, .. } = outcome else {
+            unreachable!("a consumer does not answer where a partition ends with {outcome:?}")
+        };
+        Ok(offset)
     }
 }
 
@@ -210,10 +209,11 @@ impl Admin {
         replicas: i16,
         config: Properties,
     ) -> Result<TopicId, ClientError> {
-        match ask(&self.0, Operation::CreateTopic { name: Arc::from(name), partitions, replicas, config }).await? {
-            Outcome::TopicCreated { topic } => Ok(topic),
-            other => unreachable!("an admin does not answer a creation with {other:?}"),
-        }
+        let outcome = ask(&self.0, Operation::CreateTopic { name: Arc::from(name), partitions, replicas, config }).await?;
+        let Outcome::TopicCreated { topic } = outcome else {
+            unreachable!("an admin does not answer a creation with {outcome:?}")
+        };
+        Ok(topic)
     }
 
     /// Deletes a topic.
@@ -229,10 +229,11 @@ impl Admin {
     /// # Errors
     /// When there is none, or nobody answers in time.
     pub async fn describe_topic(&self, name: &str) -> Result<(TopicId, Vec<PartitionDescription>), ClientError> {
-        match ask(&self.0, Operation::DescribeTopic { name: Arc::from(name) }).await? {
-            Outcome::TopicDescribed { topic, partitions } => Ok((topic, partitions)),
-            other => unreachable!("an admin does not answer a description with {other:?}"),
-        }
+        let outcome = ask(&self.0, Operation::DescribeTopic { name: Arc::from(name) }).await?;
+        let Outcome::TopicDescribed { topic, partitions } = outcome else {
+            unreachable!("an admin does not answer a description with {outcome:?}")
+        };
+        Ok((topic, partitions))
     }
 }
 

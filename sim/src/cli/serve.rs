@@ -77,7 +77,7 @@ async fn serve(config: ClusterConfig) -> miette::Result<Exit> {
             _ = interrupt.recv() => break,
             () = tokio::time::sleep(LOOK_EVERY) => {
                 if cluster.is_broken() {
-                    return Err(miette!("a node has ended by itself; its last words are above"));
+                    return Err(miette!("a node has ended by itself, or its disk has failed: look at the disk, then start again"));
                 }
             }
         }

@@ -78,6 +78,7 @@ fn producer(out: &mut String, producer: &Producer) {
     let _ = writeln!(out, "keys = {}\nconfig = {}", producer.keys, config(&producer.config));
 }
 
+#[allow(clippy::too_many_lines)] // One short arm for each kind of fault.
 fn fault(out: &mut String, fault: &Fault) {
     let _ = writeln!(out, "\n[[faults]]\nid = {}\nat = \"{}\"\nfor = \"{}\"", quoted(&fault.id), fault.at, fault.lasts);
     let _ = writeln!(out, "kind = \"{}\"", fault.kind.name());

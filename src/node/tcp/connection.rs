@@ -152,10 +152,13 @@ async fn write_frames(
 
 /// How the end of a connection is called.
 pub(super) fn reason(error: &io::Error) -> CloseReason {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => CloseReason::Refused,
-        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => CloseReason::TimedOut,
-        _ => CloseReason::Reset,
+    let unreachable = [io::ErrorKind::TimedOut, io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable];
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        CloseReason::Refused
+    } else if unreachable.contains(&error.kind()) {
+        CloseReason::TimedOut
+    } else {
+        CloseReason::Reset
     }
 }
 
