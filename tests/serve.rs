@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+const TOPIC_ALREADY_EXISTS: i16 = 36;
 
 /// A data directory that goes away with the test.
 struct Place(PathBuf);
@@ -54,6 +56,20 @@ fn properties(cluster: &Cluster, more: &[(&str, &str)]) -> Properties {
     properties
 }
 
+/// Number of partitions of the topic, once the broker that is asked has heard of it: the controller does not wait for that.
+async fn described(admin: &Admin) -> usize {
+    let heard = async {
+        loop {
+            match admin.describe_topic("orders").await {
+                Ok((_, partitions)) => return partitions.len(),
+                Err(ClientError::Failed { code: UNKNOWN_TOPIC_OR_PARTITION, .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    timeout(PATIENCE, heard).await.unwrap()
+}
+
 async fn read_all(cluster: &Cluster, partitions: i32) -> BTreeMap<(i32, Offset), Vec<u8>> {
     let consumer = Consumer::connect(&properties(cluster, &[])).unwrap();
     let name = |index| TopicPartition { topic: "orders".into(), index };
@@ -86,8 +102,7 @@ async fn what_was_acknowledged_survives_a_restart() {
     let admin = Admin::connect(&properties(&cluster, &[])).unwrap();
     let durable = BTreeMap::from([("min.insync.replicas".to_string(), "2".to_string())]);
     timeout(PATIENCE, admin.create_topic("orders", 3, 3, durable)).await.unwrap().unwrap();
-    let (_, described) = timeout(PATIENCE, admin.describe_topic("orders")).await.unwrap().unwrap();
-    assert_eq!(described.len(), 3);
+    assert_eq!(described(&admin).await, 3);
     let producer = Producer::connect(&properties(&cluster, &[])).unwrap();
     let mut written = BTreeMap::new();
     for n in 0..300 {
@@ -140,7 +155,7 @@ async fn hostile_peers_are_cut_off_and_others_served() {
     let producer = Producer::connect(&properties(&cluster, &[])).unwrap();
     timeout(PATIENCE, producer.send("orders", None::<&str>, "still served")).await.unwrap().unwrap();
     let refused = timeout(PATIENCE, admin.create_topic("orders", 1, 1, BTreeMap::new())).await.unwrap();
-    assert!(matches!(refused, Err(ClientError::Failed { code: 36, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(ClientError::Failed { code: TOPIC_ALREADY_EXISTS, .. })), "{refused:?}");
     drop((slow, idle, producer, admin));
     timeout(PATIENCE, cluster.shut_down()).await.unwrap().unwrap();
 }

@@ -365,6 +365,20 @@ pub const GALLERY: &[Exhibit] = &[
         h.fact("c1", Fact::IsrShrunk { partition: ORDERS, state });
         h
     }),
+    exhibit("Q7", "a new life of the controller states something else under an old partition epoch", |step| {
+        let mut h = History::new();
+        h.commit("a");
+        let (leader, leader_epoch, partition_epoch) = (Some(BrokerId(1)), LeaderEpoch(0), PartitionEpoch(1));
+        let state = |isr: &[i32]| PartitionState {
+            leader,
+            leader_epoch,
+            partition_epoch,
+            isr: isr.iter().copied().map(BrokerId).collect(),
+        };
+        h.fact("c1", Fact::IsrShrunk { partition: ORDERS, state: state(&[1, 2]) });
+        h.fact("c1", Fact::IsrShrunk { partition: ORDERS, state: state(step.of(&[1, 3], &[1, 2])) });
+        h
+    }),
     exhibit("Q9", "a new incarnation gets an old broker epoch", |step| {
         let mut h = History::new();
         h.commit("a").registrations_go_on_from(step.of(3, 4)).accept("b3", 2);

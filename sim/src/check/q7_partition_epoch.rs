@@ -26,7 +26,8 @@ impl Check for PartitionEpochStep {
         let Change::Decided { partition, decision, .. } = change else { return };
         let p = &scene.ghost.partitions[*partition];
         let (before, now) = (&p.state_before, &p.state);
-        if *decision == Decision::Created {
+        // A controller that comes up again states what it finds at the end of its log, which its former life may have stated already.
+        if *decision == Decision::Created || now == before {
             return;
         }
         page.looked(true);
