@@ -2,7 +2,7 @@
 //!
 //! A fetch that finds nothing, and a produce request that waits for its replicas, are parked with a deadline of their own. One that is forgotten
 //! holds its connection, and everything the client would say after it, for ever. So every such request is answered by its deadline, give or take
-//! [`SLACK`]; frozen processes and stalled disks excuse, for a broker that cannot act cannot answer. Taken from the frames: the world
+//! `SLACK`; frozen processes and stalled disks excuse, for a broker that cannot act cannot answer. Taken from the frames: the world
 //! notes a request that waited for as long as it was allowed to, and those that are still unanswered at the end.
 
 use super::ghost::{Change, Kind};

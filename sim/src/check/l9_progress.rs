@@ -1,7 +1,7 @@
 //! L9: the cluster is not stuck.
 //!
 //! Being slow and being stuck look alike from each single obligation. They differ in whether anything moves at all: a record appended or committed, a
-//! decision, a registration, an operation that ends. If work is pending after healing and nothing of this has happened for [`STILL`], nothing
+//! decision, a registration, an operation that ends. If work is pending after healing and nothing of this has happened for `STILL`, nothing
 //! will: the finding says so, with everything that waits and what it waits for.
 
 use super::ghost::{Change, Kind};

@@ -171,7 +171,9 @@ impl Content {
     fn appended_since(&self) -> Option<u64> {
         let ends = self.layers.iter().map(|layer| layer.base_length).chain([self.visible.len() as u64]);
         let is_growing = ends.clone().is_sorted();
-        let is_kept = |sector: u64, old: &[u8]| self.visible[index(sector * SECTOR)..].starts_with(old);
+        // A failed sync remembers sectors beyond the end too.
+        let is_kept =
+            |sector: u64, old: &[u8]| self.visible.get(index(sector * SECTOR)..).is_some_and(|rest| rest.starts_with(old));
         let mut shadows = self.layers.iter().flat_map(|layer| &layer.shadow);
         (is_growing && shadows.all(|(sector, old)| is_kept(*sector, old))).then(|| ends.min()).flatten()
     }
