@@ -3,10 +3,10 @@
 //! A sweep without a finding says nothing by itself: perhaps nothing can go wrong, perhaps the seeds never went where things go wrong. So
 //! each run is read once more while it happens, apart from the judge, and two questions are answered:
 //!
-//! - Which of some fifty *corners* did it reach? Each is a situation in which a protocol bug of the past has lived ([`corner`]). Most are seen in
+//! - Which of some fifty *corners* did it reach? Each is a situation in which a protocol bug of the past has lived (`corner`). Most are seen in
 //!   the facts and taps of the run; what only the broker knows, it states ([`Fact::Reached`](brokerlab::fact::Fact::Reached)).
 //! - Which *states* did its partitions pass through? A state is abstract: roles, epochs, ends and ISRs relative to each other, without numbers and
-//!   names ([`state`]). As long as a thousand more seeds bring new states, more seeds are worth their time.
+//!   names (`state`). As long as a thousand more seeds bring new states, more seeds are worth their time.
 //!
 //! Reading changes nothing. Each event costs a few comparisons, whatever the size of the run.
 
