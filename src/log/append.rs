@@ -82,7 +82,10 @@ impl Log {
             return Ok(Appended::duplicate(known, self.config.log_append_time));
         }
         let stamp = self.config.log_append_time.then_some(now);
-        let batch = stamp.map_or(Ok(batch.clone()), |stamp| stamped(&batch, stamp))?;
+        let batch = match stamp {
+            Some(stamp) => stamped(&batch, stamp)?,
+            None => batch,
+        };
         let header = BatchHeader { base_offset: self.log_end, leader_epoch: epoch, ..batch.header };
         let patched = header.to_bytes();
         let head = *patched.first_chunk::<PATCHED_BYTES>().expect("a header is longer");

@@ -79,8 +79,8 @@ pub(super) struct TcpRim {
     /// Disk operations under way, and the connections whose next frame waits for them.
     tickets: BTreeMap<Ticket, Vec<ConnectionId>>,
     failed: BTreeSet<Ticket>,
-    /// The ticket that the present step hears of.
-    settled: Option<(Ticket, Vec<ConnectionId>)>,
+    /// Connections that waited for the ticket of which the present step hears.
+    released: Vec<ConnectionId>,
     answers: BTreeMap<OperationId, oneshot::Sender<Outcome>>,
     /// What the node is told next, before anything else that has arrived.
     next: VecDeque<Event>,
@@ -111,7 +111,7 @@ impl TcpRim {
             is_spare_taken: false,
             tickets: BTreeMap::new(),
             failed: BTreeSet::new(),
-            settled: None,
+            released: Vec::new(),
             answers: BTreeMap::new(),
             next: VecDeque::new(),
         }
@@ -218,11 +218,10 @@ impl TcpRim {
     }
 
     fn settle(&mut self, ticket: Ticket, is_good: bool) {
-        let waiting = self.tickets.remove(&ticket).unwrap_or_default();
+        self.released = self.tickets.remove(&ticket).unwrap_or_default();
         if !is_good {
             self.failed.insert(ticket);
         }
-        self.settled = Some((ticket, waiting));
     }
 
     // ---- out ----------------------------------------------------------------------------------------------------------------
@@ -345,8 +344,8 @@ impl Rim for TcpRim {
         for action in out.drain() {
             self.act(action);
         }
-        if let Some((_, waiting)) = self.settled.take() {
-            waiting.into_iter().for_each(|connection| self.flush(connection));
+        for connection in std::mem::take(&mut self.released) {
+            self.flush(connection);
         }
         if std::mem::take(&mut self.is_spare_taken) {
             self.spare = out.next_connection();
