@@ -112,7 +112,7 @@ fn topic(what: &str) -> TopicRecord {
         "unknown-tags" => ("t", vec![(100, Bytes::from_static(&[1, 2, 3])), (40_000, Bytes::new())]),
         _ => ("orders", vec![]),
     };
-    TopicRecord { name: name.into(), topic_id: TOPIC, unknown_tags }
+    TopicRecord { name: name.into(), topic_id: TOPIC, unknown_tags: unknown_tags.into_iter().collect() }
 }
 
 fn partition(version: i16) -> PartitionRecord {

@@ -78,6 +78,11 @@ impl WaitingFetch {
         self.wanted().filter_map(|wanted| wanted.partition.ok())
     }
 
+    /// Whether a follower sent it.
+    pub fn is_followers(&self) -> bool {
+        matches!(self.reader, Reader::Follower { .. })
+    }
+
     fn wanted(&self) -> impl Iterator<Item = &Wanted> {
         self.topics.iter().flat_map(|topic| &topic.partitions)
     }

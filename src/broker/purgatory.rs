@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::replica::Changes;
 use crate::types::{ConnectionId, PartitionId, Time};
 
 use super::delete_records::WaitingDeletion;
@@ -45,6 +46,18 @@ pub(super) enum Waiting {
 }
 
 impl Waiting {
+    /// Whether what happened to a partition may end the wait. Records count for followers when they are there, for consumers when they are
+    /// below the high watermark.
+    pub fn is_concerned_by(&self, changes: Changes) -> bool {
+        changes.role
+            || match self {
+                Waiting::Produce(_) => changes.high_watermark,
+                Waiting::Fetch(fetch) if fetch.is_followers() => changes.log_end,
+                Waiting::Fetch(_) => changes.high_watermark,
+                Waiting::Deletion(_) => changes.low_watermark,
+            }
+    }
+
     fn partitions(&self) -> impl Iterator<Item = PartitionId> + '_ {
         let (produce, fetch, deletion) = match self {
             Waiting::Produce(produce) => (Some(produce.partitions()), None, None),

@@ -13,6 +13,7 @@
 use std::collections::BTreeSet;
 
 use crate::mutant::Mutant;
+use crate::replica::Changes;
 use crate::types::{ConnectionId, PartitionId, Time};
 
 use super::BrokerActor;
@@ -71,7 +72,7 @@ impl BrokerActor {
             seen.insert(partition);
             let Some((replica, _)) = self.partitions.touch_quietly(partition) else {
                 self.fetchers.assign(partition, None, self.view.image(), &self.channels);
-                self.wake(partition, step);
+                self.wake(partition, Changes { role: true, ..Changes::default() }, step);
                 continue;
             };
             let changes = replica.take_changes();
@@ -92,7 +93,7 @@ impl BrokerActor {
                 self.stirred = true;
             }
             if changes.role || changes.log_end || changes.high_watermark || changes.low_watermark {
-                self.wake(partition, step);
+                self.wake(partition, changes, step);
             }
             if let Some(error) = self.partitions.failure(partition) {
                 self.fail(error, step);
@@ -100,8 +101,11 @@ impl BrokerActor {
         }
     }
 
-    fn wake(&mut self, partition: PartitionId, step: &mut Step<'_>) {
-        let watchers: Vec<ConnectionId> = self.parked.watchers(partition).collect();
+    fn wake(&mut self, partition: PartitionId, changes: Changes, step: &mut Step<'_>) {
+        let is_awaited = |connection: &ConnectionId| {
+            self.parked.parked(*connection).is_some_and(|parked| parked.request.is_concerned_by(changes))
+        };
+        let watchers: Vec<ConnectionId> = self.parked.watchers(partition).filter(is_awaited).collect();
         for connection in watchers {
             match self.parked.parked(connection).map(|parked| &parked.request) {
                 Some(Waiting::Produce(_)) => self.look_again_at_produce(connection, step),

@@ -199,7 +199,7 @@ impl<'a> Decoder<'a> {
 
     /// Keeps a tagged field that this build does not know.
     pub fn unknown(&mut self, tag: u32, size: usize, tags: &mut UnknownTags) -> Result<(), DecodeError> {
-        tags.push((tag, self.slice(size)?));
+        tags.push(tag, self.slice(size)?);
         Ok(())
     }
 

@@ -34,7 +34,50 @@ use super::mistake::{DecodeError, EncodeError};
 use super::{ApiKey, Chunks};
 
 /// Tagged fields that this build does not know: tag and bytes, in rising order of tags.
-pub type UnknownTags = Vec<(u32, Bytes)>;
+///
+/// Every struct has them and next to none has any, so none cost no more than a word.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct UnknownTags(Option<Box<Tags>>);
+
+#[derive(Clone, PartialEq, Eq, Default)]
+struct Tags(Vec<(u32, Bytes)>);
+
+impl UnknownTags {
+    /// None.
+    #[inline]
+    #[must_use]
+    pub const fn new() -> UnknownTags {
+        UnknownTags(None)
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, tag: u32, bytes: Bytes) {
+        self.0.get_or_insert_default().0.push((tag, bytes));
+    }
+}
+
+impl std::ops::Deref for UnknownTags {
+    type Target = [(u32, Bytes)];
+
+    #[inline]
+    fn deref(&self) -> &[(u32, Bytes)] {
+        self.0.as_ref().map_or(&[], |tags| &tags.0)
+    }
+}
+
+impl FromIterator<(u32, Bytes)> for UnknownTags {
+    fn from_iter<I: IntoIterator<Item = (u32, Bytes)>>(tags: I) -> UnknownTags {
+        let mut unknown = UnknownTags::new();
+        tags.into_iter().for_each(|(tag, bytes)| unknown.push(tag, bytes));
+        unknown
+    }
+}
+
+impl std::fmt::Debug for UnknownTags {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
 
 /// A range of versions, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -339,7 +382,7 @@ macro_rules! structure {
                     known += encoder.tagged(FIELD, &self.$field, default)?;
                 })*
                 encoder.put_tag_count(stringify!($name), known, &self.unknown_tags)?;
-                let mut unknown = self.unknown_tags.as_slice();
+                let mut unknown: &[(u32, Bytes)] = &self.unknown_tags;
                 if known > 0 {
                     $({
                         const FIELD: &Field = &$crate::wire::schema::field_of!($name, $field, $type, $rule);

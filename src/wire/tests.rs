@@ -53,8 +53,13 @@ fn produce(records: &[&'static [u8]]) -> ProduceRequest {
 
 #[test]
 fn a_tagged_field_with_bytes_in_it_has_the_right_size() {
-    let inner = OddInner { before: "a".into(), bytes: Bytes::from_static(&[1; 200]), after: "b".into(), unknown_tags: vec![] };
-    let odd = Odd { inner, late: 1, unknown_tags: vec![] };
+    let inner = OddInner {
+        before: "a".into(),
+        bytes: Bytes::from_static(&[1; 200]),
+        after: "b".into(),
+        unknown_tags: UnknownTags::new(),
+    };
+    let odd = Odd { inner, late: 1, unknown_tags: UnknownTags::new() };
     let bytes = written(&odd, 1).unwrap();
     assert_eq!(read(&bytes, 1), Ok(odd));
 }
@@ -62,7 +67,7 @@ fn a_tagged_field_with_bytes_in_it_has_the_right_size() {
 #[test]
 fn unknown_tags_are_kept_between_the_known_ones() {
     let unknown = |tag: u32| (tag, Bytes::from(vec![tag as u8; 3]));
-    let odd = Odd { late: 1, unknown_tags: vec![unknown(2), unknown(6), unknown(11)], ..Default::default() };
+    let odd = Odd { late: 1, unknown_tags: [unknown(2), unknown(6), unknown(11)].into_iter().collect(), ..Default::default() };
     let bytes = written(&odd, 1).unwrap();
     assert_eq!(read(&bytes, 1), Ok(odd.clone()));
     let tags: Vec<u8> = bytes[1..].chunk_by(|_, next| ![2, 6, 9, 11].contains(next)).map(|chunk| chunk[0]).collect();
@@ -83,7 +88,7 @@ fn a_tag_that_a_version_does_not_know_is_carried_but_cannot_clash() {
 fn tags_that_do_not_rise_are_refused() {
     let twice = Bytes::from_static(&[2, 9, 4, 0, 0, 0, 1, 9, 4, 0, 0, 0, 2]);
     assert!(matches!(read(&twice, 1), Err(DecodeError::TagOrder { tag: 9, .. })));
-    let falling = Odd { unknown_tags: vec![(3, Bytes::new()), (2, Bytes::new())], ..Default::default() };
+    let falling = Odd { unknown_tags: [(3, Bytes::new()), (2, Bytes::new())].into_iter().collect(), ..Default::default() };
     assert_eq!(written(&falling, 1), Err(EncodeError::TagOrder { message: "Odd", field: "unknown_tags", tag: 2 }));
 }
 

@@ -33,6 +33,7 @@ mod ranges;
 mod replace;
 mod state;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use brokerlab::disk::{DiskError, SyncTarget};
@@ -46,6 +47,8 @@ pub use replace::{ReplaceStage, ReplaceToken};
 
 use crate::scenario::chance::Chance;
 use crate::scenario::model::DiskWeather;
+use content::Content;
+use names::Inode;
 use state::State;
 
 /// Whose disk this is; chance is keyed by it.
@@ -87,6 +90,15 @@ pub struct Usage {
 pub struct SyncToken {
     sync: Result<u64, DiskError>,
     generation: u32,
+}
+
+/// A file as an auditor finds it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Image<'a> {
+    /// From the data directory on.
+    pub path: &'a str,
+    /// All of it.
+    pub bytes: Cow<'a, [u8]>,
 }
 
 /// One node's disk.
@@ -223,15 +235,6 @@ impl SimDisk {
         files.filter_map(|(path, inode)| Some((path, Bytes::copy_from_slice(state.files.get(&inode)?.visible())))).collect()
     }
 
-    /// The same for the files with certain paths, as they were before any bit turned.
-    #[must_use]
-    pub fn visible_as_written(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Bytes)> {
-        let state = self.lock();
-        let files = state.names.visible_paths().into_iter().filter(|(path, _)| wanted(path));
-        let whole = |inode| Some(state.as_written(inode, state.files.get(&inode)?.visible()));
-        files.filter_map(|(path, inode)| Some((path, whole(inode)?))).collect()
-    }
-
     /// Every file that would survive a power loss now in any case, with the bytes that would, sorted by path.
     #[must_use]
     pub fn durable(&self) -> Vec<(String, Bytes)> {
@@ -240,13 +243,13 @@ impl SimDisk {
         files.filter_map(|(path, inode)| Some((path, Bytes::copy_from_slice(&state.files.get(&inode)?.durable())))).collect()
     }
 
-    /// The same for the files with certain paths, as they were before any bit turned.
-    #[must_use]
-    pub fn durable_as_written(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Bytes)> {
+    /// Shows an auditor the files with certain paths: first those that a reader sees, then those that would survive a power loss in any
+    /// case, both sorted by path, both as they were before any bit turned.
+    pub fn audit<T>(&self, wanted: impl Fn(&str) -> bool, read: impl FnOnce(&[Image<'_>], &[Image<'_>]) -> T) -> T {
         let state = self.lock();
-        let files = state.names.durable_paths().into_iter().filter(|(path, _)| wanted(path));
-        let whole = |inode| Some(state.as_written(inode, &state.files.get(&inode)?.durable()));
-        files.filter_map(|(path, inode)| Some((path, whole(inode)?))).collect()
+        let of_interest = |paths: Vec<(String, Inode)>| paths.into_iter().filter(|(path, _)| wanted(path)).collect::<Vec<_>>();
+        let (visible, durable) = (of_interest(state.names.visible_paths()), of_interest(state.names.durable_paths()));
+        read(&state.images(&visible, |file| Cow::Borrowed(file.visible())), &state.images(&durable, Content::durable))
     }
 
     /// The directories as a reader sees them, sorted.
@@ -260,7 +263,7 @@ impl SimDisk {
     /// Sectors that are visible and not on the medium.
     #[must_use]
     pub fn unsynced_sectors(&self) -> u64 {
-        self.lock().files.values().map(content::Content::dirty_sectors).sum()
+        self.lock().files.values().map(Content::dirty_sectors).sum()
     }
 
     /// What was done so far.

@@ -1,5 +1,6 @@
 //! Everything one simulated disk knows; [`SimDisk`](super::SimDisk) shares it between the world and the processes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use brokerlab::disk::{DiskError, FileId, SyncTarget};
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use super::content::{Content, SECTOR};
 use super::mischief::{Mischief, Operation};
 use super::names::{Inode, Names};
-use super::{DiskKey, PowerLoss, Usage};
+use super::{DiskKey, Image, PowerLoss, Usage};
 use crate::scenario::chance::Chance;
 use crate::scenario::model::DiskWeather;
 
@@ -377,14 +378,16 @@ impl State {
         loss
     }
 
-    /// An image of a file with what has rotted put back.
-    pub fn as_written(&self, inode: Inode, image: &[u8]) -> Bytes {
-        if !self.mischief.has_rot() {
-            return Bytes::copy_from_slice(image);
-        }
-        let mut image = image.to_vec();
-        self.mischief.as_written(inode, &mut image);
-        Bytes::from(image)
+    /// The files among `paths`, their bytes taken by `bytes`, with what has rotted put back.
+    pub fn images<'a>(&'a self, paths: &'a [(String, Inode)], bytes: fn(&'a Content) -> Cow<'a, [u8]>) -> Vec<Image<'a>> {
+        let image = |(path, inode): &'a (String, Inode)| {
+            let mut bytes = bytes(self.files.get(inode)?);
+            if self.mischief.has_rot() {
+                self.mischief.as_written(*inode, bytes.to_mut());
+            }
+            Some(Image { path, bytes })
+        };
+        paths.iter().filter_map(image).collect()
     }
 
     /// Every file with the name by which chance knows it.

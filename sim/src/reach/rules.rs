@@ -29,7 +29,8 @@ pub(super) fn look(model: &mut Model, tally: &mut Tally, event: &Event) {
     match (&event.what, node) {
         (What::Fact(fact), Some(node)) => {
             on_fact(model, tally, event.at, node, fact);
-            if let Some(id) = fact.partition() {
+            // What is durable is no part of a state, and every write is flushed.
+            if let Some(id) = fact.partition().filter(|_| !matches!(fact, Fact::LogFlushed { .. })) {
                 note_state(model, tally, id);
             }
         }

@@ -9,19 +9,33 @@
 use std::collections::BTreeMap;
 
 use brokerlab::types::{Offset, PartitionId, TopicId};
-use brokerlab_reports::event::{AuditMoment, EventId, LogImage, TappedBatch, What};
-use bytes::Bytes;
+use brokerlab_reports::event::{AuditMoment, EventId, LogImage, SmallFiles, TappedBatch, What};
 
 use super::batches::read_batches;
 use super::cast::Role;
 use super::small_files::{self, Notes};
 use super::state::World;
+use crate::disk::Image;
 
+/// Whose log a directory holds.
+const METADATA: &str = "partition.metadata";
 /// Where the broker writes down where its logs start.
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 
-/// A node's files by path.
-type Files = Vec<(String, Bytes)>;
+/// A directory's files by name.
+type Files<'a> = Vec<(&'a str, &'a [u8])>;
+
+/// What lies in the directory of a partition.
+struct Found {
+    directory: String,
+    /// By its `partition.metadata`.
+    topic: Option<TopicId>,
+    base: Offset,
+    batches: Vec<TappedBatch>,
+    trailing_bytes: u64,
+    durable_end: Offset,
+    small_files: SmallFiles,
+}
 
 impl World {
     /// States what the logs of a broker really hold.
@@ -29,30 +43,21 @@ impl World {
         if !matches!(self.member(node).role, Role::Broker(_)) {
             return;
         }
-        let disk = &self.nodes[usize::from(node)].disk;
         // Rot is latent: a copy is lost when the broker meets it and gives it up, and then the broker says so.
-        let visible = disk.visible_as_written(is_of_interest);
-        let (starts, visible) = (log_starts(&visible), by_directory(visible));
-        let durable = by_directory(disk.durable_as_written(is_segment));
-        let notes =
-            Notes::of(disk.durable_as_written(small_files::is_of_interest), disk.visible_as_written(small_files::is_cut_mark));
-        for (directory, files) in visible {
-            let Some(partition) = self.partition_of(node, &directory, &files) else { continue };
-            let start = starts.get(&directory).copied().unwrap_or(Offset::ZERO);
-            let (base, batches, trailing_bytes) = contents(&files, start);
-            let durable_end = durable.get(&directory).map_or(Offset::ZERO, |durable| durable_end(&files, &batches, durable));
-            let small_files = notes.about(&directory);
+        let all = self.nodes[usize::from(node)].disk.audit(is_of_interest, read_all);
+        for found in all {
+            let Some(partition) = self.partition_of(node, &found.directory, found.topic) else { continue };
+            let Found { base, batches, trailing_bytes, durable_end, small_files, .. } = found;
             let image = LogImage { partition, moment, base, batches, durable_end, trailing_bytes, small_files };
             self.note(Some(node), cause, EventId::NONE, What::Audit(image));
         }
     }
 
-    /// Whose log lies in a directory: by its `partition.metadata`, or as it was last known.
-    fn partition_of(&mut self, node: u16, directory: &str, files: &Files) -> Option<PartitionId> {
+    /// Whose log lies in a directory: by what is written there, or as it was last known.
+    fn partition_of(&mut self, node: u16, directory: &str, topic: Option<TopicId>) -> Option<PartitionId> {
         let index = directory.rsplit_once('-')?.1.parse().ok()?;
-        let metadata = files.iter().find(|(name, _)| name == "partition.metadata");
         let key = (node, directory.to_string());
-        let topic = match metadata.and_then(|(_, content)| topic_id_in(content)) {
+        let topic = match topic {
             Some(topic) => {
                 self.directories.insert(key, topic);
                 topic
@@ -63,28 +68,43 @@ impl World {
     }
 }
 
-/// Files of each directory directly under the data directory, with their names only.
-fn by_directory(files: Files) -> BTreeMap<String, Files> {
-    let mut directories: BTreeMap<String, Files> = BTreeMap::new();
-    for (path, content) in files {
-        if let Some((directory, name)) = path.split_once('/') {
-            directories.entry(directory.to_string()).or_default().push((name.to_string(), content));
+fn read_all(visible: &[Image<'_>], durable: &[Image<'_>]) -> Vec<Found> {
+    let (starts, notes) = (log_starts(visible), Notes::of(visible, durable));
+    let on_medium = by_directory(durable);
+    let found = |(directory, files): (&str, Files<'_>)| {
+        let start = starts.get(directory).copied().unwrap_or(Offset::ZERO);
+        let (base, batches, trailing_bytes) = contents(&files, start);
+        let durable_end = on_medium.get(directory).map_or(Offset::ZERO, |durable| durable_end(&files, &batches, durable));
+        let metadata = files.iter().find(|(name, _)| *name == METADATA);
+        let topic = metadata.and_then(|(_, content)| topic_id_in(content));
+        let small_files = notes.about(directory);
+        Found { directory: directory.to_string(), topic, base, batches, trailing_bytes, durable_end, small_files }
+    };
+    by_directory(visible).into_iter().map(found).collect()
+}
+
+/// Segments and metadata of each directory directly under the data directory, with their names only.
+fn by_directory<'a>(files: &'a [Image<'_>]) -> BTreeMap<&'a str, Files<'a>> {
+    let mut directories: BTreeMap<&str, Files<'_>> = BTreeMap::new();
+    for file in files {
+        if let Some((directory, name)) = file.path.split_once('/').filter(|(_, name)| is_segment(name) || *name == METADATA) {
+            directories.entry(directory).or_default().push((name, &file.bytes));
         }
     }
     directories
 }
 
-fn segments(files: &Files) -> impl Iterator<Item = &Bytes> {
-    files.iter().filter(|(name, _)| is_segment(name)).map(|(_, content)| content)
+fn segments<'a>(files: &Files<'a>) -> impl Iterator<Item = &'a [u8]> {
+    files.iter().filter(|(name, _)| is_segment(name)).map(|(_, content)| *content)
 }
 
 /// What an audit reads of a directory.
 fn is_of_interest(path: &str) -> bool {
-    is_segment(path) || path.ends_with("/partition.metadata") || path == LOG_STARTS
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    is_segment(name) || name == METADATA || path == LOG_STARTS || small_files::is_of_interest(path)
 }
 
-fn is_segment(path: &str) -> bool {
-    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+fn is_segment(name: &str) -> bool {
     name.strip_suffix(".log").is_some_and(|base| base.len() == 20 && base.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
@@ -94,9 +114,9 @@ fn base_of(name: &str) -> Option<Offset> {
 }
 
 /// Where each log starts, by its directory, as the checkpoint tells: a version, a count, and lines of topic, partition and offset.
-fn log_starts(files: &Files) -> BTreeMap<String, Offset> {
-    let checkpoint = files.iter().find(|(path, _)| path == LOG_STARTS);
-    let text = checkpoint.and_then(|(_, content)| std::str::from_utf8(content).ok()).unwrap_or_default();
+fn log_starts(files: &[Image<'_>]) -> BTreeMap<String, Offset> {
+    let checkpoint = files.iter().find(|file| file.path == LOG_STARTS);
+    let text = checkpoint.and_then(|file| std::str::from_utf8(&file.bytes).ok()).unwrap_or_default();
     let entry = |line: &str| {
         let mut words = line.split(' ');
         let (topic, index, start) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
@@ -107,7 +127,7 @@ fn log_starts(files: &Files) -> BTreeMap<String, Offset> {
 
 /// Where the log begins, all batches up to the first place that is none, and the bytes that follow. What lies before a hole below `start` was
 /// given up.
-fn contents(files: &Files, start: Offset) -> (Offset, Vec<TappedBatch>, u64) {
+fn contents(files: &Files<'_>, start: Offset) -> (Offset, Vec<TappedBatch>, u64) {
     let (mut first, mut end) = (None, None);
     let mut all: Vec<TappedBatch> = Vec::new();
     let mut trailing = 0;
@@ -131,7 +151,7 @@ fn contents(files: &Files, start: Offset) -> (Offset, Vec<TappedBatch>, u64) {
 }
 
 /// Where the durable part of a log ends whose visible part is known. Mostly there is no difference, and then nothing is read twice.
-fn durable_end(visible: &Files, batches: &[TappedBatch], durable: &Files) -> Offset {
+fn durable_end(visible: &Files<'_>, batches: &[TappedBatch], durable: &Files<'_>) -> Offset {
     let is_same = segments(visible).eq(segments(durable));
     let is_sound = batches.iter().all(|batch| batch.valid);
     match batches.last() {
@@ -145,7 +165,7 @@ fn is_ascending(batches: &[TappedBatch]) -> bool {
 }
 
 /// End of the whole batches with right checksums, one following the other.
-fn end_of(files: &Files) -> Offset {
+fn end_of(files: &Files<'_>) -> Offset {
     let mut end: Option<Offset> = None;
     for content in segments(files) {
         let (batches, read) = read_batches(content);
@@ -193,8 +213,8 @@ mod tests {
     use super::super::batches::tests::batch;
     use super::*;
 
-    fn files(segments: &[(&str, Vec<u8>)]) -> Files {
-        segments.iter().map(|(name, content)| ((*name).to_string(), Bytes::from(content.clone()))).collect()
+    fn files<'a>(segments: &'a [(&'a str, Vec<u8>)]) -> Files<'a> {
+        segments.iter().map(|(name, content)| (*name, content.as_slice())).collect()
     }
 
     #[test]
@@ -209,12 +229,13 @@ mod tests {
     #[test]
     fn an_image_ends_at_the_first_byte_that_is_no_batch() {
         let torn = [batch(2, 1, 1), batch(3, 1, 1)[..20].to_vec()].concat();
-        let files = files(&[
+        let written = [
             ("00000000000000000000.log", batch(0, 2, 1)),
             ("00000000000000000002.log", torn),
             ("00000000000000000004.log", vec![0; 7]),
             ("leader-epoch-checkpoint", b"0".to_vec()),
-        ]);
+        ];
+        let files = files(&written);
         let (base, batches, trailing) = contents(&files, Offset::ZERO);
         assert_eq!((base, batches.len(), trailing), (Offset::ZERO, 2, 27));
         assert_eq!(end_of(&files), Offset(3));
@@ -222,15 +243,16 @@ mod tests {
 
     #[test]
     fn what_lies_before_a_hole_was_given_up_if_the_checkpoint_says_so() {
-        let files = files(&[
+        let written = [
             ("00000000000000000000.log", batch(0, 2, 1)),
             ("00000000000000000004.log", batch(4, 1, 1)),
             ("00000000000000000005.log", batch(5, 1, 1)),
-        ]);
+        ];
+        let files = files(&written);
         let bases = |start| contents(&files, Offset(start)).1.iter().map(|batch| batch.base_offset.0).collect::<Vec<_>>();
         assert_eq!(bases(5), [4, 5]);
         assert_eq!(bases(0), [0, 4, 5], "a hole in the log itself is for the checks to see");
-        let starts = log_starts(&vec![(LOG_STARTS.to_string(), Bytes::from_static(b"0\n2\nmy-topic 1 7\norders 0 4\n"))]);
+        let starts = log_starts(&[Image { path: LOG_STARTS, bytes: b"0\n2\nmy-topic 1 7\norders 0 4\n".into() }]);
         assert_eq!(starts.get("my-topic-1"), Some(&Offset(7)));
     }
 }

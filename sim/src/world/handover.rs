@@ -56,20 +56,18 @@ impl Desk {
         self.0.lock().expect("nothing panics while it holds the desk")
     }
 
-    /// Hands over an event; [`Desk::done`] is to be awaited next.
-    pub fn put(&self, now: Now, event: Event) {
-        let mut papers = self.papers();
-        papers.event = Some((now, event));
-        papers.done = false;
-        if let Some(process) = &papers.process {
-            process.wake_by_ref();
-        }
-    }
-
-    /// Waits until the process has done what was handed to it (or has come up), and swaps its actions into `actions`.
-    pub fn done<'a>(&'a self, actions: &'a mut Vec<Action>) -> impl Future<Output = State> + 'a {
+    /// Hands over an event, waits until the process has done what it wants to (with no event: until it has come up), and swaps its actions
+    /// into `actions`.
+    pub fn step<'a>(&'a self, mut event: Option<(Now, Event)>, actions: &'a mut Vec<Action>) -> impl Future<Output = State> + 'a {
         poll_fn(move |context| {
             let mut papers = self.papers();
+            if let Some(event) = event.take() {
+                papers.event = Some(event);
+                papers.done = false;
+                if let Some(process) = &papers.process {
+                    process.wake_by_ref();
+                }
+            }
             if !papers.done {
                 keep_waker(&mut papers.pump, context.waker());
                 return Poll::Pending;
@@ -112,9 +110,16 @@ struct DeskRim<D> {
 
 impl<D: Disk + Send> Rim for DeskRim<D> {
     async fn next(&mut self, deadline: Option<Time>) -> Option<(Now, Event)> {
-        self.lay_down(deadline);
+        let mut laid_down = false;
         let (now, event) = poll_fn(|context| {
             let mut papers = self.desk.papers();
+            if !std::mem::replace(&mut laid_down, true) {
+                std::mem::swap(&mut papers.actions, &mut self.actions);
+                (papers.deadline, papers.spare, papers.done) = (deadline, self.spare, true);
+                if let Some(pump) = &papers.pump {
+                    pump.wake_by_ref();
+                }
+            }
             if let Some(event) = papers.event.take() {
                 return Poll::Ready(event);
             }
@@ -134,19 +139,6 @@ impl<D: Disk + Send> Rim for DeskRim<D> {
         self.actions.extend(out.drain());
         if std::mem::take(&mut self.taken) {
             self.spare = out.next_connection();
-        }
-    }
-}
-
-impl<D> DeskRim<D> {
-    fn lay_down(&mut self, deadline: Option<Time>) {
-        let mut papers = self.desk.papers();
-        std::mem::swap(&mut papers.actions, &mut self.actions);
-        papers.deadline = deadline;
-        papers.spare = self.spare;
-        papers.done = true;
-        if let Some(pump) = &papers.pump {
-            pump.wake_by_ref();
         }
     }
 }

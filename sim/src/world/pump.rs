@@ -152,10 +152,9 @@ impl World {
         let state = &mut self.nodes[usize::from(node)];
         let now = state.clock.now(self.now);
         let process = state.process.as_mut().expect("it was asked just now");
-        process.desk.put(now, event);
         let mut actions = std::mem::take(&mut process.actions);
         let desk = process.desk.clone();
-        let outcome = desk.done(&mut actions).await;
+        let outcome = desk.step(Some((now, event)), &mut actions).await;
         self.after_step(node, cause, outcome, &mut actions);
         if let Some(process) = &mut self.node(node).process {
             process.actions = actions;
@@ -167,7 +166,7 @@ impl World {
         let Some(process) = &mut self.nodes[usize::from(node)].process else { return };
         let mut actions = std::mem::take(&mut process.actions);
         let desk = process.desk.clone();
-        let state = desk.done(&mut actions).await;
+        let state = desk.step(None, &mut actions).await;
         if self.member(node).is_server() {
             self.fabric.listen(host(node));
         }

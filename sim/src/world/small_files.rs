@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 use brokerlab::types::{LeaderEpoch, Offset};
 use brokerlab_reports::event::SmallFiles;
-use bytes::Bytes;
+
+use crate::disk::Image;
 
 const CLEAN_MARK: &str = ".kafka_cleanshutdown";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -35,9 +36,7 @@ pub fn is_of_interest(path: &str) -> bool {
     path == CLEAN_MARK || path == RECOVERY_POINTS || path.ends_with(EPOCHS) || is_cut_mark(path)
 }
 
-/// Whether a file marks a cut.
-#[must_use]
-pub fn is_cut_mark(path: &str) -> bool {
+fn is_cut_mark(path: &str) -> bool {
     path.ends_with(CUT)
 }
 
@@ -51,10 +50,10 @@ fn base_of(name: &str, suffix: &str) -> Option<Offset> {
 impl Notes {
     /// Reads the files that are durable, and the marks of cuts that anybody sees.
     #[must_use]
-    pub fn of(durable: Vec<(String, Bytes)>, visible_cuts: Vec<(String, Bytes)>) -> Notes {
+    pub fn of(visible: &[Image<'_>], durable: &[Image<'_>]) -> Notes {
         let mut notes = Notes::default();
-        for (path, content) in durable.into_iter().chain(visible_cuts) {
-            notes.read(&path, &content);
+        for file in durable.iter().chain(visible.iter().filter(|file| is_cut_mark(file.path))) {
+            notes.read(file.path, &file.bytes);
         }
         notes
     }
@@ -103,20 +102,22 @@ fn epoch(line: &str) -> Option<(LeaderEpoch, Offset)> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
-    fn file(path: &str, content: &str) -> (String, Bytes) {
-        (path.to_string(), Bytes::copy_from_slice(content.as_bytes()))
+    fn file<'a>(path: &'a str, content: &'a str) -> Image<'a> {
+        Image { path, bytes: Cow::Borrowed(content.as_bytes()) }
     }
 
     #[test]
     fn the_small_files_are_read_as_they_are_written() {
-        let durable = vec![
+        let durable = [
             file(RECOVERY_POINTS, "0\n2\norders 0 17\npay-ments 3 9\n"),
             file("orders-0/leader-epoch-checkpoint", "0\n2\n1 0\n3 12\n"),
             file(CLEAN_MARK, "{}"),
         ];
-        let notes = Notes::of(durable, vec![file("pay-ments-3/00000000000000000004.truncated", "")]);
+        let notes = Notes::of(&[file("pay-ments-3/00000000000000000004.truncated", "")], &durable);
         let orders = notes.about("orders-0");
         assert_eq!((orders.recovery_point, orders.clean_mark), (Offset(17), true));
         assert_eq!(orders.epochs, [(LeaderEpoch(1), Offset(0)), (LeaderEpoch(3), Offset(12))]);
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn no_content_makes_the_reader_panic() {
         for content in ["", "0", "x\ny\nz", "0\n1\na b c d\n", "0\n1\n99999999999999999999 1\n"] {
-            let notes = Notes::of(vec![file(RECOVERY_POINTS, content), file("a-0/leader-epoch-checkpoint", content)], Vec::new());
+            let notes = Notes::of(&[], &[file(RECOVERY_POINTS, content), file("a-0/leader-epoch-checkpoint", content)]);
             assert_eq!(notes.about("a-0").recovery_point, Offset(0));
         }
     }
