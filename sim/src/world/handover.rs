@@ -1,21 +1,24 @@
-//! How the pump hands one event to one process and waits until it is done.
+//! How the pump hands one event to one process and gets back what the step wanted.
 //!
 //! ```text
-//!   pump (the main task)                 desk                  node::run (a task on the node's own madsim node)
-//!   ────────────────────                 ────                  ────────────────────────────────────────────────
-//!   put event, wake the process  ──▶  [ event    ]  ──▶  Rim::next returns it
-//!   (waits)                           [          ]       Actor::step, Rim::carry_out
-//!   takes actions and deadline   ◀──  [ actions  ]  ◀──  Rim::next again: lays down what the step wanted, wakes the pump
+//!   pump                                 desk                  node::run (a future of its own for each process)
+//!   ────                                 ────                  ────────────────────────────────────────────────
+//!   puts event, polls the process  ──▶  [ event    ]  ──▶  Rim::next returns it
+//!   (is not asked meanwhile)            [          ]       Actor::step, Rim::carry_out
+//!   takes actions and deadline     ◀──  [ actions  ]  ◀──  Rim::next again: lays down what the step wanted, and waits
 //! ```
 //!
-//! So never more than one task is runnable, and the executor's random choice has nothing to choose from. A panic inside a step is
-//! caught where it happens and laid on the desk too: it is a finding (CRASH), not the end of the laboratory.
+//! The process is the same loop as in production, and it waits for nothing but the desk, so one poll is one step. It is polled by the
+//! pump and not by the engine's executor: that would pick among tasks of which never more than one can run, twice for each event, and
+//! drop a killed process some time after its death. A panic inside a step is caught where it happens and laid on the desk too: it is a
+//! finding (CRASH), not the end of the laboratory.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, Once};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use brokerlab::actor::{Action, Actor, Event, Now, Outbox};
 use brokerlab::digest::Digest;
@@ -23,21 +26,24 @@ use brokerlab::disk::Disk;
 use brokerlab::node::{self, Rim};
 use brokerlab::types::{ConnectionId, Time};
 
+/// A process that the pump can hand events to. Dropping it is its death: none of its code runs after that.
+pub struct Fiber {
+    desk: Desk,
+    course: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
 /// Where pump and process meet.
 #[derive(Clone, Default)]
-pub struct Desk(Arc<Mutex<Papers>>);
+struct Desk(Arc<Mutex<Papers>>);
 
 /// What lies on the desk.
 #[derive(Default)]
 struct Papers {
     event: Option<(Now, Event)>,
-    done: bool,
     actions: Vec<Action>,
     deadline: Option<Time>,
     spare: ConnectionId,
     panic: Option<String>,
-    process: Option<Waker>,
-    pump: Option<Waker>,
 }
 
 /// What a process is like after a step.
@@ -55,43 +61,33 @@ impl Desk {
     fn papers(&self) -> MutexGuard<'_, Papers> {
         self.0.lock().expect("nothing panics while it holds the desk")
     }
-
-    /// Hands over an event, waits until the process has done what it wants to (with no event: until it has come up), and swaps its actions
-    /// into `actions`.
-    pub fn step<'a>(&'a self, mut event: Option<(Now, Event)>, actions: &'a mut Vec<Action>) -> impl Future<Output = State> + 'a {
-        poll_fn(move |context| {
-            let mut papers = self.papers();
-            if let Some(event) = event.take() {
-                papers.event = Some(event);
-                papers.done = false;
-                if let Some(process) = &papers.process {
-                    process.wake_by_ref();
-                }
-            }
-            if !papers.done {
-                keep_waker(&mut papers.pump, context.waker());
-                return Poll::Pending;
-            }
-            std::mem::swap(&mut papers.actions, actions);
-            Poll::Ready(State { deadline: papers.deadline, spare: papers.spare, panic: papers.panic.take() })
-        })
-    }
-
-    /// Whether the process's task has been dropped.
-    #[must_use]
-    pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
 }
 
-fn keep_waker(slot: &mut Option<Waker>, waker: &Waker) {
-    if slot.as_ref().is_none_or(|kept| !kept.will_wake(waker)) {
-        *slot = Some(waker.clone());
+impl Fiber {
+    /// A process that has done nothing so far.
+    #[must_use]
+    pub fn new<D: Disk + Send + 'static>(actor: Box<dyn Actor>, disk: D) -> Fiber {
+        let desk = Desk::default();
+        Fiber { course: Box::pin(live(actor, desk.clone(), disk)), desk }
+    }
+
+    /// Lets the process take the event (the first time none: it comes up), and swaps what it wants into `actions`.
+    ///
+    /// # Panics
+    /// When the process ends: it runs until it is dropped.
+    pub fn step(&mut self, event: Option<(Now, Event)>, actions: &mut Vec<Action>) -> State {
+        self.desk.papers().event = event;
+        let outcome = self.course.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(outcome.is_pending(), "a process asks for events until it is dropped");
+        let mut papers = self.desk.papers();
+        assert!(papers.event.is_none(), "a process waits for nothing but its desk");
+        std::mem::swap(&mut papers.actions, actions);
+        State { deadline: papers.deadline, spare: papers.spare, panic: papers.panic.take() }
     }
 }
 
 /// The life of one process: the actor in the same loop as in production.
-pub async fn live<D: Disk + Send>(actor: Box<dyn Actor>, desk: Desk, disk: D) {
+async fn live<D: Disk + Send>(actor: Box<dyn Actor>, desk: Desk, disk: D) {
     let mut out = Outbox::new();
     let spare = out.next_connection();
     let mut guarded = Guarded { actor, desk: desk.clone(), panicked: false };
@@ -111,20 +107,13 @@ struct DeskRim<D> {
 impl<D: Disk + Send> Rim for DeskRim<D> {
     async fn next(&mut self, deadline: Option<Time>) -> Option<(Now, Event)> {
         let mut laid_down = false;
-        let (now, event) = poll_fn(|context| {
+        let (now, event) = poll_fn(|_| {
             let mut papers = self.desk.papers();
             if !std::mem::replace(&mut laid_down, true) {
                 std::mem::swap(&mut papers.actions, &mut self.actions);
-                (papers.deadline, papers.spare, papers.done) = (deadline, self.spare, true);
-                if let Some(pump) = &papers.pump {
-                    pump.wake_by_ref();
-                }
+                (papers.deadline, papers.spare) = (deadline, self.spare);
             }
-            if let Some(event) = papers.event.take() {
-                return Poll::Ready(event);
-            }
-            keep_waker(&mut papers.process, context.waker());
-            Poll::Pending
+            papers.event.take().map_or(Poll::Pending, Poll::Ready)
         })
         .await;
         self.taken = matches!(event, Event::Opened { accepted: true, .. });

@@ -7,8 +7,7 @@
 //!      └────── power loss ┴───────────────────────────────┘          unsynced sectors survive or not, each on its own
 //! ```
 //!
-//! madsim's part is the task: `kill` always comes before `restart`, and whatever a killed task still does on its way out finds a stale
-//! disk and an abandoned desk.
+//! A process dies by being dropped, at that moment and wholly; a handle to its disk that outlived it would be stale.
 
 use brokerlab::operation::{Command, Operation, OperationId};
 use brokerlab::types::Duration;
@@ -17,7 +16,7 @@ use brokerlab_reports::event::{AuditMoment, EventId, WorldFact};
 use super::cast::Birth;
 use super::chance::Tag;
 use super::clock::NodeClock;
-use super::handover::{Desk, live, watched};
+use super::handover::{Fiber, watched};
 use super::process::{Pending, Process, Source};
 use super::state::{Due, Ending, World, host};
 
@@ -43,13 +42,8 @@ impl World {
                 return;
             }
         };
-        let desk = Desk::default();
         let state = &mut self.nodes[usize::from(node)];
-        self.engine.kill(state.engine);
-        self.engine.restart(state.engine);
-        let engine = self.engine.get_node(state.engine).expect("it was created with the world");
-        engine.spawn(live(actor, desk.clone(), state.disk.process(life)));
-        state.process = Some(Process::new(desk));
+        state.process = Some(Process::new(Fiber::new(actor, state.disk.process(life))));
         self.starting.push_back((node, id));
     }
 
@@ -156,22 +150,6 @@ impl World {
         self.tell(node, Pending::Command(Command { id, operation }, Source::of(cause)));
     }
 
-    /// Ends the world: every task is dropped before the engine is.
-    pub async fn dismiss(&mut self) {
-        let mut desks = Vec::new();
-        for node in &mut self.nodes {
-            self.engine.kill(node.engine);
-            desks.extend(node.process.take().map(|process| process.desk));
-        }
-        // Each yield lets the engine drop at least one killed task.
-        for _ in 0..10 * desks.len() {
-            if desks.iter().all(Desk::is_abandoned) {
-                return;
-            }
-            madsim::task::yield_now().await;
-        }
-    }
-
     /// The process ends; its kernel cleans up behind it.
     fn end_process(&mut self, node: u16, cause: EventId) {
         self.drop_process(node);
@@ -182,7 +160,6 @@ impl World {
     fn drop_process(&mut self, node: u16) {
         let state = &mut self.nodes[usize::from(node)];
         let process = state.process.take().expect("there is a process to end");
-        self.engine.kill(state.engine);
         state.pauses = 0;
         state.gave_up = None;
         let stopping = state.stopping.take();

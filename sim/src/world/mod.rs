@@ -1,12 +1,12 @@
 //! A cluster in a deterministic world: nodes, clocks, network, disks, faults, and the record of what happened.
 //!
-//! madsim is the engine, not the model (decision 4): it runs the tasks and kills them. What happens and when is decided by one heap of
-//! ours alone (decision 6):
+//! madsim is the engine, not the model (decision 4): inside its runtime clocks are virtual, entropy comes from a seed, and nobody can
+//! start a thread. What happens and when is decided by one heap of ours alone (decision 6):
 //!
 //! ```text
 //!   heap        what happens next, by (moment, number)
-//!   pump        takes it, hands it to one process, waits until that one is done
-//!   handover    the desk at which pump and process meet; the same `node::run` loop as in production
+//!   pump        takes it and lets one process take one step
+//!   handover    a process as the pump sees it; the same `node::run` loop as in production
 //!   process     connections, frames, tickets of one life         rim: what a step wanted is done
 //!   life        start, stop, crash, power loss, pause            devices: disk operations that take time
 //!   fault       the plan's faults, targets resolved when they fire
@@ -183,7 +183,7 @@ fn run_here(plan: Scenario, cast: Box<dyn Cast>, options: RunOptions) -> io::Res
         journal.watch(observer);
     }
     let runtime = madsim::runtime::Runtime::with_seed_and_config(options.madsim_seed, madsim::Config::default());
-    let (journal, frames, simulated) = runtime.block_on(live_through(plan, cast, journal, options.events_max));
+    let (journal, frames, simulated) = runtime.block_on(async { live_through(plan, cast, journal, options.events_max) });
     let Closed { judgement, footer, counts, reached, timeline } = journal.close()?;
     Ok(RunReport {
         judgement,
@@ -199,10 +199,9 @@ fn run_here(plan: Scenario, cast: Box<dyn Cast>, options: RunOptions) -> io::Res
     })
 }
 
-async fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_max: u64) -> (Journal, u64, Time) {
+fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_max: u64) -> (Journal, u64, Time) {
     let mut world = World::new(plan, cast, journal, events_max);
-    world.run().await;
-    world.dismiss().await;
+    world.run();
     (world.journal, world.frames, world.now)
 }
 

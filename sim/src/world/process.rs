@@ -13,7 +13,7 @@ use brokerlab::wire::frame::Framer;
 use brokerlab_reports::event::EventId;
 use bytes::Bytes;
 
-use super::handover::Desk;
+use super::handover::Fiber;
 use crate::network::{Label, Socket};
 
 /// No frame may be larger (Kafka's `socket.request.max.bytes`).
@@ -21,8 +21,8 @@ pub const FRAME_BYTES_MAX: usize = 100 << 20;
 
 /// One life of a process.
 pub struct Process {
-    /// Where it is met.
-    pub desk: Desk,
+    /// The loop that it runs.
+    pub fiber: Fiber,
     /// The name that the next accepted connection gets.
     pub spare: ConnectionId,
     /// Its connections by their names; the names are dense.
@@ -195,9 +195,9 @@ pub struct Outgoing {
 impl Process {
     /// A process that has not said anything yet.
     #[must_use]
-    pub fn new(desk: Desk) -> Process {
+    pub fn new(fiber: Fiber) -> Process {
         Process {
-            desk,
+            fiber,
             spare: ConnectionId(0),
             lines: Vec::new(),
             pending: VecDeque::new(),

@@ -1,4 +1,4 @@
-//! The pump: takes what happens next, hands it to one process, waits until that one is done.
+//! The pump: takes what happens next and hands it to one process, which takes one step.
 //!
 //! ```text
 //!   heap ──pop──▶ network, disk, faults, drivers ──news──▶ pending of each node ──one by one──▶ process
@@ -17,13 +17,13 @@ use crate::network::{News, Notice};
 
 impl World {
     /// Runs until the end.
-    pub async fn run(&mut self) {
+    pub fn run(&mut self) {
         self.begin();
         while self.ending.is_none() {
             if let Some((node, cause)) = self.starting.pop_front() {
-                self.come_up(node, cause).await;
+                self.come_up(node, cause);
             } else if let Some(&node) = self.ready.front() {
-                self.serve(node).await;
+                self.serve(node);
             } else if let Some((at, due)) = self.heap.pop() {
                 assert!(at >= self.now, "time goes forward");
                 self.advance(at);
@@ -129,7 +129,7 @@ impl World {
     }
 
     /// Tells one node the next thing.
-    async fn serve(&mut self, node: u16) {
+    fn serve(&mut self, node: u16) {
         let state = &mut self.nodes[usize::from(node)];
         let frozen = state.pauses > 0;
         let Some(pending) = state.process.as_mut().filter(|_| !frozen).and_then(|process| process.pending.pop_front()) else {
@@ -139,7 +139,7 @@ impl World {
         };
         let settled = pending.ticket();
         if let Some((cause, event)) = self.unfold(node, pending) {
-            self.step(node, cause, event).await;
+            self.step(node, cause, event);
         }
         // Frames go out after the step, so that what it states about the sync comes before what was promised because of it.
         if let Some(ticket) = settled {
@@ -148,13 +148,12 @@ impl World {
         self.set_alarm(node);
     }
 
-    async fn step(&mut self, node: u16, cause: EventId, event: Event) {
+    fn step(&mut self, node: u16, cause: EventId, event: Event) {
         let state = &mut self.nodes[usize::from(node)];
         let now = state.clock.now(self.now);
         let process = state.process.as_mut().expect("it was asked just now");
         let mut actions = std::mem::take(&mut process.actions);
-        let desk = process.desk.clone();
-        let outcome = desk.step(Some((now, event)), &mut actions).await;
+        let outcome = process.fiber.step(Some((now, event)), &mut actions);
         self.after_step(node, cause, outcome, &mut actions);
         if let Some(process) = &mut self.node(node).process {
             process.actions = actions;
@@ -162,11 +161,10 @@ impl World {
     }
 
     /// A new process has come up: it listens, if it is a server, and says when it wants to be woken.
-    async fn come_up(&mut self, node: u16, cause: EventId) {
+    fn come_up(&mut self, node: u16, cause: EventId) {
         let Some(process) = &mut self.nodes[usize::from(node)].process else { return };
         let mut actions = std::mem::take(&mut process.actions);
-        let desk = process.desk.clone();
-        let state = desk.step(None, &mut actions).await;
+        let state = process.fiber.step(None, &mut actions);
         if self.member(node).is_server() {
             self.fabric.listen(host(node));
         }

@@ -75,8 +75,6 @@ pub enum Due {
 
 /// One node: a kernel, a disk, clocks, and a process most of the time.
 pub struct Node {
-    /// Its madsim node.
-    pub engine: madsim::task::NodeId,
     /// What survives its processes.
     pub disk: SimDisk,
     /// Its clocks, as of the last boot.
@@ -188,8 +186,6 @@ pub struct World {
     pub directories: BTreeMap<(u16, String), brokerlab::types::TopicId>,
     /// The run is over.
     pub ending: Option<Ending>,
-    /// The engine.
-    pub engine: madsim::runtime::Handle,
 }
 
 impl World {
@@ -199,9 +195,7 @@ impl World {
         let chance = Chance::new(plan.seed);
         let count = cast.members().len();
         let weather = Weather::new(chance, plan.network.clone(), count);
-        let engine = madsim::runtime::Handle::current();
-        let members = cast.members().iter().enumerate();
-        let nodes: Vec<Node> = members.map(|(at, member)| Node::new(at, member, &plan, chance, &engine)).collect();
+        let nodes: Vec<Node> = (0..count).map(|at| Node::new(at, &plan, chance)).collect();
         let addresses = cast.members().iter().enumerate();
         let addresses = addresses.map(|(at, member)| (Address::new(&member.name, 9092), number(at))).collect();
         let drivers = (0..count).map(|member| cast.driver(member)).collect();
@@ -227,7 +221,6 @@ impl World {
             phase: Phase::Boot,
             directories: BTreeMap::new(),
             ending: None,
-            engine,
         }
     }
 
@@ -280,10 +273,9 @@ impl World {
 }
 
 impl Node {
-    fn new(at: usize, member: &Member, plan: &Scenario, chance: Chance, engine: &madsim::runtime::Handle) -> Node {
+    fn new(at: usize, plan: &Scenario, chance: Chance) -> Node {
         let key = DiskKey { seed: plan.seed, node: at as u64 };
         Node {
-            engine: engine.create_node().name(member.name.clone()).build().id(),
             disk: SimDisk::new(key, plan.disk.clone()),
             clock: NodeClock::boot(chance, number(at), 0, 0, Time::ZERO),
             boots: 0,
