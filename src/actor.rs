@@ -260,6 +260,15 @@ impl Outbox {
         self.actions.drain(..)
     }
 
+    /// Moves what the step wanted to the end of `actions`.
+    pub fn drain_into(&mut self, actions: &mut Vec<Action>) {
+        if actions.is_empty() {
+            std::mem::swap(&mut self.actions, actions);
+        } else {
+            actions.append(&mut self.actions);
+        }
+    }
+
     /// What the step wants so far.
     #[must_use]
     pub fn actions(&self) -> &[Action] {

@@ -7,7 +7,7 @@
 //!   in all        does anybody lead?
 //! ```
 //!
-//! Numbers and names are left out, and the brokers are sorted, so that runs can be compared: what is counted are kinds of situations.
+//! Numbers, names and the order of the brokers are left out, so that runs can be compared: what is counted are kinds of situations.
 
 use std::cmp::Ordering;
 
@@ -15,22 +15,14 @@ use brokerlab::types::Offset;
 
 use super::model::{Model, Node, Partition, Replica, Role};
 
-/// Most brokers that are told apart.
-const BROKERS_MAX: usize = 8;
-
 /// A hash of the abstract state.
 pub(super) fn signature(model: &Model, partition: &Partition) -> u64 {
     let leader = partition.state.leader.and_then(|leader| model.node_of(leader)).map(|node| &partition.replicas[node]);
-    let mut codes = [0_u32; BROKERS_MAX];
-    let mut brokers = 0;
-    for (node, replica) in model.nodes.iter().zip(&partition.replicas).filter(|(node, _)| node.broker.is_some()).take(BROKERS_MAX)
-    {
-        codes[brokers] = code(node, replica, partition, leader);
-        brokers += 1;
-    }
-    codes[..brokers].sort_unstable();
-    let leads = u64::from(partition.state.leader.is_some());
-    codes[..brokers].iter().fold(leads, |hash, code| mix(hash, *code))
+    let brokers = model.nodes.iter().zip(&partition.replicas).filter(|(node, _)| node.broker.is_some());
+    // A sum does not tell in which order the brokers stand.
+    brokers.fold(u64::from(partition.state.leader.is_some()), |sum, (node, replica)| {
+        sum.wrapping_add(mix(code(node, replica, partition, leader)))
+    })
 }
 
 fn code(node: &Node, replica: &Replica, partition: &Partition, leader: Option<&Replica>) -> u32 {
@@ -75,8 +67,8 @@ fn against(own: Offset, leaders: Option<Offset>) -> u32 {
 }
 
 /// One round of splitmix64.
-fn mix(hash: u64, code: u32) -> u64 {
-    let mut hash = (hash ^ u64::from(code)).wrapping_add(0x9E37_79B9_7F4A_7C15);
+fn mix(code: u32) -> u64 {
+    let mut hash = u64::from(code).wrapping_add(0x9E37_79B9_7F4A_7C15);
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     hash ^ (hash >> 31)

@@ -125,7 +125,7 @@ impl<D: Disk + Send> Rim for DeskRim<D> {
     }
 
     async fn carry_out(&mut self, out: &mut Outbox) {
-        self.actions.extend(out.drain());
+        out.drain_into(&mut self.actions);
         if std::mem::take(&mut self.taken) {
             self.spare = out.next_connection();
         }

@@ -4,6 +4,7 @@
 //! that waits for a ticket holds up everything behind it on its connection, and nothing else.
 
 use brokerlab::actor::{Action, CloseReason, Event};
+use brokerlab::fact::Fact;
 use brokerlab::types::{Address, ConnectionId, Ticket};
 use brokerlab_reports::event::{Delivery, EventId, FrameInfo, NodeId, What};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -35,9 +36,11 @@ impl World {
             Action::Complete(completion) => self.complete(node, completion, cause),
             Action::Fact(fact) => {
                 self.directory.learn(&fact);
-                let started = matches!(fact, brokerlab::fact::Fact::BrokerStarted { .. });
-                let id = self.note(Some(node), cause, EventId::NONE, What::Fact(fact.clone()));
-                self.note_failure(node, &fact, id);
+                let (gives_up, started) = (self.gives_up(node, &fact), matches!(fact, Fact::BrokerStarted { .. }));
+                let id = self.note(Some(node), cause, EventId::NONE, What::Fact(fact));
+                if gives_up {
+                    self.node(node).gave_up = Some(id);
+                }
                 if started {
                     self.audit(node, brokerlab_reports::event::AuditMoment::AfterRecovery, id);
                 }

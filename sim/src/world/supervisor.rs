@@ -21,12 +21,10 @@ use super::state::{Due, World};
 const RESTART_AFTER: Duration = Duration::secs(1);
 
 impl World {
-    /// Listens for the word of a broker that its data directory has failed.
-    pub fn note_failure(&mut self, node: u16, fact: &Fact, event: EventId) {
-        let is_broker = matches!(self.member(node).role, Role::Broker(_));
-        if is_broker && matches!(fact, Fact::LogFailed { partition: None, .. }) {
-            self.node(node).gave_up = Some(event);
-        }
+    /// Whether a broker says that its data directory has failed: it can do no more.
+    #[must_use]
+    pub fn gives_up(&self, node: u16, fact: &Fact) -> bool {
+        matches!(fact, Fact::LogFailed { partition: None, .. }) && matches!(self.member(node).role, Role::Broker(_))
     }
 
     /// After a step: a process that has given up ends, and is started again some time later.
