@@ -10,13 +10,14 @@ mod gallery;
 #[path = "check_doctored/history.rs"]
 mod history;
 
-use brokerlab::fact::TruncationReason;
+use brokerlab::fact::{Fact, TruncationReason};
 use brokerlab::operation::Certainty;
+use brokerlab::types::{BrokerId, LeaderEpoch, Offset};
 use brokerlab_reports::event::{AuditMoment, WorldFact};
 use brokerlab_reports::verdict::Verdict;
 use brokerlab_sim::check::CATALOGUE;
 use gallery::{Exhibit, GALLERY, Step};
-use history::{History, Record, TERMS, Terms, count, report, told};
+use history::{History, ORDERS, Record, TERMS, Terms, count, report, told};
 
 const FREE: Terms = Terms { idempotent: false, ..TERMS };
 
@@ -215,6 +216,30 @@ fn the_zombie_of_an_unclean_election_is_sanctioned_too() {
     h.follow("b1", "b2").truncate("b1", 1, TruncationReason::Diverged).fetch("b1").isr(&["b1", "b2", "b3"]).commit("d").settle();
     h.is_judged(Verdict::Sanctioned, "unclean-election");
     assert_eq!(count(&h.judgement(), "lost"), 2);
+}
+
+/// After an unclean election a follower goes back epoch by epoch: the first cut may leave what the new leader never had.
+fn cut_after_an_unclean_election(to: &[i64]) -> History {
+    let mut h = History::on(Terms { min_isr: 1, unclean: true, ..FREE });
+    h.commit("a").crash("b1").isr(&["b2", "b3"]).elect("b2").commit("b").commit("c").crash("b2");
+    h.restart("b1").elect_unclean("b1").write("x").append("b1", "x").write("y").append("b1", "y").advance_over("b1", &["b1"]);
+    let (log_end, high_watermark, leader) = (Offset(3), Offset(3), Some(BrokerId(1)));
+    h.fact("b3", Fact::BecameFollower { partition: ORDERS, leader_epoch: LeaderEpoch(3), leader, log_end, high_watermark });
+    to.iter().for_each(|to| {
+        h.truncate("b3", *to, TruncationReason::Diverged);
+    });
+    h
+}
+
+#[test]
+fn a_follower_may_cut_twice_after_an_unclean_election() {
+    cut_after_an_unclean_election(&[2]).is_judged(Verdict::Sanctioned, "unclean-election");
+    cut_after_an_unclean_election(&[2, 1]).copy("b3").follow_mark("b3", 3).is_judged(Verdict::Sanctioned, "unclean-election");
+}
+
+#[test]
+fn r6_a_follower_cuts_once_where_it_must_cut_twice() {
+    cut_after_an_unclean_election(&[2]).follow_mark("b3", 2).cries("R6");
 }
 
 #[test]

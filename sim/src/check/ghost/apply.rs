@@ -52,7 +52,11 @@ impl Ghost {
             Fact::HighWatermarkAdvanced { .. } => self.advance(node, fact),
             Fact::HighWatermarkFollowed { partition, to, .. } => {
                 let at = self.place(node, *partition);
-                self.partitions[at.partition].shadows[node].high_watermark = *to;
+                let p = &mut self.partitions[at.partition];
+                let exempt_below = p.exempt_below;
+                let shadow = &mut p.shadows[node];
+                shadow.high_watermark = *to;
+                shadow.exempt &= shadow.epoch() < exempt_below;
                 Some(Change::Followed { at })
             }
             Fact::IsrLearned { partition, leader_epoch, partition_epoch, isr } => {
@@ -186,7 +190,8 @@ impl Ghost {
         shadow.durable = shadow.durable.min(shadow.log.end());
         // Below its start everything is committed to a log that begins anew.
         shadow.high_watermark = if begins_anew { to } else { shadow.high_watermark.min(to) };
-        shadow.exempt &= shadow.epoch() < exempt_below;
+        // Epoch by epoch it goes back; until it takes something over from the new leader it may have to go back once more.
+        shadow.exempt &= shadow.epoch() < exempt_below || shadow.log.end() > shadow.agreed;
         if shadow.agreed < agreed_before.min(end) {
             shadow.given_up.push((shadow.agreed, agreed_before));
         }
@@ -399,9 +404,11 @@ impl Partition {
         }
         let (link, fits) = self.enter(&mut chain, link);
         let agreed = if known_end >= link.base.min(expected) && self.log.holds(&link) { link.end } else { known_end };
+        let exempt_below = self.exempt_below;
         let shadow = &mut self.shadows[at.node];
         shadow.agreed = agreed.min(chain.end());
         shadow.log = chain;
+        shadow.exempt &= role_epoch < exempt_below;
         Change::Appended { at, link, expected, first, clashes: !fits, role_epoch, as_leader }
     }
 
