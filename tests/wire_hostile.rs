@@ -59,12 +59,29 @@ fn shapes() -> Vec<Shape> {
     shapes.extend(of::<wire::ElectLeadersRequest, wire::ElectLeadersResponse>(ApiKey::ElectLeaders));
     shapes.extend(of::<wire::InitProducerIdRequest, wire::InitProducerIdResponse>(ApiKey::InitProducerId));
     shapes.extend(of::<wire::OffsetForLeaderEpochRequest, wire::OffsetForLeaderEpochResponse>(ApiKey::OffsetForLeaderEpoch));
+    shapes.extend(of::<wire::AlterConfigsRequest, wire::AlterConfigsResponse>(ApiKey::AlterConfigs));
+    shapes.extend(of::<wire::CreatePartitionsRequest, wire::CreatePartitionsResponse>(ApiKey::CreatePartitions));
+    shapes.extend(of::<wire::DescribeClusterRequest, wire::DescribeClusterResponse>(ApiKey::DescribeCluster));
+    shapes.extend(of::<wire::DescribeConfigsRequest, wire::DescribeConfigsResponse>(ApiKey::DescribeConfigs));
+    shapes.extend(of::<wire::DescribeLogDirsRequest, wire::DescribeLogDirsResponse>(ApiKey::DescribeLogDirs));
+    shapes.extend(of::<wire::DescribeTopicPartitionsRequest, wire::DescribeTopicPartitionsResponse>(
+        ApiKey::DescribeTopicPartitions,
+    ));
+    shapes.extend(of::<wire::IncrementalAlterConfigsRequest, wire::IncrementalAlterConfigsResponse>(
+        ApiKey::IncrementalAlterConfigs,
+    ));
+    shapes.extend(of::<wire::AlterReplicaLogDirsRequest, wire::AlterReplicaLogDirsResponse>(ApiKey::AlterReplicaLogDirs));
+    shapes.extend(of::<wire::DescribeQuorumRequest, wire::DescribeQuorumResponse>(ApiKey::DescribeQuorum));
+    shapes.extend(of::<wire::ListConfigResourcesRequest, wire::ListConfigResourcesResponse>(ApiKey::ListConfigResources));
+    shapes.extend(of::<wire::ListPartitionReassignmentsRequest, wire::ListPartitionReassignmentsResponse>(
+        ApiKey::ListPartitionReassignments,
+    ));
     shapes.extend(of::<wire::AlterPartitionRequest, wire::AlterPartitionResponse>(ApiKey::AlterPartition));
     shapes.extend(of::<wire::EnvelopeRequest, wire::EnvelopeResponse>(ApiKey::Envelope));
     shapes.extend(of::<wire::BrokerRegistrationRequest, wire::BrokerRegistrationResponse>(ApiKey::BrokerRegistration));
     shapes.extend(of::<wire::BrokerHeartbeatRequest, wire::BrokerHeartbeatResponse>(ApiKey::BrokerHeartbeat));
     shapes.extend(of::<wire::AllocateProducerIdsRequest, wire::AllocateProducerIdsResponse>(ApiKey::AllocateProducerIds));
-    assert!(ApiKey::ALL.iter().filter(|key| key.implemented().is_some()).count() == 16, "every API is listed");
+    assert!(ApiKey::ALL.iter().filter(|key| key.implemented().is_some()).count() == 27, "every API is listed");
     shapes
 }
 

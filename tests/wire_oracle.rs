@@ -111,7 +111,7 @@ fn is_tagged(schema: &Schema, message: &str, name: &str) -> bool {
 
 fn structs_of(kind: &Kind) -> Option<&'static Schema> {
     match kind {
-        Kind::Struct(schema) => Some(schema),
+        Kind::Struct(schema) | Kind::Optional(schema) => Some(schema),
         Kind::Array(element) => structs_of(element),
         Kind::Fixed(_) | Kind::String | Kind::Bytes => None,
     }
@@ -186,6 +186,17 @@ apis! {
     delete_topics: DeleteTopics, DeleteTopicsRequest, DeleteTopicsResponse;
     init_producer_id: InitProducerId, InitProducerIdRequest, InitProducerIdResponse;
     offset_for_leader_epoch: OffsetForLeaderEpoch, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+    alter_configs: AlterConfigs, AlterConfigsRequest, AlterConfigsResponse;
+    create_partitions: CreatePartitions, CreatePartitionsRequest, CreatePartitionsResponse;
+    describe_cluster: DescribeCluster, DescribeClusterRequest, DescribeClusterResponse;
+    describe_configs: DescribeConfigs, DescribeConfigsRequest, DescribeConfigsResponse;
+    describe_log_dirs: DescribeLogDirs, DescribeLogDirsRequest, DescribeLogDirsResponse;
+    describe_topic_partitions: DescribeTopicPartitions, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
+    incremental_alter_configs: IncrementalAlterConfigs, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+    alter_replica_log_dirs: AlterReplicaLogDirs, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse;
+    describe_quorum: DescribeQuorum, DescribeQuorumRequest, DescribeQuorumResponse;
+    list_config_resources: ListConfigResources, ListConfigResourcesRequest, ListConfigResourcesResponse;
+    list_partition_reassignments: ListPartitionReassignments, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse;
     alter_partition: AlterPartition, AlterPartitionRequest, AlterPartitionResponse;
     envelope: Envelope, EnvelopeRequest, EnvelopeResponse;
     broker_registration: BrokerRegistration, BrokerRegistrationRequest, BrokerRegistrationResponse;

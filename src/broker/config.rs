@@ -81,6 +81,8 @@ pub struct BrokerConfig {
     pub request_timeout: Duration,
     /// How long a controlled shutdown waits for the controller to move leaderships away.
     pub controlled_shutdown_timeout: Duration,
+    /// What the data directory is called when people ask (`log.dirs`).
+    pub log_dir: String,
     /// The bug planted in this broker, if any.
     pub mutants: Mutants,
 }
@@ -188,6 +190,7 @@ impl BrokerConfig {
             fetch_max_bytes: 55 << 20,
             request_timeout: Duration::secs(30),
             controlled_shutdown_timeout: Duration::secs(30),
+            log_dir: "data".to_owned(),
             mutants: Mutants::none(),
         }
     }

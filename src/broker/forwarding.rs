@@ -1,6 +1,6 @@
 //! What only the controller can do: requests are passed on to it, and its answers passed back.
 //!
-//! A client may send CreateTopics, DeleteTopics or ElectLeaders to any broker. The broker puts the request as it came, header and all, into an Envelope
+//! A client may send what only the controller can do (CreateTopics, IncrementalAlterConfigs, ...) to any broker. The broker puts the request as it came, header and all, into an Envelope
 //! (KIP-590) and hands the controller's answer back unread. On the same line it asks for topics to be created on demand and for blocks
 //! of producer ids.
 //!

@@ -33,13 +33,17 @@
 //! | `settle` | the end of each step |
 //! | `delete_records`, `retention` | giving up old records, the first waiting for followers |
 //! | `fetchers`, `isr` | following, and carrying ISR proposals |
+//! | `configs`, `config_values`, `describe` | what tools ask |
 //! | `topics`, `offsets`, `producer_ids`, `forwarding` | everything else clients ask |
 //!
 //! Simplified: no groups, no transactions, no quotas, no authorization, one listener, one log directory.
 
 mod checkpoints;
 pub mod config;
+mod config_values;
+mod configs;
 mod delete_records;
+mod describe;
 mod fetch;
 mod fetchers;
 mod forwarding;
@@ -73,7 +77,8 @@ use crate::digest::Digest;
 use crate::disk::Disk;
 use crate::types::{BrokerId, ConnectionId, Ticket, Time};
 use crate::wire::{
-    ApiKey, ApiVersionsResponse, DecodeError, Listener, Request, api_versions, decode_request, unsupported_api_versions,
+    ApiKey, ApiVersionsResponse, DecodeError, ListPartitionReassignmentsResponse, Listener, Request, api_versions,
+    decode_request, unsupported_api_versions,
 };
 
 pub use config::{BrokerConfig, ConfigError};
@@ -269,9 +274,20 @@ impl BrokerActor {
             Request::OffsetForLeaderEpoch(request) => self.on_offset_for_leader_epoch(caller, request, step),
             Request::DeleteRecords(request) => self.on_delete_records(caller, &request, step),
             Request::InitProducerId(request) => self.on_init_producer_id(caller, &request, step),
-            Request::CreateTopics(_) | Request::DeleteTopics(_) | Request::ElectLeaders(_) => {
-                self.on_forwardable(caller, frame, step)
-            }
+            Request::DescribeConfigs(request) => self.on_describe_configs(caller, &request, step),
+            Request::DescribeCluster(request) => self.on_describe_cluster(caller, &request, step),
+            Request::DescribeTopicPartitions(request) => self.on_describe_topic_partitions(caller, &request, step),
+            Request::DescribeLogDirs(request) => self.on_describe_log_dirs(caller, &request, step),
+            Request::AlterReplicaLogDirs(request) => self.on_alter_replica_log_dirs(caller, request, step),
+            Request::ListConfigResources(request) => self.on_list_config_resources(caller, &request, step),
+            Request::ListPartitionReassignments(_) => on_list_partition_reassignments(caller, step),
+            Request::CreateTopics(_)
+            | Request::DeleteTopics(_)
+            | Request::ElectLeaders(_)
+            | Request::CreatePartitions(_)
+            | Request::DescribeQuorum(_)
+            | Request::AlterConfigs(_)
+            | Request::IncrementalAlterConfigs(_) => self.on_forwardable(caller, frame, step),
             // Only controllers serve these.
             Request::AlterPartition(_)
             | Request::Envelope(_)
@@ -343,6 +359,11 @@ impl BrokerActor {
             self.fetchers.on_broker_changed(*broker, self.view.image(), &self.channels, step);
         }
     }
+}
+
+/// Partitions do not move yet.
+fn on_list_partition_reassignments(caller: Caller, step: &mut Step<'_>) {
+    caller.answer(ListPartitionReassignmentsResponse { error_message: None, ..Default::default() }, step.out);
 }
 
 fn on_api_versions(caller: Caller, step: &mut Step<'_>) {

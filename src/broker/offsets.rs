@@ -22,6 +22,8 @@ const READ_COMMITTED: i8 = 1;
 /// "The first offset on this broker's own disk": with no tiered storage, the first offset.
 const EARLIEST_LOCAL: i64 = -4;
 const EARLIEST: i64 = -2;
+/// Special timestamps from -3 downwards have come one by one, each with a version of its own.
+const FIRST_WITH_SPECIAL: [(i64, i16); 3] = [(-3, 7), (EARLIEST_LOCAL, 8), (-5, 9)];
 
 impl BrokerActor {
     /// Answers ListOffsets.
@@ -34,7 +36,7 @@ impl BrokerActor {
         for topic in request.topics {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for wanted in &topic.partitions {
-                let mut answer = self.list_offset(&topic.name, wanted, reader, step);
+                let mut answer = self.list_offset(caller.version, &topic.name, wanted, reader, step);
                 if caller.version < FIRST_WITH_LEADER_EPOCH {
                     answer.leader_epoch = LeaderEpoch::NONE.0;
                 }
@@ -47,6 +49,7 @@ impl BrokerActor {
 
     fn list_offset(
         &mut self,
+        version: i16,
         topic: &str,
         wanted: &ListOffsetsPartition,
         reader: Reader,
@@ -55,7 +58,9 @@ impl BrokerActor {
         let partition_index = wanted.partition_index;
         let timestamp = if wanted.timestamp == EARLIEST_LOCAL { EARLIEST } else { wanted.timestamp };
         let current = epoch(wanted.current_leader_epoch);
-        let found = self.partition_named(topic, partition_index).and_then(|partition| match self.partitions.touch(partition) {
+        let too_old = FIRST_WITH_SPECIAL.iter().any(|(special, first)| wanted.timestamp == *special && version < *first);
+        let named = if too_old { Err(ErrorCode::UNSUPPORTED_VERSION) } else { self.partition_named(topic, partition_index) };
+        let found = named.and_then(|partition| match self.partitions.touch(partition) {
             Some((replica, _)) => replica.list_offset(timestamp, current, reader, step.disk, step.out),
             None => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
         });

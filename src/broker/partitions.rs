@@ -127,6 +127,9 @@ impl Partitions {
                 self.remove(PartitionId { topic: topic.id, index: *index }, step)?;
             }
         }
+        for topic in delta.topics.iter().filter_map(|id| image.topic(*id)) {
+            self.configure(topic, config, step);
+        }
         for partition in &delta.partitions {
             let known = image.topic(partition.topic).and_then(|topic| Some((topic, topic.partitions.get(&partition.index)?)));
             match known.filter(|(_, state)| state.replicas.contains(&self.broker)) {
@@ -152,6 +155,18 @@ impl Partitions {
         let (replica, members) = self.touch(partition).expect("it is there or was just made");
         replica.on_registration(step.now, &registration(state), members, step.disk, step.out);
         Ok(())
+    }
+
+    /// Lets the replicas of a topic know what is configured now.
+    fn configure(&mut self, topic: &Topic, config: &BrokerConfig, step: &mut Step<'_>) {
+        let (settings, log) = (replica_settings(config, &topic.config), log_config(config, &topic.config));
+        for index in topic.partitions.keys() {
+            let partition = PartitionId { topic: topic.id, index: *index };
+            let Some(replica) = self.replicas.get_mut(&partition) else { continue };
+            if replica.configure(settings, &log, step.now, &self.members, step.out) {
+                self.touched.insert(partition);
+            }
+        }
     }
 
     /// Claims the log that was found, or creates one.

@@ -34,6 +34,7 @@ pub(super) fn log_config(broker: &BrokerConfig, topic: &TopicConfig) -> LogConfi
             broker.message_max_bytes,
         ),
         log_append_time: topic.log_append_time(),
+        keys_required: topic.compacts(),
         timestamp_behind_max: either(
             topic,
             "message.timestamp.before.max.ms",

@@ -56,12 +56,6 @@ impl BrokerActor {
         .collect()
     }
 
-    fn admin_broker(&self) -> BrokerId {
-        let image = self.view.image();
-        let other = || image.brokers().find(|broker| !broker.is_fenced).map_or(BrokerId::NONE, |broker| broker.id);
-        if image.broker(self.config.id).is_some_and(|own| !own.is_fenced) { self.config.id } else { other() }
-    }
-
     fn describe_wanted(
         &mut self,
         version: i16,
@@ -95,7 +89,7 @@ impl BrokerActor {
         }
     }
 
-    fn describe_partition(&self, index: i32, partition: &Partition) -> MetadataResponsePartition {
+    pub(super) fn describe_partition(&self, index: i32, partition: &Partition) -> MetadataResponsePartition {
         let is_live = |id: &BrokerId| self.view.image().broker(*id).is_some_and(|broker| !broker.is_fenced);
         let leader = partition.leader.filter(is_live);
         let error = if leader.is_some() { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE };
@@ -113,7 +107,7 @@ impl BrokerActor {
 }
 
 /// Whether a topic may be called so: it becomes the name of a directory.
-fn is_valid_name(name: &str) -> bool {
+pub(super) fn is_valid_name(name: &str) -> bool {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     !name.is_empty() && name.len() <= NAME_MAX && name != "." && name != ".." && name.bytes().all(is_legal)
 }

@@ -229,7 +229,7 @@ impl Active {
     fn begin(config: &ControllerConfig, log: MetadataLog, replayed: Replayed, now: Now) -> Active {
         assert_eq!(replayed.image.end(), log.end(), "the image is the fold of the whole log");
         let activated = Fact::ControllerActivated { controller: config.id, controller_epoch: log.epoch().0 };
-        let controller = Controller::activate(config.clone(), replayed.image, now.mono);
+        let controller = Controller::activate(config.clone(), replayed.image, now.mono).in_epoch(log.epoch());
         let mut facts = Deferred::default();
         for fact in replayed.unstated.into_iter().chain([activated]) {
             facts.push(controller.image().end(), fact);

@@ -46,13 +46,24 @@ pub fn handle(controller: &mut Controller, now: Time, request: Request) -> Handl
         Request::CreateTopics(request) => controller.on_create_topics(&request).into(),
         Request::DeleteTopics(request) => controller.on_delete_topics(&request).into(),
         Request::ElectLeaders(request) => controller.on_elect_leaders(&request).into(),
+        Request::DescribeQuorum(request) => controller.on_describe_quorum(&request).into(),
+        Request::CreatePartitions(request) => controller.on_create_partitions(&request).into(),
+        Request::AlterConfigs(request) => controller.on_alter_configs(&request).into(),
+        Request::IncrementalAlterConfigs(request) => controller.on_incremental_alter_configs(&request).into(),
         Request::Envelope(request) => unwrap(controller, &request.request_data).into(),
         Request::Produce(_)
         | Request::ListOffsets(_)
         | Request::Metadata(_)
         | Request::DeleteRecords(_)
         | Request::InitProducerId(_)
-        | Request::OffsetForLeaderEpoch(_) => return Handled::NotServed,
+        | Request::OffsetForLeaderEpoch(_)
+        | Request::DescribeConfigs(_)
+        | Request::DescribeLogDirs(_)
+        | Request::DescribeCluster(_)
+        | Request::DescribeTopicPartitions(_)
+        | Request::ListConfigResources(_)
+        | Request::ListPartitionReassignments(_)
+        | Request::AlterReplicaLogDirs(_) => return Handled::NotServed,
     })
 }
 
@@ -68,6 +79,10 @@ fn unwrap(controller: &mut Controller, frame: &Bytes) -> EnvelopeResponse {
         Request::CreateTopics(request) => controller.on_create_topics(&request).into(),
         Request::DeleteTopics(request) => controller.on_delete_topics(&request).into(),
         Request::ElectLeaders(request) => controller.on_elect_leaders(&request).into(),
+        Request::DescribeQuorum(request) => controller.on_describe_quorum(&request).into(),
+        Request::CreatePartitions(request) => controller.on_create_partitions(&request).into(),
+        Request::AlterConfigs(request) => controller.on_alter_configs(&request).into(),
+        Request::IncrementalAlterConfigs(request) => controller.on_incremental_alter_configs(&request).into(),
         _ => return refused(ErrorCode::INVALID_REQUEST),
     };
     match encode_response(header.api_key, header.api_version, header.correlation_id, &response) {

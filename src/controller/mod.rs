@@ -32,14 +32,16 @@
 //! need be without being leader, because it is the only one known to hold everything.
 //!
 //! **Simplified.** One controller instead of a quorum of them: committed means synced here. No snapshots of the metadata log, no
-//! ELR (KIP-966), no reassignment, no change of configurations.
+//! ELR (KIP-966), no reassignment; of configurations, only those of topics change.
 
 pub mod actor;
 #[cfg(test)]
 mod actor_scripts;
 mod alter_partition;
 pub mod change;
+mod configs;
 pub mod delta;
+mod describe_quorum;
 pub mod dispatch;
 mod elect_leaders;
 pub mod election;
@@ -49,6 +51,7 @@ pub mod image;
 mod image_tests;
 pub mod liveness;
 pub mod metadata_log;
+mod more_partitions;
 pub mod observers;
 pub mod partition;
 pub mod placement;
@@ -65,4 +68,4 @@ pub use delta::{Change, Delta};
 pub use image::{Broker, ImageError, MetadataImage, Topic};
 pub use partition::{Partition, Recovery};
 pub use state::{Controller, ControllerConfig, Written};
-pub use topic_config::{ConfigError, TopicConfig};
+pub use topic_config::{ConfigError, Property, TopicConfig, ValueKind};

@@ -6,14 +6,18 @@
 //!   up b1 b2 b3                                     register and beat, printing nothing
 //!   create orders [partitions=1] [replicas=3] [on=1/2/3] [validate] [key=value ..]
 //!   delete orders
+//!   configure orders [set:NAME=VALUE ..] [delete:NAME=] [append:..] [subtract:..] [validate]    IncrementalAlterConfigs
+//!   replace orders [NAME=VALUE ..]                 AlterConfigs; both: kind=4 for a broker, null is null
+//!   more orders count=6 [on=1/2 ..] [validate]     CreatePartitions
 //!   alter b1 orders-0 isr=1/2 [le=] [pe=] [be=] [recovery=]  isr=1@17: seen in epoch 17
 //!   elect orders-0 .. [unclean]    elect all        ElectLeaders
+//!   quorum [topic]                                 DescribeQuorum
 //!   balance percentage=10                           leaders are counted now
 //!   ids b1 [be=]                                    AllocateProducerIds
 //!   time 9s          the clock moves; nothing else happens
 //!   wake             the deadline has come: at most one broker is fenced
 //!   restart          another process replays the log
-//!   brokers, topics, replicas                       the image
+//!   brokers, topics, replicas, configs              the image
 //! ```
 
 use std::error::Error;
@@ -25,11 +29,15 @@ use super::partition::brokers as ids;
 use super::{Controller, ControllerConfig, MetadataImage, Partition};
 use crate::fact::{Fact, PartitionState};
 use crate::types::{BrokerEpoch, BrokerId, Duration, Offset, PartitionId, Time, TopicId, Uuid};
+use crate::wire::alter_configs_request::{self, AlterConfigsRequest};
 use crate::wire::alter_partition_request::{AlterPartitionRequest, BrokerState, PartitionData, TopicData};
 use crate::wire::broker_registration_request::{BrokerRegistrationRequest, Listener};
+use crate::wire::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic};
 use crate::wire::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use crate::wire::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
+use crate::wire::describe_quorum_request::{self, DescribeQuorumRequest};
 use crate::wire::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
+use crate::wire::incremental_alter_configs_request::{self, IncrementalAlterConfigsRequest};
 use crate::wire::{AllocateProducerIdsRequest, BrokerHeartbeatRequest, ErrorCode, MetadataRecord};
 
 type Output = Result<String, Box<dyn Error>>;
@@ -226,6 +234,91 @@ impl Script {
         Ok(out)
     }
 
+    fn configure(&mut self, args: &mut ArgumentConsumer<'_>) -> Output {
+        let mut resource = incremental_alter_configs_request::AlterConfigsResource {
+            resource_name: args.next_pos().ok_or("which topic?")?.to_owned(),
+            resource_type: parse(args, "kind", 2)?,
+            ..Default::default()
+        };
+        while let Some((name, value)) = args.next_key() {
+            let (verb, name) = name.split_once(':').ok_or("an entry is written set:NAME=VALUE")?;
+            let verbs = ["set", "delete", "append", "subtract"];
+            let operation = verbs.iter().position(|known| *known == verb).unwrap_or(verbs.len());
+            resource.configs.push(incremental_alter_configs_request::AlterableConfig {
+                name: name.to_owned(),
+                config_operation: i8::try_from(operation)?,
+                value: (value != "null").then(|| value.to_owned()),
+                ..Default::default()
+            });
+        }
+        let mut request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        while let Some(flag) = args.next_pos() {
+            match flag {
+                "validate" => request.validate_only = true,
+                "twice" => request.resources.push(request.resources[0].clone()),
+                other => return Err(format!("unknown flag {other}").into()),
+            }
+        }
+        let response = self.controller.on_incremental_alter_configs(&request);
+        let told = response.responses.iter().map(|r| refusal(&r.resource_name, r.error_code, r.error_message.as_deref()));
+        Ok(told.collect())
+    }
+
+    fn replace(&mut self, args: &mut ArgumentConsumer<'_>) -> Output {
+        let mut resource = alter_configs_request::AlterConfigsResource {
+            resource_name: args.next_pos().ok_or("which topic?")?.to_owned(),
+            resource_type: parse(args, "kind", 2)?,
+            ..Default::default()
+        };
+        while let Some((name, value)) = args.next_key() {
+            let value = (value != "null").then(|| value.to_owned());
+            resource.configs.push(alter_configs_request::AlterableConfig { name: name.to_owned(), value, ..Default::default() });
+        }
+        let request = AlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        let response = self.controller.on_alter_configs(&request);
+        let told = response.responses.iter().map(|r| refusal(&r.resource_name, r.error_code, r.error_message.as_deref()));
+        Ok(told.collect())
+    }
+
+    fn more(&mut self, args: &mut ArgumentConsumer<'_>) -> Output {
+        let mut topic = CreatePartitionsTopic {
+            name: args.next_pos().ok_or("which topic?")?.to_owned(),
+            count: parse(args, "count", 0)?,
+            assignments: None,
+            ..CreatePartitionsTopic::default()
+        };
+        while let Some((_, value)) = args.next_key() {
+            let broker_ids = value.split('/').map(str::parse).collect::<Result<_, _>>()?;
+            let assignment = CreatePartitionsAssignment { broker_ids, ..Default::default() };
+            topic.assignments.get_or_insert_default().push(assignment);
+        }
+        let validate_only = args.next_pos().is_some();
+        let request = CreatePartitionsRequest { topics: vec![topic], validate_only, ..Default::default() };
+        let response = self.controller.on_create_partitions(&request);
+        Ok(response.results.iter().map(|r| refusal(&r.name, r.error_code, r.error_message.as_deref())).collect())
+    }
+
+    fn quorum(&self, args: &mut ArgumentConsumer<'_>) -> String {
+        let topic_name = args.next_pos().unwrap_or("__cluster_metadata").to_owned();
+        let partitions = vec![describe_quorum_request::PartitionData::default()];
+        let topic = describe_quorum_request::TopicData { topic_name, partitions, ..Default::default() };
+        let request = DescribeQuorumRequest { topics: vec![topic], ..Default::default() };
+        let response = self.controller.on_describe_quorum(&request);
+        let told = &response.topics[0].partitions[0];
+        let (error, end) = (ErrorCode(told.error_code), told.high_watermark);
+        let voters: Vec<i32> = told.current_voters.iter().map(|voter| voter.replica_id).collect();
+        let observers: Vec<i32> = told.observers.iter().map(|observer| observer.replica_id).collect();
+        format!("{error} leader={} end={end} voters={voters:?} observers={observers:?}\n", told.leader_id)
+    }
+
+    fn configs(&self) -> Output {
+        let told = |topic: &super::Topic| {
+            let entries: Vec<String> = topic.config.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+            format!("{}{}\n", topic.name, entries.concat())
+        };
+        Ok(self.controller.image().topics().map(told).collect())
+    }
+
     fn alter(&mut self, args: &mut ArgumentConsumer<'_>) -> Output {
         let sender = broker(args)?;
         let id = self.partition(args.next_pos().ok_or("which partition?")?)?;
@@ -349,6 +442,11 @@ impl Runner for Script {
             "up" => self.up(&mut args)?,
             "create" => self.create(&mut args)?,
             "delete" => self.delete(&mut args)?,
+            "configure" => self.configure(&mut args)?,
+            "replace" => self.replace(&mut args)?,
+            "more" => self.more(&mut args)?,
+            "configs" => self.configs()?,
+            "quorum" => self.quorum(&mut args),
             "alter" => self.alter(&mut args)?,
             "elect" => self.elect(&mut args)?,
             "balance" => {
@@ -391,6 +489,10 @@ fn replay(log: &[MetadataRecord]) -> MetadataImage {
     image
 }
 
+fn refusal(name: &str, code: i16, message: Option<&str>) -> String {
+    format!("{}\n", format!("{name} <- {} {}", ErrorCode(code), message.unwrap_or_default()).trim_end())
+}
+
 fn set(ids: &[BrokerId]) -> String {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
@@ -427,5 +529,5 @@ macro_rules! scripts {
 
 scripts! {
     elections unclean_elections alter_partition fencing incarnations controlled_shutdown topics topic_refusals producer_ids restart
-    elect_leaders
+    elect_leaders alter_configs create_partitions describe_quorum
 }

@@ -108,6 +108,8 @@ pub struct Controller {
     /// When leaders are counted next; `None` if they are not balanced.
     pub(super) balance_due: Option<Time>,
     written: Written,
+    /// Epoch of the metadata log in this activation.
+    pub(super) epoch: LeaderEpoch,
 }
 
 impl Controller {
@@ -119,7 +121,16 @@ impl Controller {
         let sessions = Sessions::afresh(config.session_timeout, &image, now);
         let (told_of, activated) = (BTreeMap::new(), image.end().next());
         let balance_due = config.auto_leader_rebalance.then(|| now.plus(config.leader_imbalance_check_interval));
-        let mut controller = Controller { config, image, sessions, told_of, activated, balance_due, written: Written::default() };
+        let mut controller = Controller {
+            config,
+            image,
+            sessions,
+            told_of,
+            activated,
+            balance_due,
+            written: Written::default(),
+            epoch: LeaderEpoch(0),
+        };
         match is_new {
             true => controller.write(FeatureLevelRecord {
                 name: "metadata.version".to_owned(),
@@ -129,6 +140,12 @@ impl Controller {
             false => controller.write(NoOpRecord::default()),
         }
         controller
+    }
+
+    /// The same, whose records are written under this epoch.
+    #[must_use]
+    pub fn in_epoch(self, epoch: LeaderEpoch) -> Controller {
+        Controller { epoch, ..self }
     }
 
     /// The state of the cluster, what is not yet committed included.

@@ -6,6 +6,36 @@
 
 use std::collections::BTreeMap;
 
+/// The type of a property's value, with Kafka's number for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ValueKind {
+    /// `true` or `false`.
+    Boolean = 1,
+    /// Text.
+    String = 2,
+    /// A 32-bit number.
+    Int = 3,
+    /// A 16-bit number.
+    Short = 4,
+    /// A 64-bit number.
+    Long = 5,
+    /// A fraction.
+    Double = 6,
+    /// Words, separated by commas.
+    List = 7,
+}
+
+/// A property that a topic can have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Property {
+    /// Kafka's name.
+    pub name: &'static str,
+    /// The value of Kafka 4.0 where nothing is set.
+    pub default: &'static str,
+    /// The type of its value.
+    pub kind: ValueKind,
+}
+
 /// What a property may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Domain {
@@ -21,8 +51,8 @@ enum Domain {
     Word(&'static [&'static str]),
     /// One or several of these words, separated by commas.
     Words(&'static [&'static str]),
-    /// Anything.
-    Text,
+    /// Any words, separated by commas.
+    Texts,
 }
 
 /// Every property with its default and domain, in order of names.
@@ -36,9 +66,9 @@ const PROPERTIES: &[(&str, &str, Domain)] = &[
     ("file.delete.delay.ms", "60000", Domain::Long(0)),
     ("flush.messages", "9223372036854775807", Domain::Long(1)),
     ("flush.ms", "9223372036854775807", Domain::Long(0)),
-    ("follower.replication.throttled.replicas", "", Domain::Text),
+    ("follower.replication.throttled.replicas", "", Domain::Texts),
     ("index.interval.bytes", "4096", Domain::Int(0)),
-    ("leader.replication.throttled.replicas", "", Domain::Text),
+    ("leader.replication.throttled.replicas", "", Domain::Texts),
     ("local.retention.bytes", "-2", Domain::Long(-2)),
     ("local.retention.ms", "-2", Domain::Long(-2)),
     ("max.compaction.lag.ms", "9223372036854775807", Domain::Long(1)),
@@ -78,12 +108,26 @@ pub enum ConfigError {
         name: String,
     },
     /// The value is not of the kind this property holds.
-    #[error("Invalid value {value} for configuration {name}")]
+    #[error("Invalid value {value} for configuration {name}: {domain}")]
     Value {
         /// Which property.
         name: String,
         /// The value given.
         value: String,
+        /// What would have been allowed.
+        domain: String,
+    },
+    /// Two properties that cannot both hold.
+    #[error("conflict topic config setting {low} ({low_value}) > {high} ({high_value})")]
+    Conflict {
+        /// What must not be larger.
+        low: &'static str,
+        /// Its value.
+        low_value: i64,
+        /// Than this.
+        high: &'static str,
+        /// Its value.
+        high_value: i64,
     },
     /// A property is named twice.
     #[error("Duplicate topic config name: {name}")]
@@ -114,7 +158,28 @@ impl TopicConfig {
                 return Err(ConfigError::Twice { name });
             }
         }
+        config.check_lags()?;
         Ok(config)
+    }
+
+    /// All properties a topic can have, in order of names.
+    pub fn properties() -> impl Iterator<Item = Property> {
+        PROPERTIES.iter().map(|(name, default, domain)| Property { name, default, kind: domain.kind() })
+    }
+
+    /// Whether this property holds a list, to which can be added.
+    #[must_use]
+    pub fn is_list(name: &str) -> bool {
+        property(name).is_some_and(|(_, domain)| domain.kind() == ValueKind::List)
+    }
+
+    fn check_lags(&self) -> Result<(), ConfigError> {
+        let (low, high) = ("min.compaction.lag.ms", "max.compaction.lag.ms");
+        let (low_value, high_value) = (self.number(low), self.number(high));
+        match low_value <= high_value {
+            true => Ok(()),
+            false => Err(ConfigError::Conflict { low, low_value, high, high_value }),
+        }
     }
 
     /// Sets or, with `None`, removes a property, as a record of the metadata log says.
@@ -136,6 +201,18 @@ impl TopicConfig {
     /// What was set, in order of names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.set.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The value that was set for a property.
+    #[must_use]
+    pub fn own(&self, name: &str) -> Option<&str> {
+        self.set.get(name).map(String::as_str)
+    }
+
+    /// Whether a value was set for a property.
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
+        self.set.contains_key(name)
     }
 
     /// The value in force for a property that exists, set or default.
@@ -257,11 +334,40 @@ fn check(name: &str, value: &str) -> Result<(), ConfigError> {
     let Some((_, domain)) = property(name) else { return Err(ConfigError::Unknown { name: name.to_owned() }) };
     match domain.holds(value.trim()) {
         true => Ok(()),
-        false => Err(ConfigError::Value { name: name.to_owned(), value: value.to_owned() }),
+        false => {
+            let (name, value) = (name.to_owned(), value.to_owned());
+            Err(ConfigError::Value { domain: domain.told(&value), name, value })
+        }
     }
 }
 
 impl Domain {
+    fn kind(self) -> ValueKind {
+        match self {
+            Domain::Bool => ValueKind::Boolean,
+            Domain::Int(_) => ValueKind::Int,
+            Domain::Long(_) => ValueKind::Long,
+            Domain::Fraction => ValueKind::Double,
+            Domain::Word(_) => ValueKind::String,
+            Domain::Words(_) | Domain::Texts => ValueKind::List,
+        }
+    }
+
+    /// What is wrong with a value, in Kafka's words.
+    fn told(self, value: &str) -> String {
+        match self {
+            Domain::Bool => "Expected value to be either true or false".to_owned(),
+            Domain::Int(least) if value.trim().parse::<i32>().is_ok() => format!("Value must be at least {least}"),
+            Domain::Int(_) => "Not a number of type INT".to_owned(),
+            Domain::Long(least) if value.trim().parse::<i64>().is_ok() => format!("Value must be at least {least}"),
+            Domain::Long(_) => "Not a number of type LONG".to_owned(),
+            Domain::Fraction => "Value must be between 0 and 1".to_owned(),
+            Domain::Word(words) => format!("String must be one of: {}", words.join(", ")),
+            Domain::Words(words) => format!("String must be one of: {}", words.join(", ")),
+            Domain::Texts => "Anything is allowed".to_owned(),
+        }
+    }
+
     fn holds(self, value: &str) -> bool {
         match self {
             Domain::Bool => value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false"),
@@ -269,8 +375,9 @@ impl Domain {
             Domain::Long(least) => value.parse::<i64>().is_ok_and(|number| number >= least),
             Domain::Fraction => is_fraction(value),
             Domain::Word(words) => words.contains(&value),
-            Domain::Words(words) => value.split(',').all(|word| words.contains(&word.trim())),
-            Domain::Text => true,
+            // No policy at all is one: nothing is given up.
+            Domain::Words(words) => value.is_empty() || value.split(',').all(|word| words.contains(&word.trim())),
+            Domain::Texts => true,
         }
     }
 }
@@ -319,8 +426,28 @@ mod tests {
             ("min.cleanable.dirty.ratio", "1.5"),
             ("retention.ms", "-2"),
         ] {
-            assert_eq!(refused(name, Some(value)), format!("Invalid value {value} for configuration {name}"));
+            let refusal = refused(name, Some(value));
+            assert!(refusal.starts_with(&format!("Invalid value {value} for configuration {name}: ")), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_be_allowed() {
+        let refused = |name, value| TopicConfig::checked([(name, Some(value))]).unwrap_err().to_string();
+        for (name, value, domain) in [
+            ("retention.ms", "soon", "Not a number of type LONG"),
+            ("retention.ms", "-2", "Value must be at least -1"),
+            ("segment.bytes", "99999999999", "Not a number of type INT"),
+            ("message.timestamp.type", "Now", "String must be one of: CreateTime, LogAppendTime"),
+        ] {
+            assert_eq!(refused(name, value), format!("Invalid value {value} for configuration {name}: {domain}"));
+        }
+    }
+
+    #[test]
+    fn lags_that_contradict_each_other_are_refused() {
+        let lags = [("max.compaction.lag.ms", Some("5")), ("min.compaction.lag.ms", Some("6"))];
+        assert!(TopicConfig::checked(lags).unwrap_err().to_string().starts_with("conflict topic config setting min.compaction"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::image::TOPIC_RESOURCE;
 use super::partition::{Partition, brokers};
 use super::placement::{Beginning, place};
 use super::state::Controller;
-use super::topic_config::TopicConfig;
+use super::topic_config::{Property, TopicConfig};
 use crate::digest::Digest;
 use crate::types::{BrokerId, PartitionId, TopicId, Uuid};
 use crate::wire::ErrorCode;
@@ -30,20 +30,22 @@ use crate::wire::metadata::{ConfigRecord, RemoveTopicRecord, TopicRecord};
 /// Longest name of a topic.
 const NAME_MAX: usize = 249;
 /// Most partitions created by one request: their records must fit into one batch.
-const PARTITIONS_MAX: usize = 10_000;
+pub(super) const PARTITIONS_MAX: usize = 10_000;
 /// The metadata log's own topic id; never given to a topic.
 const METADATA_TOPIC: Uuid = Uuid(1);
 /// `CreatableTopicConfigs.config_source` of a property set for the topic.
 const DYNAMIC_TOPIC_CONFIG: i8 = 1;
+/// The same of one that has its default.
+const DEFAULT_CONFIG: i8 = 5;
 
 /// Why a topic is not created or deleted: a code, and a sentence for people.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Refusal {
-    error: ErrorCode,
-    message: String,
+pub(super) struct Refusal {
+    pub error: ErrorCode,
+    pub message: String,
 }
 
-fn refuse<T>(error: ErrorCode, message: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(error: ErrorCode, message: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { error, message: message.into() })
 }
 
@@ -133,16 +135,23 @@ impl Controller {
 
     fn place(&self, topic: &CreatableTopic, room: usize) -> Result<Vec<Partition>, Refusal> {
         let count = or_default(topic.num_partitions, self.config.default_partitions);
-        let Some(count) = count.filter(|count| *count <= room) else {
-            return refuse(ErrorCode::INVALID_PARTITIONS, format!("{} partitions cannot be created.", topic.num_partitions));
+        let Some(count) = count else {
+            return refuse(ErrorCode::INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.");
         };
+        if count > room {
+            return refuse(ErrorCode::INVALID_PARTITIONS, format!("{} partitions cannot be created.", topic.num_partitions));
+        }
         let replicas = or_default(i32::from(topic.replication_factor), i32::from(self.config.default_replication));
         let active: Vec<BrokerId> = self.image.brokers().filter(|broker| broker.is_active()).map(|broker| broker.id).collect();
-        let Some(replicas) = replicas.filter(|replicas| *replicas <= active.len()) else {
+        let Some(replicas) = replicas else {
+            let why = "Replication factor must be larger than 0, or -1 to use the default value.";
+            return refuse(ErrorCode::INVALID_REPLICATION_FACTOR, why);
+        };
+        if replicas > active.len() {
             let (wanted, active) = (topic.replication_factor, active.len());
             let why = format!("Unable to replicate the partition {wanted} time(s): only {active} broker(s) are active.");
             return refuse(ErrorCode::INVALID_REPLICATION_FACTOR, why);
-        };
+        }
         let placed = place(&active, count, replicas, Beginning::of(self.config.seed, &topic.name));
         Ok(placed.into_iter().map(|replicas| self.partition(replicas.clone(), replicas)).collect())
     }
@@ -163,12 +172,15 @@ impl Controller {
         assignments.into_iter().map(|assignment| self.assigned(assignment)).collect()
     }
 
-    fn assigned(&self, assignment: &CreatableReplicaAssignment) -> Result<Partition, Refusal> {
+    pub(super) fn assigned(&self, assignment: &CreatableReplicaAssignment) -> Result<Partition, Refusal> {
         let replicas = brokers(&assignment.broker_ids);
         let index = assignment.partition_index;
-        let unknown = replicas.iter().find(|id| self.image.broker(**id).is_none());
-        if replicas.is_empty() || unknown.is_some() || replicas.iter().collect::<BTreeSet<_>>().len() != replicas.len() {
-            let why = format!("The assignment of partition {index} is not a set of registered brokers.");
+        if let Some(unknown) = replicas.iter().find(|id| self.image.broker(**id).is_none()) {
+            let why = format!("The manual partition assignment includes broker {unknown}, but no such broker is registered.");
+            return refuse(ErrorCode::INVALID_REPLICA_ASSIGNMENT, why);
+        }
+        if replicas.is_empty() || replicas.iter().collect::<BTreeSet<_>>().len() != replicas.len() {
+            let why = format!("The assignment of partition {index} is not a set of brokers.");
             return refuse(ErrorCode::INVALID_REPLICA_ASSIGNMENT, why);
         }
         let isr: Vec<BrokerId> = replicas.iter().copied().filter(|id| self.image.is_active(*id)).collect();
@@ -180,7 +192,7 @@ impl Controller {
     }
 
     /// A replica goes to its broker's directory if there is one only; which of several is the broker's choice.
-    fn partition(&self, replicas: Vec<BrokerId>, isr: Vec<BrokerId>) -> Partition {
+    pub(super) fn partition(&self, replicas: Vec<BrokerId>, isr: Vec<BrokerId>) -> Partition {
         let directory = |id: &BrokerId| match self.image.broker(*id).map(|broker| broker.directories.as_slice()) {
             Some([only]) => *only,
             Some(_) | None => Uuid::ZERO,
@@ -244,21 +256,20 @@ impl Controller {
 ///
 /// # Errors
 /// Why it may not.
-pub fn check_topic_name(name: &str) -> Result<(), &'static str> {
+pub fn check_topic_name(name: &str) -> Result<(), String> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.is_empty() {
-        return Err("Topic name is invalid: the empty string is not allowed");
-    }
-    if name == "." || name == ".." {
-        return Err("Topic name is invalid: it cannot be \".\" or \"..\"");
-    }
-    if name.len() > NAME_MAX {
-        return Err("Topic name is invalid: it cannot be longer than 249 characters");
-    }
-    match name.chars().all(is_legal) {
-        true => Ok(()),
-        false => Err("Topic name is invalid: it may only contain ASCII alphanumerics, '.', '_' and '-'"),
-    }
+    let why = match name {
+        "" => "the empty string is not allowed".to_owned(),
+        "." | ".." => format!("'{name}' is not allowed"),
+        name if name.len() > NAME_MAX => {
+            format!("the length of '{name}' is longer than the max allowed length {NAME_MAX}")
+        }
+        name if !name.chars().all(is_legal) => {
+            format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+        }
+        _ => return Ok(()),
+    };
+    Err(format!("Topic name is invalid: {why}"))
 }
 
 /// -1 stands for the default; what is not positive cannot be had.
@@ -268,10 +279,10 @@ fn or_default(wanted: i32, default: i32) -> Option<usize> {
 }
 
 fn success(id: TopicId, plan: &Plan) -> CreatableTopicResult {
-    let config = |(name, value): (&str, &str)| CreatableTopicConfigs {
-        name: name.to_owned(),
-        value: Some(value.to_owned()),
-        config_source: DYNAMIC_TOPIC_CONFIG,
+    let config = |property: Property| CreatableTopicConfigs {
+        name: property.name.to_owned(),
+        value: plan.config.value(property.name).map(str::to_owned),
+        config_source: if plan.config.is_set(property.name) { DYNAMIC_TOPIC_CONFIG } else { DEFAULT_CONFIG },
         ..CreatableTopicConfigs::default()
     };
     let replicas = plan.partitions.first().map_or(0, |partition| partition.replicas.len());
@@ -281,7 +292,7 @@ fn success(id: TopicId, plan: &Plan) -> CreatableTopicResult {
         error_message: None,
         num_partitions: i32::try_from(plan.partitions.len()).expect("at most PARTITIONS_MAX"),
         replication_factor: i16::try_from(replicas).unwrap_or(i16::MAX),
-        configs: Some(plan.config.iter().map(config).collect()),
+        configs: Some(TopicConfig::properties().map(config).collect()),
         ..CreatableTopicResult::default()
     }
 }

@@ -174,7 +174,21 @@ impl Log {
         batch.verify_crc()?;
         judge_fields(header)?;
         self.judge_timestamps(header, now)?;
+        self.judge_keys(&batch)?;
         Ok(batch)
+    }
+
+    /// The records are opened only where they need keys.
+    fn judge_keys(&self, batch: &BatchRef) -> Result<(), AppendError> {
+        if !self.config.keys_required {
+            return Ok(());
+        }
+        for record in batch.opened_records()? {
+            if record?.key.is_none() {
+                return Err(AppendError::Refused(Refusal::Key));
+            }
+        }
+        Ok(())
     }
 
     /// A record dated far ahead would keep its segment, and all behind it, from ever growing old (KIP-937). The records are not opened: the
@@ -305,8 +319,9 @@ fn judge_fields(header: &BatchHeader) -> Result<(), AppendError> {
     if header.record_count < 1 || header.record_count - 1 != header.last_offset_delta {
         return refuse(Refusal::Count);
     }
+    // Without a producer its epoch and sequence mean nothing; kafkajs leaves them at 0.
     let complete = header.producer_epoch.0 >= 0 && header.base_sequence.0 >= 0;
-    if header.has_producer() != complete || (header.is_transactional() && !header.has_producer()) {
+    if (header.has_producer() && !complete) || (header.is_transactional() && !header.has_producer()) {
         return refuse(Refusal::Producer);
     }
     let unknown_codec = matches!(header.compression(), Compression::Unknown(_));

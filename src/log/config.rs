@@ -22,6 +22,8 @@ pub struct LogConfig {
     pub message_bytes_max: u32,
     /// `message.timestamp.type=LogAppendTime`: the leader stamps its own time on what it appends.
     pub log_append_time: bool,
+    /// `cleanup.policy` has `compact`: a record without a key could never be replaced, and is refused.
+    pub keys_required: bool,
     /// `message.timestamp.before.max.ms`: how far in the past a client's timestamp may lie.
     pub timestamp_behind_max: Duration,
     /// `message.timestamp.after.max.ms`: how far in the future a client's timestamp may lie.
@@ -47,6 +49,7 @@ impl Default for LogConfig {
             producer_expiration: Duration::secs(24 * 3600),
             message_bytes_max: 1_048_588,
             log_append_time: false,
+            keys_required: false,
             timestamp_behind_max: Duration(u64::MAX),
             timestamp_ahead_max: Duration::secs(3600),
             retention_age_max: Some(Duration::secs(7 * 24 * 3600)),

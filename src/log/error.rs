@@ -276,4 +276,7 @@ pub enum Refusal {
     /// Unknown compression codec, or a timestamp type that only brokers set.
     #[error("attribute bits are not allowed")]
     Attributes,
+    /// A compacted topic keeps the newest record of each key.
+    #[error("compacted topic cannot accept message without key")]
+    Key,
 }

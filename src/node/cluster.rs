@@ -101,7 +101,7 @@ impl Cluster {
         for (number, wanted) in (1..).zip(addresses(config)?) {
             let (listener, address) = bind(&wanted).await?;
             let broker = BrokerConfig::new(BrokerId(number), &cluster_id, 0, address, controller_at.clone());
-            let broker = broker.with_properties(&config.properties)?;
+            let broker = kept_in(&config.data, broker.with_properties(&config.properties)?);
             brokers.push((broker, listener, disk(&config.data, &format!("broker-{number}"))?));
         }
         let bootstrap = brokers.iter().map(|(broker, ..)| broker.listen.clone()).collect();
@@ -153,6 +153,13 @@ impl Cluster {
         }
         result.and(self.controller.shut_down().await)
     }
+}
+
+/// The same broker, which can tell where its data lies.
+fn kept_in(data: &Path, broker: BrokerConfig) -> BrokerConfig {
+    let directory = data.join(format!("broker-{}", broker.id));
+    let absolute = std::path::absolute(&directory).unwrap_or(directory);
+    BrokerConfig { log_dir: absolute.to_string_lossy().into_owned(), ..broker }
 }
 
 fn addresses(config: &ClusterConfig) -> Result<Vec<Address>, StartError> {

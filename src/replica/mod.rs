@@ -56,10 +56,10 @@ mod watermark;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-use crate::actor::Outbox;
+use crate::actor::{Now, Outbox};
 use crate::disk::{Disk, DiskError};
 use crate::fact::Fact;
-use crate::log::{Log, LogError};
+use crate::log::{Log, LogConfig, LogError};
 use crate::mutant::{Mutant, Mutants};
 use crate::types::{BrokerEpoch, BrokerId, Duration, LeaderEpoch, Offset, PartitionEpoch, PartitionId, TopicPartition};
 use crate::wire::ErrorCode;
@@ -157,6 +157,17 @@ impl Replica {
             failed: None,
             changes: Changes::default(),
         }
+    }
+
+    /// What is configured has changed, perhaps: gives whether it has. With a lower minimum of in-sync replicas the high watermark may go on.
+    pub fn configure(&mut self, settings: Settings, log: &LogConfig, now: Now, members: &Members, out: &mut Outbox) -> bool {
+        if self.settings == settings && self.log.config() == log {
+            return false;
+        }
+        self.settings = settings;
+        self.log.configure(log.clone());
+        self.advance_high_watermark(now, members, out);
+        true
     }
 
     /// Its identity.

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;
 use crate::fact::{Corner, Fact};
+use crate::log::LogError;
 use crate::mutant::Mutant;
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, Timestamp};
 use crate::wire::ErrorCode;
@@ -260,7 +261,7 @@ impl Replica {
         }
     }
 
-    /// Answers ListOffsets: -1 latest, -2 earliest, else the first record at or after a time. Gives its timestamp (-1 for the special
+    /// Answers ListOffsets: -1 latest, -2 earliest, -3 the youngest record, else the first record at or after a time. Gives its timestamp (-1 for the special
     /// ones), its offset and leader epoch.
     ///
     /// # Errors
@@ -275,6 +276,8 @@ impl Replica {
     ) -> Result<(Timestamp, Offset, LeaderEpoch), ErrorCode> {
         const LATEST: i64 = -1;
         const EARLIEST: i64 = -2;
+        const MAX_TIMESTAMP: i64 = -3;
+        const LATEST_TIERED: i64 = -5;
         self.check_epoch(leader_epoch)?;
         let Role::Leader(leader) = &self.role else { return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER) };
         let (epoch, epoch_start) = (leader.epoch, leader.epoch_start);
@@ -288,13 +291,22 @@ impl Replica {
             LATEST if end < epoch_start => Err(ErrorCode::OFFSET_NOT_AVAILABLE),
             LATEST => Ok((none, end, epoch)),
             EARLIEST => Ok((none, self.log.log_start(), epoch)),
-            wanted if wanted < 0 => Err(ErrorCode::UNSUPPORTED_VERSION),
-            wanted => match self.log.offset_for_timestamp(disk, Timestamp(wanted)) {
+            // Nothing lies on a second tier.
+            LATEST_TIERED => Ok((none, Offset(-1), LeaderEpoch::NONE)),
+            wanted if wanted < 0 && wanted != MAX_TIMESTAMP => Err(ErrorCode::UNSUPPORTED_VERSION),
+            wanted => match self.find_by_time(wanted, disk) {
                 Ok(Some((found, offset))) if offset < end => Ok((found, offset, epoch)),
                 Ok(_) if end < epoch_start => Err(ErrorCode::OFFSET_NOT_AVAILABLE),
                 Ok(_) => Ok((none, Offset(-1), LeaderEpoch::NONE)),
                 Err(error) => Err(self.note_log_error(&error, disk, out)),
             },
+        }
+    }
+
+    fn find_by_time(&mut self, wanted: i64, disk: &mut dyn Disk) -> Result<Option<(Timestamp, Offset)>, LogError> {
+        match wanted {
+            0.. => self.log.offset_for_timestamp(disk, Timestamp(wanted)),
+            _ => self.log.offset_of_max_timestamp(disk),
         }
     }
 

@@ -12,9 +12,11 @@ use super::encoder::Encoder;
 use super::header::{HeaderTags, RequestHeader, ResponseHeader};
 use super::messages::api_versions::api_versions_response::{ApiVersion, ApiVersionsResponse};
 use super::messages::{
-    allocate_producer_ids::*, alter_partition::*, api_versions::*, broker_heartbeat::*, broker_registration::*, create_topics::*,
-    delete_records::*, delete_topics::*, elect_leaders::*, envelope::*, fetch::*, init_producer_id::*, list_offsets::*,
-    metadata::*, offset_for_leader_epoch::*, produce::*,
+    allocate_producer_ids::*, alter_configs::*, alter_partition::*, alter_replica_log_dirs::*, api_versions::*,
+    broker_heartbeat::*, broker_registration::*, create_partitions::*, create_topics::*, delete_records::*, delete_topics::*,
+    describe_cluster::*, describe_configs::*, describe_log_dirs::*, describe_quorum::*, describe_topic_partitions::*,
+    elect_leaders::*, envelope::*, fetch::*, incremental_alter_configs::*, init_producer_id::*, list_config_resources::*,
+    list_offsets::*, list_partition_reassignments::*, metadata::*, offset_for_leader_epoch::*, produce::*,
 };
 use super::mistake::{DecodeError, EncodeError};
 use super::schema::{Message, Versions, unsupported};
@@ -111,17 +113,17 @@ api_keys! {
     CreateAcls = 30,
     /// Not declared here: Kafka's DeleteAcls.
     DeleteAcls = 31,
-    /// Not declared here: Kafka's DescribeConfigs.
+    /// Learn what is configured.
     DescribeConfigs = 32,
-    /// Not declared here: Kafka's AlterConfigs.
+    /// Replace configurations.
     AlterConfigs = 33,
-    /// Not declared here: Kafka's AlterReplicaLogDirs.
+    /// Move replicas between directories.
     AlterReplicaLogDirs = 34,
-    /// Not declared here: Kafka's DescribeLogDirs.
+    /// Learn how large logs are.
     DescribeLogDirs = 35,
     /// Not declared here: Kafka's SaslAuthenticate.
     SaslAuthenticate = 36,
-    /// Not declared here: Kafka's CreatePartitions.
+    /// Give topics more partitions.
     CreatePartitions = 37,
     /// Not declared here: Kafka's CreateDelegationToken.
     CreateDelegationToken = 38,
@@ -135,11 +137,11 @@ api_keys! {
     DeleteGroups = 42,
     /// Elect leaders now.
     ElectLeaders = 43,
-    /// Not declared here: Kafka's IncrementalAlterConfigs.
+    /// Change configurations entry by entry.
     IncrementalAlterConfigs = 44,
     /// Not declared here: Kafka's AlterPartitionReassignments.
     AlterPartitionReassignments = 45,
-    /// Not declared here: Kafka's ListPartitionReassignments.
+    /// Learn which partitions are on their way.
     ListPartitionReassignments = 46,
     /// Not declared here: Kafka's OffsetDelete.
     OffsetDelete = 47,
@@ -157,7 +159,7 @@ api_keys! {
     BeginQuorumEpoch = 53,
     /// Not declared here: Kafka's EndQuorumEpoch.
     EndQuorumEpoch = 54,
-    /// Not declared here: Kafka's DescribeQuorum.
+    /// Learn how far replicas of the metadata log are.
     DescribeQuorum = 55,
     /// Change in-sync replicas.
     AlterPartition = 56,
@@ -167,7 +169,7 @@ api_keys! {
     Envelope = 58,
     /// Not declared here: Kafka's FetchSnapshot.
     FetchSnapshot = 59,
-    /// Not declared here: Kafka's DescribeCluster.
+    /// Learn which brokers there are.
     DescribeCluster = 60,
     /// Not declared here: Kafka's DescribeProducers.
     DescribeProducers = 61,
@@ -195,9 +197,9 @@ api_keys! {
     PushTelemetry = 72,
     /// Not declared here: Kafka's AssignReplicasToDirs.
     AssignReplicasToDirs = 73,
-    /// Not declared here: Kafka's ListConfigResources.
+    /// Learn which resources can be configured.
     ListConfigResources = 74,
-    /// Not declared here: Kafka's DescribeTopicPartitions.
+    /// Learn leaders and replicas page by page.
     DescribeTopicPartitions = 75,
     /// Not declared here: Kafka's ShareGroupHeartbeat.
     ShareGroupHeartbeat = 76,
@@ -258,6 +260,13 @@ impl ApiKey {
                     | ApiKey::DeleteRecords
                     | ApiKey::InitProducerId
                     | ApiKey::OffsetForLeaderEpoch
+                    | ApiKey::DescribeConfigs
+                    | ApiKey::DescribeLogDirs
+                    | ApiKey::DescribeCluster
+                    | ApiKey::DescribeTopicPartitions
+                    | ApiKey::ListConfigResources
+                    | ApiKey::ListPartitionReassignments
+                    | ApiKey::AlterReplicaLogDirs
             ),
         };
         let implemented = self.implemented().filter(|_| serves)?;
@@ -359,7 +368,7 @@ macro_rules! apis {
             fn read(header: &RequestHeader, frame: &Bytes, at: usize) -> Result<Request, DecodeError> {
                 #[allow(clippy::wildcard_enum_match_arm)]
                 match header.api_key {
-                    $( ApiKey::$name => Message::read_at(header.api_version, frame, at).map(Request::$name), )*
+                    $( ApiKey::$name => Message::read_first(header.api_version, frame, at).map(Request::$name), )*
                     _ => Err(DecodeError::UnsupportedVersion { header: header.clone() }),
                 }
             }
@@ -429,6 +438,33 @@ apis! {
     /// Find where a leader epoch ended.
     OffsetForLeaderEpoch: offset_for_leader_epoch_request::OffsetForLeaderEpochRequest,
         offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
+    /// Replace configurations.
+    AlterConfigs: alter_configs_request::AlterConfigsRequest, alter_configs_response::AlterConfigsResponse;
+    /// Give topics more partitions.
+    CreatePartitions: create_partitions_request::CreatePartitionsRequest, create_partitions_response::CreatePartitionsResponse;
+    /// Learn which brokers there are.
+    DescribeCluster: describe_cluster_request::DescribeClusterRequest, describe_cluster_response::DescribeClusterResponse;
+    /// Learn what is configured.
+    DescribeConfigs: describe_configs_request::DescribeConfigsRequest, describe_configs_response::DescribeConfigsResponse;
+    /// Learn how large logs are.
+    DescribeLogDirs: describe_log_dirs_request::DescribeLogDirsRequest, describe_log_dirs_response::DescribeLogDirsResponse;
+    /// Learn leaders and replicas page by page.
+    DescribeTopicPartitions: describe_topic_partitions_request::DescribeTopicPartitionsRequest,
+        describe_topic_partitions_response::DescribeTopicPartitionsResponse;
+    /// Change configurations entry by entry.
+    IncrementalAlterConfigs: incremental_alter_configs_request::IncrementalAlterConfigsRequest,
+        incremental_alter_configs_response::IncrementalAlterConfigsResponse;
+    /// Move replicas between directories.
+    AlterReplicaLogDirs: alter_replica_log_dirs_request::AlterReplicaLogDirsRequest,
+        alter_replica_log_dirs_response::AlterReplicaLogDirsResponse;
+    /// Learn how far replicas of the metadata log are.
+    DescribeQuorum: describe_quorum_request::DescribeQuorumRequest, describe_quorum_response::DescribeQuorumResponse;
+    /// Learn which resources can be configured.
+    ListConfigResources: list_config_resources_request::ListConfigResourcesRequest,
+        list_config_resources_response::ListConfigResourcesResponse;
+    /// Learn which partitions are on their way.
+    ListPartitionReassignments: list_partition_reassignments_request::ListPartitionReassignmentsRequest,
+        list_partition_reassignments_response::ListPartitionReassignmentsResponse;
     /// Change in-sync replicas.
     AlterPartition: alter_partition_request::AlterPartitionRequest, alter_partition_response::AlterPartitionResponse;
     /// Forward a request to the controller.
@@ -443,7 +479,8 @@ apis! {
         allocate_producer_ids_response::AllocateProducerIdsResponse;
 }
 
-/// Reads a request frame.
+/// Reads a request frame. Bytes that follow the request are not looked at, as in Kafka: librdkafka 2.16 writes the null list of a Metadata
+/// request for all topics four bytes wide where one is meant, and means what the first of them says.
 pub fn decode_request(frame: &Bytes) -> Result<(RequestHeader, Request), DecodeError> {
     let (header, at) = RequestHeader::read(frame)?;
     let implemented = header.api_key.implemented();

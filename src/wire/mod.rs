@@ -16,7 +16,7 @@
 //! [`DecodeError`] that names the field. What we want to send can be impossible in the version chosen; then it is an
 //! [`EncodeError`].
 //!
-//! Simplified: of Kafka's APIs only those in [`Request`] are declared; compressed batches are carried, but not opened.
+//! Simplified: of Kafka's APIs only those in [`Request`] are declared; batches are never compressed here.
 
 pub mod api;
 pub mod decoder;
@@ -61,19 +61,35 @@ macro_rules! reexport {
 reexport! {
     allocate_producer_ids: allocate_producer_ids_request::AllocateProducerIdsRequest,
         allocate_producer_ids_response::AllocateProducerIdsResponse;
+    alter_configs: alter_configs_request::AlterConfigsRequest, alter_configs_response::AlterConfigsResponse;
     alter_partition: alter_partition_request::AlterPartitionRequest, alter_partition_response::AlterPartitionResponse;
+    alter_replica_log_dirs: alter_replica_log_dirs_request::AlterReplicaLogDirsRequest,
+        alter_replica_log_dirs_response::AlterReplicaLogDirsResponse;
     api_versions: api_versions_request::ApiVersionsRequest, api_versions_response::ApiVersionsResponse;
     broker_heartbeat: broker_heartbeat_request::BrokerHeartbeatRequest, broker_heartbeat_response::BrokerHeartbeatResponse;
     broker_registration: broker_registration_request::BrokerRegistrationRequest,
         broker_registration_response::BrokerRegistrationResponse;
+    create_partitions: create_partitions_request::CreatePartitionsRequest, create_partitions_response::CreatePartitionsResponse;
     create_topics: create_topics_request::CreateTopicsRequest, create_topics_response::CreateTopicsResponse;
     delete_records: delete_records_request::DeleteRecordsRequest, delete_records_response::DeleteRecordsResponse;
     delete_topics: delete_topics_request::DeleteTopicsRequest, delete_topics_response::DeleteTopicsResponse;
+    describe_cluster: describe_cluster_request::DescribeClusterRequest, describe_cluster_response::DescribeClusterResponse;
+    describe_configs: describe_configs_request::DescribeConfigsRequest, describe_configs_response::DescribeConfigsResponse;
+    describe_log_dirs: describe_log_dirs_request::DescribeLogDirsRequest, describe_log_dirs_response::DescribeLogDirsResponse;
+    describe_quorum: describe_quorum_request::DescribeQuorumRequest, describe_quorum_response::DescribeQuorumResponse;
+    describe_topic_partitions: describe_topic_partitions_request::DescribeTopicPartitionsRequest,
+        describe_topic_partitions_response::DescribeTopicPartitionsResponse;
     elect_leaders: elect_leaders_request::ElectLeadersRequest, elect_leaders_response::ElectLeadersResponse;
     envelope: envelope_request::EnvelopeRequest, envelope_response::EnvelopeResponse;
     fetch: fetch_request::FetchRequest, fetch_response::FetchResponse;
+    incremental_alter_configs: incremental_alter_configs_request::IncrementalAlterConfigsRequest,
+        incremental_alter_configs_response::IncrementalAlterConfigsResponse;
     init_producer_id: init_producer_id_request::InitProducerIdRequest, init_producer_id_response::InitProducerIdResponse;
+    list_config_resources: list_config_resources_request::ListConfigResourcesRequest,
+        list_config_resources_response::ListConfigResourcesResponse;
     list_offsets: list_offsets_request::ListOffsetsRequest, list_offsets_response::ListOffsetsResponse;
+    list_partition_reassignments: list_partition_reassignments_request::ListPartitionReassignmentsRequest,
+        list_partition_reassignments_response::ListPartitionReassignmentsResponse;
     metadata: metadata_request::MetadataRequest, metadata_response::MetadataResponse;
     offset_for_leader_epoch: offset_for_leader_epoch_request::OffsetForLeaderEpochRequest,
         offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;

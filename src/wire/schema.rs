@@ -192,6 +192,8 @@ pub enum Kind {
     Array(&'static Kind),
     /// The fields of a struct, one after the other.
     Struct(&'static Schema),
+    /// A byte that says whether there is a struct (1) or null (-1), and its fields.
+    Optional(&'static Schema),
 }
 
 /// One declared field.
@@ -270,6 +272,12 @@ pub trait Message: Wire + Default {
     /// Reads a message that fills `bytes` exactly, without any header.
     fn from_bytes(version: i16, bytes: &Bytes) -> Result<Self, DecodeError> {
         Self::read_at(version, bytes, 0)
+    }
+
+    /// Reads a message from byte `at` on; what follows it in `frame` is not looked at.
+    fn read_first(version: i16, frame: &Bytes, at: usize) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(frame, at, Self::NAME, version, Self::is_flexible(version));
+        <Self as Wire>::decode(&mut decoder, Nulls::Forbidden)
     }
 
     /// Reads a message that fills `frame` from byte `at` on.
@@ -424,6 +432,51 @@ macro_rules! structure {
     };
 }
 
+/// Makes a declared struct one that may be null.
+macro_rules! optional {
+    ($module:ident :: $name:ident) => {
+        impl $crate::wire::schema::Wire for Option<$module::$name> {
+            const KIND: $crate::wire::schema::Kind = $crate::wire::schema::Kind::Optional(&$module::$name::SCHEMA);
+
+            fn unset() -> Self {
+                None
+            }
+
+            fn size_min(_: i16, _: bool) -> usize {
+                1
+            }
+
+            fn encode(
+                &self,
+                encoder: &mut $crate::wire::encoder::Encoder,
+                nulls: $crate::wire::schema::Nulls,
+            ) -> Result<(), $crate::wire::EncodeError> {
+                match self {
+                    Some(value) => {
+                        1_i8.encode(encoder, nulls)?;
+                        value.encode(encoder, nulls)
+                    }
+                    None if nulls == $crate::wire::schema::Nulls::Forbidden => Err(encoder.null_forbidden()),
+                    None => (-1_i8).encode(encoder, nulls),
+                }
+            }
+
+            fn decode(
+                decoder: &mut $crate::wire::decoder::Decoder<'_>,
+                nulls: $crate::wire::schema::Nulls,
+            ) -> Result<Self, $crate::wire::DecodeError> {
+                let place = decoder.place();
+                match (i8::decode(decoder, nulls)?, nulls) {
+                    (-1, $crate::wire::schema::Nulls::Allowed) => Ok(None),
+                    (-1, $crate::wire::schema::Nulls::Forbidden) => Err($crate::wire::DecodeError::Null { place }),
+                    (1, _) => $crate::wire::schema::Wire::decode(decoder, nulls).map(Some),
+                    (_, _) => Err($crate::wire::DecodeError::Malformed { place }),
+                }
+            }
+        }
+    };
+}
+
 /// The declared default of a field, or that of its type.
 macro_rules! default_of {
     ($type:ty, $default:expr) => {
@@ -441,4 +494,4 @@ macro_rules! field_of {
     };
 }
 
-pub(crate) use {default_of, field_of, message, structure};
+pub(crate) use {default_of, field_of, message, optional, structure};

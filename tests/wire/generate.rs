@@ -88,6 +88,11 @@ impl Generator<'_> {
         match kind {
             Kind::Fixed(size) => self.fixed(size),
             Kind::Struct(schema) => self.structure(schema),
+            Kind::Optional(_) if null => self.bytes.push(0xff),
+            Kind::Optional(schema) => {
+                self.bytes.push(1);
+                self.structure(schema);
+            }
             Kind::String => self.string(null),
             Kind::Bytes if null => self.length(LengthForm::Wide, -1),
             Kind::Bytes => {

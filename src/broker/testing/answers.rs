@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
+use super::describe::{tell_cluster, tell_configs, tell_moves, tell_page, tell_resources, tell_sizes};
 use crate::wire::record::batches;
 use crate::wire::{ApiKey, ErrorCode, FetchResponse, MetadataResponse, ProduceResponse, Response, decode_response};
 
@@ -18,7 +19,8 @@ pub(super) fn tell_answer(api: ApiKey, version: i16, frame: &Bytes) -> String {
         Response::Metadata(response) => tell_metadata(&response),
         Response::ListOffsets(response) => {
             let answer = &response.topics[0].partitions[0];
-            format!("{} offset={} le={}", ErrorCode(answer.error_code), answer.offset, answer.leader_epoch)
+            let time = if answer.timestamp < 0 { String::new() } else { format!(" at={}", answer.timestamp) };
+            format!("{} offset={} le={}{time}", ErrorCode(answer.error_code), answer.offset, answer.leader_epoch)
         }
         Response::DeleteRecords(response) => {
             let answer = &response.topics[0].partitions[0];
@@ -41,6 +43,12 @@ pub(super) fn tell_answer(api: ApiKey, version: i16, frame: &Bytes) -> String {
             let first = response.api_keys.first().map(|key| (key.api_key, key.min_version, key.max_version));
             format!("{} {} APIs, first {first:?}", ErrorCode(response.error_code), response.api_keys.len())
         }
+        Response::DescribeConfigs(response) => tell_configs(&response),
+        Response::DescribeCluster(response) => tell_cluster(&response),
+        Response::DescribeTopicPartitions(response) => tell_page(&response),
+        Response::DescribeLogDirs(response) => tell_sizes(&response),
+        Response::ListConfigResources(response) => tell_resources(&response),
+        Response::AlterReplicaLogDirs(response) => tell_moves(&response),
         other => format!("{other:?}"),
     }
 }

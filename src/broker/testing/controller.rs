@@ -202,6 +202,12 @@ impl ScriptedController {
         });
     }
 
+    /// Commits a configuration of a topic.
+    pub fn configure(&mut self, topic: &str, name: &str, value: Option<&str>) {
+        let (resource_name, name, value) = (topic.to_owned(), name.to_owned(), value.map(str::to_owned));
+        self.append(ConfigRecord { resource_type: 2, resource_name, name, value, ..ConfigRecord::default() });
+    }
+
     /// Commits the end of a topic.
     pub fn delete(&mut self, topic: &str) {
         let topic_id = self.image.topic_by_name(topic).expect("the script names topics that exist").id;

@@ -7,11 +7,15 @@
 //! | `change orders-0 [leader=2] [isr=2]` | the controller commits another leader or ISR |
 //! | `delete orders` | the controller commits the end of a topic |
 //! | `refuse CODE` / `refuse nothing` | what AlterPartition is answered from now on |
-//! | `produce c1 b1 orders-0 a b [acks=all] [timeout=1s] [version=9]` | client c1 sends one batch to b1 |
+//! | `produce c1 b1 orders-0 a b [acks=all] [timeout=1s] [version=9] [at=1]` | client c1 sends one batch to b1, dated so |
 //! | `fetch c1 b1 orders-0 from=0 [wait=0s] [min=1] [version=12]` | client c1 reads |
-//! | `list c1 b1 orders-0 latest`, `epoch c1 b1 orders-0 0` | ListOffsets, OffsetForLeaderEpoch |
+//! | `list c1 b1 orders-0 latest` (`earliest`, `youngest`, a time), `epoch c1 b1 orders-0 0` | ListOffsets, OffsetForLeaderEpoch |
 //! | `metadata c1 b1 [topics ...] [version=9]`, `versions c1 b1 [version=3]` | Metadata, ApiVersions |
 //! | `delete-records c1 b1 orders-0 below=3 [timeout=1s]` | DeleteRecords; -1 is the high watermark |
+//! | `configs c1 b1 orders [keys ...] [synonyms=yes]` | DescribeConfigs of a topic, or of a broker if it is called by its number |
+//! | `configure orders key=value` | the controller commits a configuration; `null` removes it |
+//! | `cluster c1 b1`, `sizes c1 b1`, `page c1 b1 [topics ...] [limit=2] [from=orders-1]` | DescribeCluster, DescribeLogDirs, DescribeTopicPartitions |
+//! | `resources c1 b1 [version=1]`, `move c1 b1 orders-0 data` | ListConfigResources, AlterReplicaLogDirs |
 //! | `make c1 b1 orders`, `init c1 b1` | CreateTopics, InitProducerId |
 //! | `raw c1 b1 HEX`, `leave c1` | any bytes; the client closes its connection |
 //! | `hold b1 b2`, `release b1 b2` | frames from b1 to b2 wait (`c` is the controller) |
@@ -26,6 +30,7 @@
 mod answers;
 mod arguments;
 mod controller;
+mod describe;
 mod stage;
 
 use std::fmt::Write as _;
@@ -113,7 +118,8 @@ impl Stage {
         };
         let (timeout, version) = (arguments.time("timeout", Duration::secs(30))?, arguments.number("version", 9)?);
         let mut batch = BatchBuilder::new().at(Offset::ZERO, LeaderEpoch::NONE);
-        arguments.from(3).iter().for_each(|value| batch.push(Timestamp(1), None, Some(value.as_bytes()), &[]));
+        let time = Timestamp(arguments.number("at", 1)?);
+        arguments.from(3).iter().for_each(|value| batch.push(time, None, Some(value.as_bytes()), &[]));
         let (topic, index) = partition(arguments.at(2)?)?;
         let data = PartitionProduceData { index, records: Some(batch.build()), ..Default::default() };
         let topic = TopicProduceData { name: topic.to_owned(), partition_data: vec![data], ..Default::default() };
@@ -147,6 +153,7 @@ impl Stage {
         let timestamp = match arguments.at(3)? {
             "latest" => -1,
             "earliest" => -2,
+            "youngest" => -3,
             millis => millis.parse()?,
         };
         let wanted = ListOffsetsPartition { partition_index, timestamp, ..Default::default() };
@@ -248,6 +255,9 @@ impl Stage {
             "epoch" => self.epoch(arguments),
             "metadata" => self.metadata(arguments),
             "versions" => self.versions(arguments),
+            "configs" => self.configs(arguments),
+            "configure" => self.configure(arguments),
+            "cluster" | "sizes" | "page" | "resources" | "move" => self.describe(&command.name, arguments),
             "raw" => self.raw(arguments),
             "show" => self.show(),
             _ => self.order_simply(&command.name, arguments),
@@ -349,4 +359,7 @@ scripts! {
     no_mark_before_the_first_image
     unclean_stop_forgets_the_high_watermark
     recovery_point_in_flight
+    configs
+    describe
+    offsets_by_time
 }

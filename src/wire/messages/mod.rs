@@ -1,18 +1,29 @@
 //! The declarations of all messages, one file per API. See [`super::schema`] for how to read them.
 
 pub mod allocate_producer_ids;
+pub mod alter_configs;
 pub mod alter_partition;
+pub mod alter_replica_log_dirs;
 pub mod api_versions;
 pub mod broker_heartbeat;
 pub mod broker_registration;
+pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_records;
 pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod describe_log_dirs;
+pub mod describe_quorum;
+pub mod describe_topic_partitions;
 pub mod elect_leaders;
 pub mod envelope;
 pub mod fetch;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
+pub mod list_config_resources;
 pub mod list_offsets;
+pub mod list_partition_reassignments;
 pub mod metadata;
 pub mod offset_for_leader_epoch;
 pub mod produce;

@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::compression::decompress;
 use super::header::{CRC_AT, CRC_FROM};
 use super::records::Records;
 use super::{BatchError, BatchHeader, Compression, HEADER_SIZE};
@@ -68,6 +69,12 @@ impl BatchRef {
             return Err(BatchError::Compressed { codec });
         }
         Records::new(&self.header, self.bytes.slice(HEADER_SIZE..))
+    }
+
+    /// The records, opened if they are compressed.
+    pub fn opened_records(&self) -> Result<Records, BatchError> {
+        let compressed = self.bytes.slice(HEADER_SIZE..);
+        Records::new(&self.header, decompress(self.header.compression(), &compressed)?)
     }
 
     /// The batch under another base offset and leader epoch, in two chunks: a new head, and the rest as it is.

@@ -18,17 +18,19 @@
 //! ```
 //!
 //! A broker handles batches as opaque bytes: it reads the header, checks the checksum, patches base offset and leader epoch, and
-//! passes the rest on as it came. Only checks per record (keys on compacted topics, marker types) look inside, through
-//! [`BatchRef::records`], and only if the batch is not compressed.
+//! passes the rest on as it came. Whoever must look inside (checks per record, a search by time) does it through
+//! [`BatchRef::records`], or through [`BatchRef::opened_records`] if the batch may be compressed.
 
 mod batch;
 mod builder;
+mod compression;
 mod control;
 mod header;
 mod records;
 
 pub use batch::{BatchRef, Batches, batches, verify_crc};
 pub use builder::BatchBuilder;
+pub use compression::{OPENED_MAX, decompress};
 pub use control::{ControlType, end_transaction_value};
 pub use header::{BatchHeader, Compression, HEADER_SIZE, LENGTH_OVERHEAD, TimestampType};
 pub use records::{Header, Record, Records};
