@@ -98,6 +98,12 @@ impl Replica {
             (ErrorCode::OFFSET_OUT_OF_RANGE, _) if answer.log_start > self.log.log_end() => {
                 self.begin_anew(answer.log_start, disk, out)
             }
+            // Nothing to compare, and the leader's log ends below: it lost what was given up here, and may never come so far again.
+            (ErrorCode::OFFSET_OUT_OF_RANGE, _)
+                if self.log.log_start() == self.log.log_end() && answer.log_start < self.log.log_start() =>
+            {
+                self.begin_anew(answer.log_start, disk, out)
+            }
             // Before KIP-279 a follower whose epoch the leader did not know fell back to what it took for committed.
             (ErrorCode::OFFSET_OUT_OF_RANGE, _) if self.mutant(Mutant::NoEpochEntryAtElection) => {
                 out.fact(Mutant::NoEpochEntryAtElection.acted());
