@@ -114,6 +114,7 @@ impl ControllerActor {
         let Opening { log, replayed, waiting } = *opening;
         let mut active = Active::begin(&self.config, log, replayed, now);
         active.write(now, disk, out)?;
+        active.release(now.mono, disk, out)?;
         self.phase = Phase::Active(Box::new(active));
         for (connection, frame) in waiting {
             self.on_frame(now, connection, frame, disk, out)?;
@@ -231,11 +232,10 @@ impl Active {
         let activated = Fact::ControllerActivated { controller: config.id, controller_epoch: log.epoch().0 };
         let controller = Controller::activate(config.clone(), replayed.image, now.mono).in_epoch(log.epoch());
         let mut facts = Deferred::default();
-        for fact in replayed.unstated.into_iter().chain([activated]) {
-            facts.push(controller.image().end(), fact);
-        }
-        // Nothing is said to be committed before the first records of this activation are, and with them all before.
-        let committed = log.end();
+        // What the former life wrote and never stated is true as soon as it is durable: observers may read it from then on.
+        replayed.unstated.into_iter().for_each(|fact| facts.push(log.end(), fact));
+        facts.push(controller.image().end(), activated);
+        let committed = Offset::ZERO;
         let (observers, replies) = (Observers::default(), Deferred::default());
         Active { log, controller, observers, replies, facts, committed, shutdown: None }
     }
