@@ -101,6 +101,11 @@ pub struct Image<'a> {
     pub bytes: Cow<'a, [u8]>,
 }
 
+fn owned_images<'a>(files: &'a [(String, Bytes)], wanted: &dyn Fn(&str) -> bool) -> Vec<Image<'a>> {
+    let of_interest = files.iter().filter(|(path, _)| wanted(path));
+    of_interest.map(|(path, bytes)| Image { path, bytes: Cow::Borrowed(bytes) }).collect()
+}
+
 /// One node's disk.
 #[derive(Clone, Debug)]
 pub struct SimDisk(Arc<Mutex<State>>);
@@ -207,7 +212,7 @@ impl SimDisk {
     pub fn power_loss(&self, fault: &str) -> PowerLoss {
         let mut state = self.lock();
         let loss = match state.struck.take() {
-            Some(loss) => loss,
+            Some(strike) => strike.loss,
             None => state.lose_power(fault),
         };
         state.end_life();
@@ -244,9 +249,13 @@ impl SimDisk {
     }
 
     /// Shows an auditor the files with certain paths: first those that a reader sees, then those that would survive a power loss in any
-    /// case, both sorted by path, both as they were before any bit turned.
+    /// case, both sorted by path, both as they were before any bit turned. Once power was lost inside a step, and until
+    /// [`power_loss`](SimDisk::power_loss) is called, as they were just before.
     pub fn audit<T>(&self, wanted: impl Fn(&str) -> bool, read: impl FnOnce(&[Image<'_>], &[Image<'_>]) -> T) -> T {
         let state = self.lock();
+        if let Some(strike) = &state.struck {
+            return read(&owned_images(&strike.visible, &wanted), &owned_images(&strike.durable, &wanted));
+        }
         let of_interest = |paths: Vec<(String, Inode)>| paths.into_iter().filter(|(path, _)| wanted(path)).collect::<Vec<_>>();
         let (visible, durable) = (of_interest(state.names.visible_paths()), of_interest(state.names.durable_paths()));
         read(&state.images(&visible, |file| Cow::Borrowed(file.visible())), &state.images(&durable, Content::durable))

@@ -37,9 +37,19 @@ pub(super) struct State {
     syncs: BTreeMap<u64, Vec<Mark>>,
     next_sync: u64,
     armed: Option<Armed>,
-    pub struck: Option<PowerLoss>,
+    pub struck: Option<Strike>,
     /// Syncs begun in the present 10 ms, for the weather.
     pub syncs_in_bucket: (u64, u64),
+}
+
+/// Power was lost inside a step, and what there was just before.
+#[derive(Debug)]
+pub(super) struct Strike {
+    pub loss: PowerLoss,
+    /// What a reader saw, by path, as it was before any bit turned.
+    pub visible: Vec<(String, Bytes)>,
+    /// What would have survived in any case.
+    pub durable: Vec<(String, Bytes)>,
 }
 
 #[derive(Debug)]
@@ -297,8 +307,17 @@ impl State {
             return Ok(());
         }
         let fault = self.armed.take().expect("just looked at").fault;
-        self.struck = Some(self.lose_power(&fault));
+        let (visible, durable) = (self.names.visible_paths(), self.names.durable_paths());
+        let visible = self.copies(&visible, |file| Cow::Borrowed(file.visible()));
+        let durable = self.copies(&durable, Content::durable);
+        self.struck = Some(Strike { loss: self.lose_power(&fault), visible, durable });
         Err(DiskError::Gone)
+    }
+
+    /// Copies of these files.
+    fn copies<'a>(&'a self, paths: &'a [(String, Inode)], bytes: fn(&'a Content) -> Cow<'a, [u8]>) -> Vec<(String, Bytes)> {
+        let copy = |image: Image<'_>| (image.path.to_string(), Bytes::copy_from_slice(&image.bytes));
+        self.images(paths, bytes).into_iter().map(copy).collect()
     }
 
     pub fn arm(&mut self, after_operations: u64, fault: &str) {

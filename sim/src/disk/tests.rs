@@ -125,6 +125,8 @@ fn power_can_be_lost_in_the_middle_of_a_step() {
     assert_eq!(process.write(file, 3, &[b"two"]), Err(DiskError::Gone));
     assert!(disk.was_struck());
     assert_eq!(process.len(file), Err(DiskError::Gone), "and so does all the rest of the step");
+    let before = ("a".to_string(), Bytes::from_static(b"onetwo"));
+    assert_eq!(as_written(&disk).0, [before], "what there was just before can still be looked at");
     let loss = disk.power_loss("f1");
     assert_eq!(loss.sectors_lost + loss.sectors_kept, 1);
     assert!(!disk.was_struck());

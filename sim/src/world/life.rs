@@ -69,10 +69,8 @@ impl World {
 
     /// The kernel dies too.
     pub fn lose_power(&mut self, node: u16, fault: &str, cause: EventId) {
-        // A strike in the middle of a step leaves no moment before it to look at: what there was is known from earlier facts.
-        if !self.node(node).disk.was_struck() {
-            self.audit(node, AuditMoment::Crash, cause);
-        }
+        // A strike in the middle of a step has come already; the disk still shows what there was just before.
+        self.audit(node, AuditMoment::Crash, cause);
         let loss = self.node(node).disk.power_loss(fault);
         if self.node(node).process.is_some() {
             self.drop_process(node);
