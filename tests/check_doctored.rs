@@ -9,15 +9,18 @@
 mod gallery;
 #[path = "check_doctored/history.rs"]
 mod history;
+#[path = "check_doctored/look_alikes.rs"]
+mod look_alikes;
 
 use brokerlab::fact::{Fact, TruncationReason};
 use brokerlab::operation::Certainty;
 use brokerlab::types::{BrokerId, LeaderEpoch, Offset};
-use brokerlab_reports::event::{AuditMoment, WorldFact};
+use brokerlab_reports::event::{AuditMoment, NodeId, WorldFact};
 use brokerlab_reports::verdict::Verdict;
 use brokerlab_sim::check::CATALOGUE;
 use gallery::{Exhibit, GALLERY, Step};
 use history::{History, ORDERS, Record, TERMS, Terms, count, report, told};
+use look_alikes::LOOK_ALIKES;
 
 const FREE: Terms = Terms { idempotent: false, ..TERMS };
 
@@ -56,7 +59,7 @@ fn healthy_life_passes_every_check() {
 #[test]
 fn every_doctored_history_is_named_right() {
     let mut wrong: Vec<String> = Vec::new();
-    for Exhibit { check, about, history } in GALLERY {
+    for Exhibit { check, about, history } in GALLERY.iter().chain(LOOK_ALIKES) {
         let verdict = if check.starts_with('L') { Verdict::Hang } else { Verdict::Violation };
         let doctored = history(Step::Wrong).judgement();
         if (doctored.verdict, doctored.property.as_deref()) != (verdict, Some(*check)) {
@@ -266,6 +269,32 @@ fn what_was_committed_in_a_log_that_was_lost_may_be_answered_late() {
     }
     h.isr(&["b1", "b2", "b3"]).commit("c").settle();
     h.is_judged(Verdict::Sanctioned, "last-replica-standing");
+}
+
+#[test]
+fn what_was_given_up_is_not_lost_with_the_disk_that_knew_it() {
+    // All that was committed is given up; then the last member of the ISR gets a new disk, and offsets begin at zero again.
+    let alone = || {
+        let mut h = History::on(Terms { min_isr: 1, ..FREE });
+        h.commit("a").commit("b").start_at("b1", 2).isr(&["b1"]).crash("b2").crash("b3");
+        h
+    };
+    let mut h = alone();
+    let (fault, kind) = ("f1".into(), "wipe-disk".into());
+    h.lose_power("b1", 0).world("b1", WorldFact::FaultBegan { fault, kind, nodes: vec![NodeId(0)] });
+    h.restart("b1").elect("b1").restart("b2").restart("b3").follow("b2", "b1").follow("b3", "b1");
+    for name in ["b2", "b3"] {
+        h.truncate(name, 0, TruncationReason::Diverged).fetch(name);
+    }
+    h.isr(&["b1", "b2", "b3"]).commit("c").settle();
+    h.is_judged(Verdict::Sanctioned, "last-replica-standing");
+    let judgement = h.judgement();
+    assert_eq!(count(&judgement, "lost"), 0, "{}", told(&judgement));
+
+    // Nobody took its disk: it has forgotten by itself.
+    let mut h = alone();
+    h.crash("b1").rewrite_disk("b1", Vec::clear).restart("b1").elect("b1");
+    h.also_cries("R9").also_cries("R8");
 }
 
 #[test]

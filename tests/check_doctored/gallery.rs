@@ -4,6 +4,7 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::operation::Certainty;
 use brokerlab::types::*;
 use brokerlab_reports::event::{AuditMoment, WorldFact};
+use brokerlab_sim::check::Reset;
 
 use super::history::{History, ORDERS, Record, TERMS, Terms};
 
@@ -25,12 +26,12 @@ pub enum Step {
 }
 
 impl Step {
-    fn of<T>(self, wrong: T, right: T) -> T {
+    pub fn of<T>(self, wrong: T, right: T) -> T {
         if self == Step::Wrong { wrong } else { right }
     }
 }
 
-const fn exhibit(check: &'static str, about: &'static str, history: fn(Step) -> History) -> Exhibit {
+pub const fn exhibit(check: &'static str, about: &'static str, history: fn(Step) -> History) -> Exhibit {
     Exhibit { check, about, history }
 }
 
@@ -501,9 +502,9 @@ pub const GALLERY: &[Exhibit] = &[
         h
     }),
     exhibit("L6", "a consumer stays behind although what it is to read next is kept", |step| {
-        let mut h = History::new();
+        let mut h = History::on(Terms { reset: Reset::Nowhere, ..TERMS });
         h.assign("reader").commit("a").read("reader", 0, &["a"]).commit("b").commit("c").begin_to_settle();
-        // Given up under its feet: it may go on at the end, where nothing comes any more.
+        // Given up under its feet: it may go on nowhere.
         h.start_at("b1", step.of(1, 2));
         rest(&mut h, &["a", "b", "c"]);
         h
@@ -530,6 +531,6 @@ pub const GALLERY: &[Exhibit] = &[
 ];
 
 /// The laboratory reads everything, and that is the end.
-fn rest(h: &mut History, values: &[&'static str]) {
+pub fn rest(h: &mut History, values: &[&'static str]) {
     h.read("lab", 0, values).world("c1", WorldFact::Settled);
 }

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::operation::{Command, Operation, OperationId, Position};
 use brokerlab::types::*;
-use brokerlab_reports::event::{AuditMoment, Event, EventId, LogImage, NodeId, SmallFiles, Tap, TappedBatch, What, WorldFact};
+use brokerlab_reports::event::{AuditMoment, Event, EventId, NodeId, SmallFiles, Tap, TappedBatch, What, WorldFact};
+use brokerlab_sim::check::Reset;
 use bytes::Bytes;
 
 mod clients;
+mod disks;
 mod judging;
 
 pub use judging::{count, report, told};
@@ -50,9 +52,10 @@ pub struct Terms {
     pub min_isr: u32,
     pub unclean: bool,
     pub flush: bool,
+    pub reset: Reset,
 }
 
-pub const TERMS: Terms = Terms { acks: -1, idempotent: true, min_isr: 2, unclean: false, flush: false };
+pub const TERMS: Terms = Terms { acks: -1, idempotent: true, min_isr: 2, unclean: false, flush: false, reset: Reset::Latest };
 
 /// A history in the making.
 pub struct History {
@@ -455,22 +458,6 @@ impl History {
         self
     }
 
-    /// The laboratory looks at a disk.
-    pub fn audit(&mut self, name: &'static str, moment: AuditMoment) -> &mut History {
-        let broker = self.brokers[node(name)].clone();
-        let batches = broker.log.iter().enumerate().map(|(at, record)| self.tapped(at as i64, *record)).collect();
-        let (durable_end, small_files) = (Offset(broker.durable as i64), self.small_files.clone());
-        let image =
-            LogImage { partition: ORDERS, moment, base: Offset::ZERO, batches, durable_end, trailing_bytes: 0, small_files };
-        self.event(Some(name), What::Audit(image))
-    }
-
-    /// What the small files of every disk say from now on.
-    pub fn small_files(&mut self, change: impl FnOnce(&mut SmallFiles)) -> &mut History {
-        change(&mut self.small_files);
-        self
-    }
-
     /// Time goes by.
     pub fn wait(&mut self, seconds: u64) -> &mut History {
         self.shift += Duration::secs(seconds).0;
@@ -502,12 +489,6 @@ impl History {
     pub fn assign(&mut self, who: &str) -> &mut History {
         let operation = Operation::Assign { partitions: vec![(orders(), Position::Beginning)] };
         self.event(Some(who), What::Invoked(Command { id: OperationId(2), operation }))
-    }
-
-    /// Doctors the disk behind everybody's back.
-    pub fn rewrite_disk(&mut self, name: &str, change: impl FnOnce(&mut Vec<Record>)) -> &mut History {
-        change(&mut self.brokers[node(name)].log);
-        self
     }
 
     pub fn must_exercise(&mut self, check: &str) -> &mut History {

@@ -1,7 +1,7 @@
 //! What a history is expected to be judged as.
 
 use brokerlab_reports::verdict::{CheckReport, Judgement, Verdict};
-use brokerlab_sim::check::{Judge, NodeKind, NodeSetup, Setup};
+use brokerlab_sim::check::{Judge, NodeKind, NodeSetup, Reset, Setup};
 
 use super::{History, NODES, id};
 
@@ -9,8 +9,8 @@ impl History {
     pub fn judge(&self) -> Judge {
         let kind = |name: &str| match name {
             "p1" => NodeKind::Producer { acks: self.terms.acks, idempotent: self.terms.idempotent, in_flight: 5 },
-            "reader" => NodeKind::Consumer { laboratory: false },
-            "lab" => NodeKind::Consumer { laboratory: true },
+            "reader" => NodeKind::Consumer { laboratory: false, reset: self.terms.reset },
+            "lab" => NodeKind::Consumer { laboratory: true, reset: Reset::Earliest },
             "c1" => NodeKind::Controller,
             broker => NodeKind::Broker(id(broker)),
         };

@@ -9,7 +9,6 @@ use super::ghost::{Ghost, Promise};
 use super::page::{Page, Weight};
 use super::setup::NodeKind;
 use super::{Check, Scene};
-use brokerlab::types::Offset;
 use brokerlab_reports::verdict::Verdict;
 
 /// The id.
@@ -70,15 +69,16 @@ fn is_missing(scene: &Scene<'_>, partition: usize, write: &Write, unnamed: &[u64
     if read.and_then(|read| read.at(offset)) == Some(write.value) {
         return None;
     }
-    // Retention took it.
-    let kept_from = scene.ghost.partitions[partition].kept_from;
-    (offset >= kept_from).then(|| weigh(scene.ghost, scene.clients, partition, write, offset))
-}
-
-fn weigh(ghost: &Ghost, clients: &Clients, partition: usize, write: &Write, offset: Offset) -> Weight {
-    let p = &ghost.partitions[partition];
+    let p = &scene.ghost.partitions[partition];
     let behind = |promise: &&Promise| promise.producer == write.node && promise.from <= offset && offset < promise.to;
     let promise = p.promises.iter().find(behind);
+    let taken_by_retention = p.was_given_up(offset, promise.map(|promise| promise.epoch));
+    (!taken_by_retention).then(|| weigh(scene.ghost, scene.clients, partition, write, promise))
+}
+
+fn weigh(ghost: &Ghost, clients: &Clients, partition: usize, write: &Write, promise: Option<&Promise>) -> Weight {
+    let p = &ghost.partitions[partition];
+    let Some(offset) = write.offset else { return Weight::VIOLATION };
     if let Some(weight) = ghost.excuse(partition, offset, promise.map(|promise| promise.epoch)) {
         return weight;
     }

@@ -121,6 +121,13 @@ impl Chain {
         }
     }
 
+    /// Gives up everything from `to` on. Of a batch across that place the first part stays: what is below was deleted in the middle of it.
+    pub fn cut_at(&mut self, to: Offset) {
+        let across = self.links.iter().rfind(|link| link.base < to && to < link.end).copied();
+        self.cut_to(to);
+        self.links.extend(across.map(|link| Link { end: to, ..link }));
+    }
+
     /// Gives up everything below `to`. The batch across that place stays whole, as it does on a disk.
     pub fn start_at(&mut self, to: Offset) {
         let gone = self.links.partition_point(|link| link.end <= to);

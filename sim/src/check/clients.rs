@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ghost::{Change, Ghost};
+use super::reader::Reader;
 use super::setup::{NodeKind, Setup};
 
 /// Every write and the final read.
@@ -21,8 +22,8 @@ pub struct Clients {
     pub writes: Vec<Write>,
     /// The final read of each partition, by its number in the ghost.
     pub finals: Vec<FinalRead>,
-    /// What each consumer reads from its beginning: by node, partitions and where it will go on.
-    pub reads: Vec<Vec<(usize, Offset)>>,
+    /// Consumers other than the laboratory's, by node.
+    pub readers: Vec<Option<Reader>>,
     /// The write that the present event ended, by its place in `writes`.
     pub ended: Option<usize>,
     open: Vec<VecDeque<(u64, usize)>>,
@@ -85,6 +86,11 @@ impl FinalRead {
     }
 }
 
+fn reader(kind: NodeKind) -> Option<Reader> {
+    let NodeKind::Consumer { laboratory: false, reset } = kind else { return None };
+    Some(Reader::new(reset))
+}
+
 /// A value in 64 bits.
 #[must_use]
 pub fn value_of(record: &PolledRecord) -> u64 {
@@ -99,7 +105,7 @@ impl Clients {
             kinds: setup.nodes.iter().map(|node| node.kind).collect(),
             writes: Vec::new(),
             finals: Vec::new(),
-            reads: setup.nodes.iter().map(|_| Vec::new()).collect(),
+            readers: setup.nodes.iter().map(|node| reader(node.kind)).collect(),
             ended: None,
             open: setup.nodes.iter().map(|_| VecDeque::new()).collect(),
             settling: false,
@@ -113,6 +119,10 @@ impl Clients {
             self.invoke(event, *node, *operation, what, ghost);
         } else if let Change::Completed { node, completion } = change {
             self.complete(event, *node, completion, ghost);
+        } else if let Change::Listed { at, offset, asker, .. } = change {
+            if let Some(reader) = self.reader_mut(*asker) {
+                reader.hear_end(at.partition, *offset);
+            }
         } else if let Change::ClientGone { node } = change {
             self.forget(event, *node);
         }
@@ -145,8 +155,12 @@ impl Clients {
         by_value
     }
 
+    fn reader_mut(&mut self, node: usize) -> Option<&mut Reader> {
+        self.readers.get_mut(node)?.as_mut()
+    }
+
     fn is_laboratory(&self, node: usize) -> bool {
-        matches!(self.kinds.get(node), Some(NodeKind::Consumer { laboratory: true }))
+        matches!(self.kinds.get(node), Some(NodeKind::Consumer { laboratory: true, .. }))
     }
 
     fn invoke(&mut self, event: EventId, node: usize, operation: u64, what: &Operation, ghost: &Ghost) {
@@ -156,9 +170,15 @@ impl Clients {
             let value = xxh3_64(value);
             self.writes.push(Write { value, node, fate: Fate::Open, event, invoked: event, partition: None, offset: None });
         }
-        if let (Operation::Assign { partitions }, Some(NodeKind::Consumer { laboratory: false })) = (what, self.kinds.get(node)) {
-            let beginning = partitions.iter().filter(|(_, position)| *position == Position::Beginning);
-            self.reads[node] = beginning.filter_map(|(name, _)| Some((ghost.named(name)?, Offset::ZERO))).collect();
+        match (what, self.reader_mut(node)) {
+            (Operation::Assign { partitions }, Some(reader)) => {
+                let beginning = partitions.iter().filter(|(_, position)| *position == Position::Beginning);
+                reader.assign(beginning.filter_map(|(name, _)| ghost.named(name)));
+            }
+            (Operation::ListOffset { partition, position: Position::End }, Some(reader)) => {
+                ghost.named(partition).into_iter().for_each(|partition| reader.ask(partition));
+            }
+            (_, _) => {}
         }
         if let (Operation::Assign { partitions }, true) = (what, self.settling && self.is_laboratory(node)) {
             for (partition, _) in partitions {
@@ -173,15 +193,16 @@ impl Clients {
         if let Outcome::Polled { records } = &completion.outcome {
             if self.settling && self.is_laboratory(node) {
                 records.iter().for_each(|record| self.note_final(record, ghost));
-            } else if let Some(reads) = self.reads.get_mut(node) {
+            } else if let Some(reader) = self.reader_mut(node) {
                 for run in records.chunk_by(|a, b| a.partition == b.partition) {
-                    let partition = ghost.named(&run[0].partition);
-                    if let Some((_, position)) = reads.iter_mut().find(|(known, _)| Some(*known) == partition) {
-                        *position = run[run.len() - 1].offset.next();
-                    }
+                    let next = run[run.len() - 1].offset.next();
+                    ghost.named(&run[0].partition).into_iter().for_each(|partition| reader.read(partition, next));
                 }
             }
             return;
+        }
+        if let Some(reader) = self.reader_mut(node) {
+            reader.end_of_question(matches!(completion.outcome, Outcome::Offset { .. }));
         }
         let Some(open) = self.open.get_mut(node) else { return };
         let Some(at) = open.iter().position(|(operation, _)| *operation == completion.id.0) else { return };
@@ -209,7 +230,7 @@ impl Clients {
 
     /// A producer that is gone can no longer say what became of its writes.
     fn forget(&mut self, event: EventId, node: usize) {
-        self.reads[node].clear();
+        self.reader_mut(node).into_iter().for_each(Reader::forget);
         for (_, index) in self.open[node].drain(..) {
             (self.writes[index].fate, self.writes[index].event) = (Fate::Indefinite, event);
         }

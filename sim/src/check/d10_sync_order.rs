@@ -2,7 +2,8 @@
 //!
 //! The recovery point says: everything below is durable, recovery need not look. If it reaches the medium before the bytes do, a loss of power
 //! leaves a hole that nobody will ever notice. So data first, then the point (KAFKA-9393 shows how long such an order can be wrong). A cut
-//! below the point is told by a mark of its own, which counts until a newer point is there.
+//! below the point is told by a mark of its own, which counts until a newer point is there; and of what was cut and not synced yet a loss of power
+//! may leave any part, with the mark or without it: what had been cut when a life ended may be missing.
 //!
 //! Indexes are not looked at: recovery rebuilds them above the recovery point and checks them below.
 
@@ -29,7 +30,8 @@ impl Check for SyncOrder {
         let Change::Audited { at, image, struck: false } = change else { return };
         let (point, end) = (image.small_files.recovery_point, image.durable_end.max(image.base));
         page.looked(point > Offset::ZERO);
-        if point > end {
+        let cut_at = scene.ghost.shadow(*at).downfall.as_ref().map_or(point, |downfall| downfall.log.end());
+        if point.min(cut_at) > end {
             page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
                 let (node, name) = (scene.node(at.node), scene.name(*at));
                 format!("the disk of {node} has {point} as the recovery point of {name}, which is durable only up to {end}")

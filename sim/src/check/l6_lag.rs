@@ -1,13 +1,15 @@
 //! L6: after healing every consumer catches up.
 //!
 //! A consumer that has lost its place, or waits for a leader that is none, falls behind for ever while everything around it is well. So whoever
-//! was told to read a partition from its beginning comes to its end once producers have stopped. After a loss its place may lie
-//! beyond the end, and retention may pass it by; where it goes on then is its own affair (`auto.offset.reset`, by default the very end): such
-//! partitions are left out.
+//! was told to read a partition from its beginning comes to its end once producers have stopped. Where retention or deletion passed it by, it goes
+//! on as `auto.offset.reset` says: at the first record that is kept, or at the end as it was when it asked ([`reader`](super::reader)), and
+//! from there it must come to the end all the same. With `none` it may stay where its place is gone. After a loss its place may lie
+//! beyond the end: such partitions are left out.
 
 use super::clients::Clients;
 use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
+use super::setup::Reset;
 use super::{Check, Scene};
 use brokerlab::types::Offset;
 
@@ -43,10 +45,11 @@ impl Check for Lag {
 /// A partition of which a consumer has not read everything, and where it is.
 #[must_use]
 pub fn lag(ghost: &Ghost, clients: &Clients, node: usize) -> Option<(usize, Offset)> {
-    let mut reads = clients.reads.get(node)?.iter();
-    let behind = reads.find(|(partition, position)| {
+    let reader = clients.readers.get(node)?.as_ref()?;
+    let behind = reader.places.iter().find(|(partition, position)| {
         let p = &ghost.partitions[*partition];
-        p.losses.is_empty() && (p.kept_from..p.readable_end()).contains(position)
+        let may_stay = reader.reset == Reset::Nowhere && *position < p.kept_from;
+        p.losses.is_empty() && *position < p.readable_end() && !may_stay
     });
     behind.copied()
 }

@@ -42,6 +42,7 @@ pub mod l4_full_isr;
 pub mod l6_lag;
 pub mod l9_progress;
 pub mod liveness;
+pub mod memory;
 pub mod p3_producer_id;
 pub mod p4_producer_fencing;
 pub mod page;
@@ -73,13 +74,14 @@ pub mod r6_committed_prefix;
 pub mod r7_log_matching;
 pub mod r8_leader_completeness;
 pub mod r9_candidate_completeness;
+pub mod reader;
 pub mod setup;
 pub mod verdict;
 
 use brokerlab_reports::event::EventId;
 
 pub use judge::Judge;
-pub use setup::{NodeKind, NodeSetup, Setup};
+pub use setup::{NodeKind, NodeSetup, Reset, Setup};
 
 use clients::Clients;
 use ghost::{Change, Ghost, Kind, Place};

@@ -3,8 +3,12 @@
 //! Where that is, only leader epochs can tell (KIP-101, KIP-279); a follower's own high watermark lags, and cutting there throws away
 //! records that it was counted for. So: a leader never truncates; a follower never cuts what its leader has too; a member of the ISR
 //! never cuts what is committed.
+//!
+//! A follower *begins anew*, with nothing, where its leader has given up all that the two logs had in common. Then its leader holds no batch of
+//! its own; it goes on where the leader's log starts and not above, or it would miss what is there; and a member of the ISR gives up nothing
+//! that is committed and still kept.
 
-use super::ghost::{Change, Kind, Place, Role};
+use super::ghost::{Change, Kind, Role, Shared};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::fact::TruncationReason;
@@ -25,13 +29,9 @@ impl Check for LegalTruncation {
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
-        let Change::Truncated { at, to, agreed_before, shared_with_leader, reason } = change else { return };
+        let Change::Truncated { at, to, reason, .. } = change else { return };
         page.looked(true);
-        // The leader's log begins above this one's end: nothing of it is of use.
-        if *reason == TruncationReason::BelowLeaderStart {
-            return;
-        }
-        if let Some(why) = is_wrong(scene, *at, *to, *agreed_before, *shared_with_leader) {
+        if let Some(why) = is_wrong(scene, change) {
             page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
                 let (node, name) = (scene.node(at.node), scene.name(*at));
                 format!("{node} cuts {name} at {to} ({reason:?}), but {why}")
@@ -40,14 +40,32 @@ impl Check for LegalTruncation {
     }
 }
 
-fn is_wrong(scene: &Scene<'_>, at: Place, to: Offset, agreed_before: Offset, shared: Option<Offset>) -> Option<String> {
-    let (p, shadow) = (scene.ghost.partition(at), scene.ghost.shadow(at));
+fn is_wrong(scene: &Scene<'_>, change: &Change<'_>) -> Option<String> {
+    let Change::Truncated { at, to, agreed_before, start_before, shared, reason } = change else { return None };
+    let (p, shadow) = (scene.ghost.partition(*at), scene.ghost.shadow(*at));
     if matches!(shadow.role, Role::Leader(_)) {
         return Some("it leads".to_string());
     }
-    if let Some(shared) = shared.filter(|shared| to < *shared) {
-        return Some(format!("its log is the same as its leader's up to {shared}"));
+    let begins_anew = *reason == TruncationReason::BelowLeaderStart;
+    if let Some(shared) = shared {
+        let wrong = if begins_anew { is_begun_wrong(*to, *start_before, shared) } else { is_cut_wrong(*to, shared) };
+        if wrong.is_some() {
+            return wrong;
+        }
     }
     let counted = p.in_isr(scene.ghost.nodes[at.node].broker) && !p.is_exempt(shadow.epoch());
-    (counted && to < agreed_before).then(|| format!("it is in the ISR and held what is committed up to {agreed_before}"))
+    let lacks = if begins_anew { *agreed_before > p.kept_from } else { to < agreed_before };
+    (counted && lacks).then(|| format!("it is in the ISR and held what is committed up to {agreed_before}"))
+}
+
+fn is_cut_wrong(to: Offset, shared: &Shared) -> Option<String> {
+    (to < shared.up_to).then(|| format!("its leader holds what it has up to {}", shared.up_to))
+}
+
+/// What it gave up itself it need not fetch again: it may begin above its leader's start if its own was there before.
+fn is_begun_wrong(to: Offset, start_before: Offset, shared: &Shared) -> Option<String> {
+    if shared.up_to > Offset::ZERO {
+        return Some(format!("its leader, whose log starts at {}, holds what it has up to {}", shared.leader_start, shared.up_to));
+    }
+    (to > shared.leader_start.max(start_before)).then(|| format!("its leader's log starts at {}", shared.leader_start))
 }

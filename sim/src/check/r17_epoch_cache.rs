@@ -4,7 +4,8 @@
 //! and not from the batches: if the two differ, logs are cut at the wrong place. The auditor reads the file with a parser of its own and
 //! compares it with the batches it reads: both columns rise strictly, and below the recovery point, where recovery believes the file, each
 //! epoch begins where its first batch does. Above it recovery scans the batches, and the file may lag. Of what was given up the file need not
-//! tell anything, although its batches may still stand in a file that holds others too.
+//! tell anything, although its batches may still stand in a file that holds others too. A batch that does not follow its predecessor is none: a
+//! torn write may have zeroed its base offset, which no checksum covers.
 
 use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
@@ -30,7 +31,9 @@ impl Check for EpochCache {
         let Change::Audited { at, image, struck: false } = change else { return };
         let point = image.small_files.recovery_point;
         page.looked(image.batches.first().is_some_and(|first| first.last_offset < point));
-        let given_up = scene.ghost.partition(*at).kept_from.max(scene.ghost.shadow(*at).log.start());
+        let shadow = scene.ghost.shadow(*at);
+        let before = shadow.downfall.as_ref().map_or(Offset::ZERO, |downfall| downfall.log.start());
+        let given_up = scene.ghost.partition(*at).kept_from.max(shadow.log.start()).max(before);
         if let Some(why) = is_wrong(image, given_up) {
             page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
                 format!("the disk of {} says of {} that {why}", scene.node(at.node), scene.name(*at))
@@ -46,9 +49,8 @@ fn is_wrong(image: &LogImage, given_up: Offset) -> Option<String> {
         return Some(format!("epoch {} from {} is followed by epoch {} from {}", pair[0].0, pair[0].1, pair[1].0, pair[1].1));
     }
     let told_from = files.epochs.first().map_or(given_up, |(_, start)| given_up.min(*start));
-    let vouched_for = |batch: &&TappedBatch| batch.valid && batch.last_offset < files.recovery_point;
     let mut before = None;
-    for batch in image.batches.iter().take_while(vouched_for).filter(|batch| batch.last_offset >= told_from) {
+    for batch in vouched_for(image).filter(|batch| batch.last_offset >= told_from) {
         let is_new = before.is_none_or(|before| before != batch.leader_epoch);
         let is_first = before.is_none();
         before = Some(batch.leader_epoch);
@@ -67,4 +69,13 @@ fn is_wrong(image: &LogImage, given_up: Offset) -> Option<String> {
         }
     }
     None
+}
+
+/// The batches below the recovery point, one after the other.
+fn vouched_for(image: &LogImage) -> impl Iterator<Item = &TappedBatch> {
+    let mut due = image.batches.first().map(|first| first.base_offset);
+    image.batches.iter().take_while(move |batch| {
+        let follows = due.replace(batch.last_offset.next()) == Some(batch.base_offset);
+        follows && batch.valid && batch.last_offset < image.small_files.recovery_point
+    })
 }

@@ -2,26 +2,28 @@
 //!
 //! A producer session numbers its records per partition; a retry carries the same numbers, so the leader can recognise it (KIP-98). Within one
 //! (producer id, producer epoch) the committed sequences must therefore be contiguous: a number again is a duplicate, a number
-//! skipped is a lost or reordered batch. The first batch of a session that the committed log does not know may have any number, because a
-//! leader may have forgotten an old session.
+//! skipped is a lost or reordered batch. The first batch of a session that the committed log does not know may have any number, and so may the
+//! next one at a leader that began anew above the last one ([`memory`](super::memory)): it cannot know it.
 
 use std::collections::BTreeMap;
 
 use super::chain::Link;
 use super::fold::Reading;
 use super::ghost::{Change, Kind};
+use super::memory::Memory;
 use super::page::{Page, Weight};
 use super::{Check, Scene};
-use brokerlab::types::{ProducerEpoch, ProducerId, Sequence};
+use brokerlab::types::{Offset, ProducerEpoch, ProducerId, Sequence};
 
 /// The id.
 pub const ID: &str = "R19";
 /// What must hold.
 pub const CLAIM: &str = "the committed sequences of an idempotent producer are contiguous: none twice, none skipped";
 
-/// The check. Exercised by every batch of a session that is known already.
+/// The check. Exercised by every batch of a session that its leader must know.
 #[derive(Default)]
 pub struct Idempotence {
+    memory: Memory,
     partitions: Vec<Progress>,
 }
 
@@ -29,15 +31,26 @@ pub struct Idempotence {
 #[derive(Default)]
 struct Progress {
     reading: Reading,
-    next: BTreeMap<ProducerId, (ProducerEpoch, Sequence)>,
+    sessions: BTreeMap<ProducerId, Session>,
+}
+
+/// What the committed log says of a producer.
+#[derive(Clone, Copy)]
+struct Session {
+    epoch: ProducerEpoch,
+    /// The sequence that is due.
+    next: Sequence,
+    /// Where its last batch ends.
+    end: Offset,
 }
 
 impl Check for Idempotence {
     fn watches(&self) -> &'static [Kind] {
-        &[Kind::Advanced]
+        &[Kind::Began, Kind::Advanced]
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        self.memory.note(scene.ghost, change);
         let Change::Advanced { at, .. } = change else { return };
         if self.partitions.len() <= at.partition {
             self.partitions.resize_with(at.partition + 1, Progress::default);
@@ -45,13 +58,14 @@ impl Check for Idempotence {
         let progress = &mut self.partitions[at.partition];
         let news = progress.reading.news(scene.ghost.partition(*at));
         if let Some(again) = news.again {
-            progress.next.clear();
+            progress.sessions.clear();
             again.iter().for_each(|link| {
                 progress.take(link);
             });
         }
         for link in news.batches {
-            let Some(expected) = progress.take(link) else { continue };
+            let known = progress.take(link).filter(|known| !self.memory.lacks(at.partition, link.epoch, known.end));
+            let Some(Session { next: expected, .. }) = known else { continue };
             page.looked(true);
             let Some((producer, epoch, sequence)) = link.producer.filter(|(_, _, first)| *first != expected) else { continue };
             page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
@@ -66,11 +80,11 @@ impl Check for Idempotence {
 }
 
 impl Progress {
-    /// Folds in a batch; the sequence that was due, if the session is known.
-    fn take(&mut self, link: &Link) -> Option<Sequence> {
+    /// Folds in a batch; what was known of the session, if it was.
+    fn take(&mut self, link: &Link) -> Option<Session> {
         let (producer, epoch, first) = link.producer?;
         let records = i32::try_from(link.end.since(link.base)).unwrap_or(i32::MAX);
-        let before = self.next.insert(producer, (epoch, first.plus(records)));
-        before.filter(|(known, _)| *known == epoch).map(|(_, next)| next)
+        let session = Session { epoch, next: first.plus(records), end: link.end };
+        self.sessions.insert(producer, session).filter(|known| known.epoch == epoch)
     }
 }

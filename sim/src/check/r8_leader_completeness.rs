@@ -47,14 +47,17 @@ fn report(ghost: &Ghost, partition: usize, loss: &Loss, page: &mut Page) {
     for weight in weights {
         page.found(loss.event, Some(partition), weight, || {
             let alike = || loss.batches.iter().filter(|batch| batch.weight == weight);
+            let any_owed = alike().any(|batch| batch.owed);
+            let alike = || alike().filter(|batch| batch.owed || !any_owed);
             let count: i64 = alike().map(|batch| batch.link.end.since(batch.link.base)).sum();
             let from = alike().map(|batch| batch.link.base).min().unwrap_or(loss.from);
             let reason = alike().next().map_or("", |batch| batch.reason);
             format!(
-                "{} leads {} in epoch {} without {count} committed records from {from} on: {reason}",
+                "{} leads {} in epoch {} without {count} committed{} records from {from} on: {reason}",
                 ghost.node_name(loss.leader),
                 ghost.name(partition),
-                loss.epoch
+                loss.epoch,
+                if any_owed { "" } else { " and deleted" }
             )
         });
     }

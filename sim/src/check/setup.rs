@@ -42,9 +42,23 @@ pub enum NodeKind {
     Consumer {
         /// The laboratory's own: it reads everything once more after healing.
         laboratory: bool,
+        /// Where it goes on when its place is gone.
+        reset: Reset,
     },
     /// Anything that makes no promise and is made none.
     Other,
+}
+
+/// Where a consumer goes on when its place is gone: `auto.offset.reset`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Reset {
+    /// At the first record that is kept.
+    Earliest,
+    /// At the end.
+    #[default]
+    Latest,
+    /// Nowhere: its polls fail.
+    Nowhere,
 }
 
 impl NodeSetup {

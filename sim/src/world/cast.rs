@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 use brokerlab::actor::Actor;
 use brokerlab::broker::{BrokerActor, BrokerConfig};
 use brokerlab::client::{AdminActor, AdminConfig, CommonConfig, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
+use brokerlab::client::config::OffsetReset;
 use brokerlab::controller::{ControllerActor, ControllerConfig};
 use brokerlab::mutant::Mutants;
 use brokerlab::types::{Address, BrokerId, Duration};
 use thiserror::Error;
 
-use crate::check::NodeKind;
+use crate::check::{NodeKind, Reset};
 use crate::scenario::model::{Consumer, Producer, Scenario};
 use crate::workload::{Driver, Laboratory, Reader, TopicCreator, Writer};
 
@@ -273,5 +274,16 @@ pub fn producer_kind(producer: &Producer) -> NodeKind {
         acks: config.acks.code(),
         idempotent: config.idempotence,
         in_flight: u32::try_from(config.in_flight_max).unwrap_or(u32::MAX),
+    })
+}
+
+/// Where a consumer goes on when its place is gone.
+#[must_use]
+pub fn reset(consumer: &Consumer) -> Reset {
+    let config = ConsumerConfig::from_properties(&consumer.config);
+    config.map_or(Reset::Latest, |config| match config.reset {
+        OffsetReset::Earliest => Reset::Earliest,
+        OffsetReset::Latest => Reset::Latest,
+        OffsetReset::None => Reset::Nowhere,
     })
 }

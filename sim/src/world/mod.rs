@@ -57,7 +57,7 @@ use cast::{Cast, CastError, Ensemble, Role};
 use journal::{Closed, Journal, Observer};
 use state::World;
 
-use crate::check::{Judge, NodeKind, NodeSetup, Setup};
+use crate::check::{Judge, NodeKind, NodeSetup, Reset, Setup};
 use crate::reach::Reached;
 use crate::scenario::model::Scenario;
 
@@ -215,8 +215,8 @@ fn kind(plan: &Scenario, role: Role) -> NodeKind {
         Role::Broker(id) => NodeKind::Broker(id),
         Role::Controller(_) => NodeKind::Controller,
         Role::Producer(at) => cast::producer_kind(&plan.producers[at]),
-        Role::Consumer(_) => NodeKind::Consumer { laboratory: false },
-        Role::Laboratory => NodeKind::Consumer { laboratory: true },
+        Role::Consumer(at) => NodeKind::Consumer { laboratory: false, reset: cast::reset(&plan.consumers[at]) },
+        Role::Laboratory => NodeKind::Consumer { laboratory: true, reset: Reset::Earliest },
         Role::Admin | Role::Toy => NodeKind::Other,
     }
 }

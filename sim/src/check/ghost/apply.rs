@@ -4,7 +4,7 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::types::{LeaderEpoch, Offset, PartitionId, Timestamp};
 use brokerlab_reports::event::{Event, EventId, NodeId, Tap, What};
 
-use super::change::{Answer, Belief, Change, Decision, IsrAnswer, Place};
+use super::change::{Answer, Belief, Change, Decision, IsrAnswer, Place, Shared};
 use super::replica::{Fetched, Leading, Role};
 use super::{Election, Ghost, NodeLife, Partition, Promise, Topic};
 use crate::check::chain::{Chain, Link};
@@ -173,21 +173,22 @@ impl Ghost {
     }
 
     fn truncate(&mut self, at: Place, to: Offset, reason: TruncationReason) -> Change<'static> {
-        let shared_with_leader = self.shared_with_leader(at);
+        let shared = self.shared_with_leader(at);
         let p = &mut self.partitions[at.partition];
         let (exempt_below, end) = (p.exempt_below, p.log.end());
         let shadow = &mut p.shadows[at.node];
-        let agreed_before = shadow.agreed;
+        let (agreed_before, start_before) = (shadow.agreed, shadow.log.start());
         let begins_anew = reason == TruncationReason::BelowLeaderStart;
         if begins_anew {
             // It begins anew, empty, where everything below is committed and given up.
             shadow.log = Chain::starting_at(to);
-            shadow.agreed = to.min(end);
+            (shadow.agreed, shadow.began_anew) = (to.min(end), to);
         } else {
             shadow.log.cut_to(to);
             shadow.agreed = agreed_before.min(shadow.log.end());
         }
         shadow.durable = shadow.durable.min(shadow.log.end());
+        shadow.durable_once = shadow.durable_once.min(to);
         // Below its start everything is committed to a log that begins anew.
         shadow.high_watermark = if begins_anew { to } else { shadow.high_watermark.min(to) };
         // Epoch by epoch it goes back; until it takes something over from the new leader it may have to go back once more.
@@ -195,16 +196,18 @@ impl Ghost {
         if shadow.agreed < agreed_before.min(end) {
             shadow.given_up.push((shadow.agreed, agreed_before));
         }
-        Change::Truncated { at, to, agreed_before, shared_with_leader, reason }
+        Change::Truncated { at, to, agreed_before, start_before, shared, reason }
     }
 
-    /// How far a follower's log agrees with that of its leader, provided that the leader acts in the same epoch now.
-    fn shared_with_leader(&self, at: Place) -> Option<Offset> {
+    /// What a follower's log has in common with its leader's, provided that the leader acts in the same epoch now.
+    fn shared_with_leader(&self, at: Place) -> Option<Shared> {
         let p = &self.partitions[at.partition];
         let own = &p.shadows[at.node];
         let leader = self.node_of(p.election(own.epoch())?.leader).filter(|leader| *leader != at.node)?;
         let theirs = p.shadows.get(leader).filter(|leader| leader.leading().is_some_and(|l| l.epoch == own.epoch()))?;
-        Some(own.log.agrees_up_to(&theirs.log, own.agreed.min(theirs.agreed)))
+        let leader_start = theirs.log.start();
+        let last = own.log.between(leader_start, own.log.end()).iter().rfind(|batch| theirs.log.holds(batch));
+        Some(Shared { up_to: last.map_or(Offset::ZERO, |batch| batch.end), leader_start })
     }
 
     fn begin_to_lead<'e>(&mut self, at: Place, belief: Belief<'e>, high_watermark: Offset) -> Change<'e> {
@@ -403,6 +406,10 @@ impl Partition {
             chain.cut_to(link.base);
         }
         let (link, fits) = self.enter(&mut chain, link);
+        if first && link.base < expected {
+            // Where it begins was given up in the middle of a batch, which comes whole.
+            chain.start_at(expected.min(link.end));
+        }
         let agreed = if known_end >= link.base.min(expected) && self.log.holds(&link) { link.end } else { known_end };
         let exempt_below = self.exempt_below;
         let shadow = &mut self.shadows[at.node];

@@ -58,8 +58,10 @@ pub enum Change<'e> {
         to: Offset,
         /// M before.
         agreed_before: Offset,
-        /// How far its log agreed with that of the leader it follows, if that one acts in the same epoch.
-        shared_with_leader: Option<Offset>,
+        /// Its log start before.
+        start_before: Offset,
+        /// What it had in common with the leader that it follows, if that one acts in the same epoch.
+        shared: Option<Shared>,
         /// Why, it says.
         reason: TruncationReason,
     },
@@ -266,6 +268,15 @@ pub enum Change<'e> {
     },
     /// Faults are over.
     SettleBegan,
+}
+
+/// What a follower's log has in common with its leader's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shared {
+    /// End of the last batch that both hold; zero if there is none.
+    pub up_to: Offset,
+    /// Where the leader's log starts.
+    pub leader_start: Offset,
 }
 
 /// The state of a partition as a leader believes it to be.

@@ -12,6 +12,8 @@
 //!           otherwise                                    VIOLATION   the protocol could have chosen better
 //! ```
 //!
+//! What retention had given up is not owed to anybody; it is judged all the same where a leader begins below it, because offsets are used again.
+//!
 //! A replica that lost power and was not audited yet may or may not have its copy: then the judgement waits for that audit.
 
 use brokerlab::types::{LeaderEpoch, Offset};
@@ -51,6 +53,8 @@ pub struct LostBatch {
     pub weight: Weight,
     /// Why, in words.
     pub reason: &'static str,
+    /// It was not given up before by retention or deletion.
+    pub owed: bool,
     /// What it counts as if one of the nodes below still has a copy.
     if_copied: Option<(Weight, &'static str)>,
     /// Nodes that may have a copy.
@@ -109,7 +113,8 @@ impl Ghost {
         let allowed = p.topic.is_some_and(|topic| self.topics[topic].unclean_election);
         let (from, to) = (p.shadows[leader].agreed, p.log.end());
         let lost = p.log.between(from, to).iter();
-        let batches = lost.map(|link| if rewritten { certain(link, REWRITTEN) } else { judge(p, link, leader, epoch, allowed) });
+        let judged = lost.map(|link| if rewritten { certain(link, REWRITTEN) } else { judge(p, link, leader, epoch, allowed) });
+        let batches = judged.map(|batch| LostBatch { owed: p.kept_from < batch.link.end, ..batch });
         let loss = Loss { event: self.now, epoch, leader, from, to, batches: batches.collect(), rewritten };
         self.partitions[partition].cut_back(loss);
     }
@@ -117,8 +122,9 @@ impl Ghost {
 
 impl Partition {
     fn cut_back(&mut self, loss: Loss) {
-        self.log.cut_to(loss.from);
+        self.log.cut_at(loss.from);
         let end = self.log.end();
+        self.kept_from = self.kept_from.min(end);
         self.exempt_below = loss.epoch;
         for (node, shadow) in self.shadows.iter_mut().enumerate() {
             shadow.agreed = shadow.agreed.min(end);
@@ -129,7 +135,7 @@ impl Partition {
 }
 
 fn certain(link: &Link, (weight, reason): (Weight, &'static str)) -> LostBatch {
-    LostBatch { link: *link, weight, reason, if_copied: None, uncertain: Vec::new() }
+    LostBatch { link: *link, weight, reason, owed: true, if_copied: None, uncertain: Vec::new() }
 }
 
 fn judge(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpoch, allowed: bool) -> LostBatch {
@@ -146,7 +152,7 @@ fn judge(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpoch, allowed:
     let given_up = p.shadows.iter().any(|shadow| shadow.gave_up(link.base));
     let robbed = p.shadows.iter().any(|shadow| shadow.was_robbed_of(link)) || !uncertain.is_empty();
     let (weight, reason) = if given_up || !robbed { GIVEN_UP } else { BEYOND };
-    LostBatch { link: *link, weight, reason, if_copied: Some(with_copy), uncertain }
+    LostBatch { link: *link, weight, reason, owed: true, if_copied: Some(with_copy), uncertain }
 }
 
 fn if_a_copy_is_left(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpoch, allowed: bool) -> (Weight, &'static str) {

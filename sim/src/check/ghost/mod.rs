@@ -37,7 +37,7 @@ use brokerlab_reports::event::{EventId, LogImage, NodeId};
 use super::chain::{Chain, Link};
 use super::setup::{NodeKind, Setup};
 
-pub use change::{Answer, Belief, Change, Decision, IsrAnswer, Kind, Place};
+pub use change::{Answer, Belief, Change, Decision, IsrAnswer, Kind, Place, Shared};
 pub use loss::{Loss, LostBatch};
 pub use recovery::{Downfall, Ending, Recovery};
 pub use replica::{Leading, Role, Shadow};
@@ -389,6 +389,14 @@ impl Partition {
     #[must_use]
     pub fn readable_end(&self) -> Offset {
         if self.kept_from < self.log.end() { self.log.end() } else { Offset::ZERO }
+    }
+
+    /// Whether retention or deletion took the record at `offset` that a leader of `epoch` had stored: before a loss, if it was lost since.
+    #[must_use]
+    pub fn was_given_up(&self, offset: Offset, epoch: Option<LeaderEpoch>) -> bool {
+        let since = self.losses.iter().filter(|loss| epoch.is_some_and(|epoch| epoch < loss.epoch));
+        let mut lost = since.flat_map(|loss| &loss.batches).filter(|batch| batch.link.base <= offset && offset < batch.link.end);
+        lost.next().map_or(offset < self.kept_from, |batch| !batch.owed)
     }
 
     /// Everything below was committed when `event` happened, and still is.

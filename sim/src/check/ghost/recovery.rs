@@ -28,6 +28,9 @@ const WIPE: &str = "wipe-disk";
 const FAILED_SYNC: &str = "failed-sync";
 const BIT_ROT: &str = "bit-rot";
 
+/// Kinds of faults that hold up a disk, which then answers late. One that fails or is full answers at once, and excuses no delay.
+const HOLDS: [&str; 2] = ["slow-disk", "stuck-disk"];
+
 /// What ended a life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
@@ -52,8 +55,8 @@ pub struct Downfall {
     survived: Option<Offset>,
     /// Where the medium's log ended, once that was audited.
     survived_end: Option<Offset>,
-    /// Where the broker says its log ends.
-    claimed_end: Option<Offset>,
+    /// Where the broker says its log starts and ends.
+    claimed: Option<(Offset, Offset)>,
     /// A fault struck the disk itself.
     disk_struck: bool,
 }
@@ -126,7 +129,7 @@ impl Ghost {
         match (fact, node) {
             (WorldFact::Paused, Some(node)) => self.nodes[node].held.0 += 1,
             (WorldFact::Resumed, Some(node)) => self.nodes[node].let_go(self.now),
-            (WorldFact::FaultBegan { fault, kind, nodes }, _) if kind.contains("disk") => {
+            (WorldFact::FaultBegan { fault, kind, nodes }, _) if HOLDS.contains(&&**kind) => {
                 let held: Vec<usize> = nodes.iter().map(|node| usize::from(node.0)).filter(|n| *n < self.nodes.len()).collect();
                 held.iter().for_each(|node| self.nodes[*node].held.0 += 1);
                 self.holds.push((fault.clone(), held));
@@ -165,7 +168,13 @@ impl Ghost {
             AuditMoment::Crash => {
                 let log = p.chain_of(image).0;
                 p.shadows[node].durable = p.shadows[node].durable.max(image.durable_end).min(log.end());
+                let before = p.shadows[node].agreed;
                 p.replace(node, log);
+                // Power was lost in the middle of a step, and what it had cut by then it never said.
+                let kept = p.shadows[node].agreed.max(p.kept_from);
+                if kept < before {
+                    p.shadows[node].given_up.push((kept, before));
+                }
                 None
             }
             AuditMoment::BeforeRecovery => {
@@ -216,7 +225,7 @@ impl Shadow {
         }
         let (log, agreed, durable) = (self.log.clone(), self.agreed, self.durable);
         let downfall =
-            Downfall { ending, log, agreed, durable, survived: None, survived_end: None, claimed_end: None, disk_struck };
+            Downfall { ending, log, agreed, durable, survived: None, survived_end: None, claimed: None, disk_struck };
         self.downfall = Some(Box::new(downfall));
     }
 
@@ -224,8 +233,8 @@ impl Shadow {
     pub(super) fn remove(&mut self, struck: bool) {
         let former = std::mem::take(self);
         if struck {
-            self.destroyed = former.destroyed;
-            self.note_destroyed(&former.log, &Chain::default());
+            (self.destroyed, self.unlearned) = (former.destroyed, former.unlearned);
+            self.note_destroyed(&former.log, former.durable.max(former.durable_once), &Chain::default());
         }
     }
 
@@ -238,13 +247,13 @@ impl Shadow {
         self.log.cut_to(end);
         self.agreed = self.agreed.min(self.log.end());
         if let Some(downfall) = &mut self.downfall {
-            downfall.claimed_end = Some(end);
+            downfall.claimed = Some((start, end));
             // Nothing was there to be audited: the directory itself did not survive.
             if downfall.survived.is_none() && (downfall.ending == Ending::Power || downfall.disk_struck) {
                 let former = downfall.log.clone();
-                let left = self.log.clone();
+                let (durable, left) = (downfall.durable, self.log.clone());
                 self.lossy |= left.end() < former.end();
-                self.note_destroyed(&former, &left);
+                self.note_destroyed(&former, durable, &left);
             }
         }
         self.durable = self.durable.min(self.log.end());
@@ -290,6 +299,8 @@ impl Partition {
         let agreed = log.agrees_up_to(&self.log, Offset::ZERO);
         let shadow = &mut self.shadows[node];
         shadow.present = true;
+        // A loss of power may bring back what it was before.
+        shadow.began_anew = shadow.began_anew.min(log.start());
         shadow.log = log;
         shadow.agreed = agreed;
     }
@@ -303,11 +314,12 @@ impl Partition {
             let at_fault = downfall.ending == Ending::Power || disk_struck;
             (downfall.survived, downfall.survived_end) = (Some(survived), Some(log.end()));
             if at_fault {
-                let former = downfall.log.clone();
-                shadow.note_destroyed(&former, &log);
+                let (former, durable) = (downfall.log.clone(), downfall.durable);
+                shadow.note_destroyed(&former, durable, &log);
             }
         }
         (shadow.present, shadow.known) = (true, true);
+        shadow.began_anew = shadow.began_anew.min(log.start());
         (shadow.log, shadow.agreed) = (log, survived);
     }
 
@@ -320,7 +332,15 @@ impl Partition {
         shadow.durable = image.durable_end.min(end);
         shadow.exempt &= end > shadow.agreed;
         let downfall = shadow.downfall.take()?;
+        // The first segment may reach further back than the log does.
+        if let Some((start, _)) = downfall.claimed.filter(|(start, _)| *start > shadow.log.start()) {
+            shadow.log.start_at(start.min(end));
+        }
         shadow.lossy |= end < downfall.log.end();
+        if downfall.survived_end.is_some_and(|survived| survived < end) {
+            // Everything above a start that was durably moved is lost, and it begins anew there.
+            shadow.began_anew = end;
+        }
         let struck = disk_struck || downfall.disk_struck;
         shadow.account_for(&downfall, struck);
         let agreed = shadow.agreed;
@@ -332,15 +352,22 @@ impl Partition {
         Some(Recovery {
             ending: downfall.ending,
             end_before: downfall.log.end(),
-            durable_before: downfall.durable.min(downfall.log.end()),
+            durable_before: downfall.owed(),
             survived_end: downfall.survived_end,
             end,
             is_given_up: self.shadows[node].log.links().is_empty() && end <= self.kept_from,
-            claimed_end: downfall.claimed_end,
+            claimed_end: downfall.claimed.map(|(_, end)| end),
             agrees_up_to: downfall.log.agrees_up_to(&self.shadows[node].log, Offset::ZERO),
             disk_struck: struck,
             clashes,
         })
+    }
+}
+
+impl Downfall {
+    /// Everything below had to survive; nothing, if the log began above all that was durable.
+    fn owed(&self) -> Offset {
+        if self.durable <= self.log.start() { Offset::ZERO } else { self.durable.min(self.log.end()) }
     }
 }
 
@@ -353,10 +380,23 @@ impl Shadow {
             Some(survived) if self.agreed >= survived => {}
             Some(_) | None if by_fault => {
                 let left = self.log.clone();
-                self.note_destroyed(&downfall.log, &left);
+                self.note_destroyed(&downfall.log, downfall.durable, &left);
             }
             None if self.agreed < downfall.agreed => self.given_up.push((self.agreed, downfall.agreed)),
             Some(_) | None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BIT_ROT, FAILED_SYNC, HOLDS, WIPE};
+
+    #[test]
+    fn the_kinds_of_faults_that_the_ghost_knows_by_name_exist() {
+        let known = crate::scenario::reference::fault_kinds();
+        for kind in HOLDS.into_iter().chain([WIPE, FAILED_SYNC, BIT_ROT]) {
+            assert!(known.contains(&kind), "{kind}");
         }
     }
 }

@@ -17,6 +17,10 @@ pub struct Shadow {
     pub log: Chain,
     /// Everything below survives a loss of power, it says (or an audit found).
     pub durable: Offset,
+    /// The same of what a fault took from it, unless it was cut since.
+    pub durable_once: Offset,
+    /// Where it last began anew, dropping everything that it knew; zero: never.
+    pub began_anew: Offset,
     /// Its own high watermark.
     pub high_watermark: Offset,
     /// M: its log agrees with the committed one below this offset.
@@ -29,6 +33,8 @@ pub struct Shadow {
     pub exempt: bool,
     /// Batches that a fault took from it.
     pub destroyed: Vec<Link>,
+    /// Offsets below its log start that it cannot know any more to be given up, because a fault took the start: its log ends below.
+    pub unlearned: Vec<(Offset, Offset)>,
     /// Committed offsets that it gave up itself.
     pub given_up: Vec<(Offset, Offset)>,
     /// How its last life ended, until its recovery was audited.
@@ -87,12 +93,15 @@ impl Default for Shadow {
             known: true,
             log: Chain::default(),
             durable: Offset::ZERO,
+            durable_once: Offset::ZERO,
+            began_anew: Offset::ZERO,
             high_watermark: Offset::ZERO,
             agreed: Offset::ZERO,
             role: Role::Idle,
             epoch_ever: LeaderEpoch::NONE,
             exempt: false,
             destroyed: Vec::new(),
+            unlearned: Vec::new(),
             given_up: Vec::new(),
             downfall: None,
             lossy: false,
@@ -128,17 +137,22 @@ impl Shadow {
         }
     }
 
-    /// Whether a fault took this very batch from it.
+    /// Whether a fault took this very batch from it, or the knowledge that it was given up.
     #[must_use]
     pub fn was_robbed_of(&self, batch: &Link) -> bool {
-        self.destroyed.iter().any(|destroyed| destroyed.is(batch))
+        self.destroyed.iter().any(|destroyed| destroyed.is(batch)) || covers(&self.unlearned, batch.base)
     }
 
     /// A fault took from the former log what is not in `left`. Noted batch by batch, committed or not: a leader that has not heard of the
     /// death may commit them only afterwards, counting on what this replica had told it.
-    pub(super) fn note_destroyed(&mut self, former: &Chain, left: &Chain) {
+    /// `durable` is what had to survive of it.
+    pub(super) fn note_destroyed(&mut self, former: &Chain, durable: Offset, left: &Chain) {
+        self.durable_once = self.durable_once.max(durable);
         let kept = former.agrees_up_to(left, Offset::ZERO);
         self.destroyed.extend_from_slice(former.between(kept, former.end()));
+        if left.end() < former.start() {
+            self.unlearned.push((left.end(), former.start()));
+        }
     }
 
     /// Whether it gave up the committed record at `offset` itself.
