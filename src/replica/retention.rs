@@ -10,7 +10,7 @@
 //! live: a DeleteRecords is answered when it has passed what was asked for.
 //!
 //! **A known weakness, Kafka's too.** A follower that begins anew at its leader's start knows nothing of the producers before it; if it leads soon
-//! after, the retry of a batch that was given up is stored again (R19).
+//! after, the retry of a batch that was given up is stored again. R19 excuses just that.
 
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;
