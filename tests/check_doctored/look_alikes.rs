@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use brokerlab::fact::TruncationReason;
+use brokerlab::fact::{Fact, TruncationReason};
 use brokerlab::types::*;
 use brokerlab_reports::event::{AuditMoment, NodeId, WorldFact};
 use brokerlab_sim::check::Reset;
 
 use super::gallery::{Exhibit, Step, exhibit, rest};
-use super::history::{History, TERMS, Terms};
+use super::history::{History, ORDERS, Record, TERMS, Terms};
 
 /// All of them.
 pub const LOOK_ALIKES: &[Exhibit] = &[
@@ -69,6 +69,19 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
         let mut h = History::new();
         h.commit("a").start_at("b1", 1).truncate("b2", 1, TruncationReason::BelowLeaderStart).start_at("b2", 1);
         h.commit("b").elect("b2").fetch("b1").fetch("b3").write("c").append("b2", step.of("b", "c")).replicate().advance("b2");
+        h
+    }),
+    exhibit("R19", "a leader forgets a producer over a restart; right is that power took all that was below its start", |step| {
+        let mut h = History::on(Terms { min_isr: 1, ..TERMS });
+        h.commit("a").commit("b").start_at("b1", 2).isr(&["b1"]).crash("b2").crash("b3").lose_power("b1", 0).boot("b1");
+        if step == Step::Wrong {
+            h.audit_torn("b1", AuditMoment::BeforeRecovery, |image| image.base = Offset(2));
+        }
+        let (log_start, log_end, high_watermark) = (Offset(2), Offset(2), Offset(2));
+        h.fact("b1", Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
+        h.audit_torn("b1", AuditMoment::AfterRecovery, |image| image.base = Offset(2)).register("b1").elect("b1");
+        h.state_append("b1", 2, Record { value: "b", epoch: 1, sequence: 1 }).advance_to("b1", 3, &["b1"]);
+        h.state_append("b1", 3, Record { value: "c", epoch: 1, sequence: 2 }).advance_to("b1", 4, &["b1"]);
         h
     }),
     exhibit("D10", "the recovery point is beyond the data; right is that they were cut before power was lost", |step| {
