@@ -31,9 +31,8 @@ impl Check for EpochCache {
         let Change::Audited { at, image, struck: false } = change else { return };
         let point = image.small_files.recovery_point;
         page.looked(image.batches.first().is_some_and(|first| first.last_offset < point));
-        let shadow = scene.ghost.shadow(*at);
-        let before = shadow.downfall.as_ref().map_or(Offset::ZERO, |downfall| downfall.log.start());
-        let given_up = scene.ghost.partition(*at).kept_from.max(shadow.log.start()).max(before);
+        // Also before a loss: recovery scans everything if the file begins above a log start that fell back.
+        let given_up = scene.ghost.partition(*at).given_up_ever.max(scene.ghost.shadow(*at).log.start());
         if let Some(why) = is_wrong(image, given_up) {
             page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
                 format!("the disk of {} says of {} that {why}", scene.node(at.node), scene.name(*at))

@@ -422,6 +422,7 @@ impl Partition {
     /// A replica's log begins at `to` from now on. Only what is committed can be given up: the rest is still owed.
     fn move_start(&mut self, at: Place, to: Offset) -> Change<'static> {
         self.kept_from = self.kept_from.max(to.min(self.log.end()));
+        self.given_up_ever = self.given_up_ever.max(self.kept_from);
         let shadow = &mut self.shadows[at.node];
         let (before, mark) = (shadow.log.start(), shadow.high_watermark);
         shadow.log.start_at(to);

@@ -187,6 +187,8 @@ pub struct Partition {
     pub log: Chain,
     /// Everything from here on must be kept: no replica has given it up by retention or deletion.
     pub kept_from: Offset,
+    /// The highest that it ever was: a loss lowers it.
+    pub given_up_ever: Offset,
     /// Promises to producers, oldest first.
     pub promises: Vec<Promise>,
     /// The true high watermark from each event on at which it rose.
@@ -368,6 +370,7 @@ impl Partition {
             elections: Vec::new(),
             log: Chain::default(),
             kept_from: Offset::ZERO,
+            given_up_ever: Offset::ZERO,
             promises: Vec::new(),
             marks: Vec::new(),
             losses: Vec::new(),
