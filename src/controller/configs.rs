@@ -51,7 +51,7 @@ impl Controller {
         let mut responses = Vec::with_capacity(named.len());
         for (at, resource) in request.resources.iter().enumerate() {
             let planned = self.plan_config(&named, at, |present| incremented(present, resource));
-            let result = planned.map(|plan| if request.validate_only { () } else { self.configure(plan) });
+            let result = planned.map(|plan| self.configure_unless(request.validate_only, plan));
             let (error, message) = told(result);
             responses.push(incremental_alter_configs_response::AlterConfigsResourceResponse {
                 error_code: error.code(),
@@ -70,7 +70,7 @@ impl Controller {
         let mut responses = Vec::with_capacity(named.len());
         for (at, resource) in request.resources.iter().enumerate() {
             let planned = self.plan_config(&named, at, |_| replaced(resource));
-            let result = planned.map(|plan| if request.validate_only { () } else { self.configure(plan) });
+            let result = planned.map(|plan| self.configure_unless(request.validate_only, plan));
             let (error, message) = told(result);
             responses.push(alter_configs_response::AlterConfigsResourceResponse {
                 error_code: error.code(),
@@ -111,8 +111,11 @@ impl Controller {
         next(&topic.config).map(|config| (topic.id, config))
     }
 
-    /// Writes what differs from the present configuration.
-    fn configure(&mut self, (id, next): (TopicId, TopicConfig)) {
+    /// Writes what differs from the present configuration, unless somebody only asks.
+    fn configure_unless(&mut self, validate_only: bool, (id, next): (TopicId, TopicConfig)) {
+        if validate_only {
+            return;
+        }
         let topic = self.image.topic(id).expect("planned for an existing topic");
         let (name, present) = (topic.name.to_string(), topic.config.clone());
         let gone = present.iter().filter(|(name, _)| !next.is_set(name)).map(|(name, _)| (name, None));
