@@ -1,11 +1,18 @@
 //! Measuring the laboratory by bugs that are known to be there.
 //!
 //! One trial for each bug that can be planted: seeds of one random scenario are run until one of them fails. A failure counts only if the
-//! switch really changed a decision in that run; one without that is a bug of our own, a *stray*, and worth more than the whole campaign. What is
-//! noted of a trial is what tells a good search from a lucky one: which property saw it first, whether the museum names that
-//! property, how many seeds it took, and, of a survivor, in how many runs the switch acted unseen.
+//! switch really changed a decision in that run, and if the same seed without the bug does not fail by the same property: each catch is run
+//! once more as a control. A failure that the bug has no part in is a bug of our own, a *stray*, and worth more than the whole
+//! campaign; the search goes on with the next seed. What is noted of a trial is what tells a good search from a lucky one: which property
+//! saw it first, whether the museum names that property, how many seeds it took, and, of a survivor, in how many runs the switch
+//! acted unseen.
 //!
 //! ```text
+//!   seed with the bug ──▶ passes                                  next seed
+//!                    └──▶ fails, the switch has not acted         stray; next seed
+//!                    └──▶ fails, the switch has acted ──▶ seed without the bug ──▶ fails alike     stray; next seed
+//!                                                                             └──▶ does not        found
+//!
 //!   never acted         the search does not reach the decision
 //!   acted, not seen     the search does not reach the consequence, or no check looks there, or nobody can tell the difference
 //! ```
@@ -26,6 +33,36 @@ pub struct Brought {
     pub property: Option<String>,
     /// How often the switch changed a decision.
     pub acted: u64,
+    /// What the same seed brings without the bug; run only where it matters.
+    pub control: Option<Control>,
+}
+
+/// What a seed brings without the planted bug.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Control {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The first property that failed.
+    pub property: Option<String>,
+}
+
+impl Control {
+    /// What a judgement says.
+    #[must_use]
+    pub fn of(judgement: &Judgement) -> Control {
+        Control { verdict: judgement.verdict, property: judgement.property.clone() }
+    }
+
+    /// In a word or two.
+    #[must_use]
+    pub fn word(&self) -> String {
+        let property = self.property.as_ref().filter(|_| is_failure(self.verdict));
+        property.map_or(self.verdict.name().to_string(), |property| format!("{} {property}", self.verdict.name()))
+    }
+}
+
+fn is_failure(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Violation | Verdict::Crash | Verdict::Hang)
 }
 
 impl Brought {
@@ -33,19 +70,35 @@ impl Brought {
     #[must_use]
     pub fn of(judgement: &Judgement, facts: &[(String, u64)]) -> Brought {
         let acted = facts.iter().find(|(name, _)| name == "MutantActed").map_or(0, |(_, count)| *count);
-        Brought { verdict: judgement.verdict, property: judgement.property.clone(), acted }
+        Brought { verdict: judgement.verdict, property: judgement.property.clone(), acted, control: None }
     }
 
     /// Whether something is wrong with this run.
     #[must_use]
     pub fn fails(&self) -> bool {
-        matches!(self.verdict, Verdict::Violation | Verdict::Crash | Verdict::Hang)
+        is_failure(self.verdict)
+    }
+
+    /// Whether it looks as if the planted bug was found: the seed must then be run without it.
+    #[must_use]
+    pub fn accuses(&self) -> bool {
+        self.fails() && self.acted > 0
     }
 
     /// Whether the planted bug was found.
     #[must_use]
     pub fn catches(&self) -> bool {
-        self.fails() && self.acted > 0
+        self.accuses() && !self.control.as_ref().is_some_and(|control| self.fails_like(control))
+    }
+
+    /// Whether the run fails in a way that the planted bug has no part in.
+    #[must_use]
+    pub fn strays(&self) -> bool {
+        self.fails() && !self.catches()
+    }
+
+    fn fails_like(&self, control: &Control) -> bool {
+        is_failure(control.verdict) && control.property == self.property
     }
 }
 
@@ -112,9 +165,16 @@ impl Trial {
         self.runs.values().filter(|brought| brought.acted > 0).count()
     }
 
-    /// Seeds that failed though the switch did nothing.
-    pub fn strays(&self) -> impl Iterator<Item = u64> {
-        self.runs.iter().filter(|(_, brought)| brought.fails() && brought.acted == 0).map(|(seed, _)| *seed)
+    /// Seeds that failed though the switch did nothing, or that fail alike without it.
+    pub fn strays(&self) -> impl Iterator<Item = (u64, &Brought)> {
+        self.runs.iter().filter(|(_, brought)| brought.strays()).map(|(seed, brought)| (*seed, brought))
+    }
+
+    /// What the catching seed brings without the bug, in a word.
+    #[must_use]
+    pub fn control(&self) -> String {
+        let control = self.caught().and_then(|(_, brought)| brought.control.as_ref());
+        control.map_or(String::new(), Control::word)
     }
 
     /// How well the finding fits; `None` for a survivor.
@@ -151,11 +211,14 @@ impl Trial {
             "seed": caught.map(|(seed, _)| seed.to_string()),
             "verdict": caught.map(|(_, brought)| brought.verdict.name()),
             "property": caught.and_then(|(_, brought)| brought.property.clone()),
+            "control": caught.and_then(|(_, brought)| brought.control.as_ref()).map(|control| {
+                json!({ "verdict": control.verdict.name(), "property": control.property })
+            }),
             "fit": self.fit().map(Fit::word),
             "caught_by": self.entry.caught_by,
             "seeds": self.seeds_to_detection().unwrap_or(self.runs.len() as u64),
             "acted_in": self.acted_in(),
-            "strays": self.strays().map(|seed| seed.to_string()).collect::<Vec<_>>(),
+            "strays": self.strays().map(|(seed, _)| seed.to_string()).collect::<Vec<_>>(),
             "cpu_s": hundredths(self.cpu_seconds),
         })
     }
@@ -203,10 +266,11 @@ impl Campaign {
     /// One object.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let (mut configurations, mut absent) = (0, 0);
+        let (mut configurations, mut latent, mut absent) = (0, 0, 0);
         for entry in MUSEUM {
             match entry.standing {
                 Standing::Applicable(_) => {}
+                Standing::Latent(..) => latent += 1,
                 Standing::Configuration(_) => configurations += 1,
                 Standing::NotApplicable(_) => absent += 1,
             }
@@ -218,6 +282,7 @@ impl Campaign {
             "killed": self.killed(),
             "total": self.trials.len(),
             "configurations": configurations,
+            "latent": latent,
             "not_applicable": absent,
             "median_seeds": self.median_seeds(),
             "cpu_s": hundredths(self.cpu_seconds()),
@@ -229,28 +294,31 @@ impl Campaign {
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut text = format!(
-            "{} of {} planted bugs found by `{}` within {} seeds each (first seed {}); median {} seeds.\n\n",
+            "{} of {} planted bugs found by `{}` within {} seeds each (first seed {}); median {} seeds; {:.0} s of processor time.\n\n",
             self.killed(),
             self.trials.len(),
             self.scenario,
             self.seeds,
             self.first_seed,
             self.median_seeds().map_or("no".to_string(), |median| median.to_string()),
+            self.cpu_seconds(),
         );
-        text.push_str("| id | bug | caught by | the museum says | seeds | acted in |\n|---|---|---|---|---|---|\n");
+        text.push_str("| id | bug | caught by | the museum says | seeds | acted in | without the bug |\n");
+        text.push_str("|---|---|---|---|---|---|---|\n");
         for trial in &self.trials {
             let seeds = trial.seeds_to_detection().map_or("–".to_string(), |seeds| seeds.to_string());
             let fit = trial.fit().map_or(String::new(), |fit| format!(" ({})", fit.word()));
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "| {} | `{}` | {}{fit} | {} | {seeds} | {} of {} |",
+                "| {} | `{}` | {}{fit} | {} | {seeds} | {} of {} | {} |",
                 trial.entry.id,
                 trial.entry.slug,
                 trial.catcher(),
                 trial.entry.caught_by.join(", "),
                 trial.acted_in(),
                 trial.runs.len(),
+                trial.control(),
             );
         }
         text
@@ -281,7 +349,11 @@ mod tests {
     use super::*;
 
     fn brought(verdict: Verdict, property: Option<&str>, acted: u64) -> Brought {
-        Brought { verdict, property: property.map(Into::into), acted }
+        Brought { verdict, property: property.map(Into::into), acted, control: None }
+    }
+
+    fn controlled(brought: Brought, verdict: Verdict, property: Option<&str>) -> Brought {
+        Brought { control: Some(Control { verdict, property: property.map(Into::into) }), ..brought }
     }
 
     fn trial(slug: &str, runs: Vec<Brought>) -> Trial {
@@ -297,8 +369,21 @@ mod tests {
         let trial = trial("hw-truncation", vec![pass, stray, found]);
         assert_eq!(trial.caught().unwrap().0, 12);
         assert_eq!((trial.seeds_to_detection(), trial.acted_in()), (Some(3), 2));
-        assert_eq!(trial.strays().collect::<Vec<_>>(), [11]);
+        assert_eq!(trial.strays().map(|(seed, _)| seed).collect::<Vec<_>>(), [11]);
         assert_eq!(trial.fit(), Some(Fit::Named));
+    }
+
+    #[test]
+    fn a_seed_that_fails_alike_without_the_bug_is_no_catch() {
+        let found = |property| brought(Verdict::Violation, Some(property), 1);
+        let alike = controlled(found("R9"), Verdict::Violation, Some("R9"));
+        let otherwise = controlled(found("R14"), Verdict::Hang, Some("L4"));
+        let alone = controlled(found("R9"), Verdict::Sanctioned, Some("R9"));
+        assert!(!alike.catches() && otherwise.catches() && alone.catches());
+        let trial = trial("hw-truncation", vec![alike, otherwise]);
+        assert_eq!((trial.seeds_to_detection(), trial.control()), (Some(2), "HANG L4".to_string()));
+        assert_eq!(trial.strays().map(|(seed, _)| seed).collect::<Vec<_>>(), [10]);
+        assert_eq!(trial.to_json()["control"]["property"], "L4");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use crate::actor::Outbox;
 use crate::channel::{Channel, ChannelConfig};
 use crate::controller::MetadataImage;
+use crate::mutant::Mutant;
 use crate::replica::{Answer, FetchFrom, Verdict};
 use crate::types::{BrokerEpoch, BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId, Time};
 use crate::wire::fetch_request::{FetchPartition, FetchTopic, ReplicaState};
@@ -75,8 +76,11 @@ impl Fetchers {
     /// Sees to it that a fetch is under way to every leader we follow; gives up lines that nobody needs.
     pub fn pump(&mut self, config: &BrokerConfig, broker_epoch: BrokerEpoch, partitions: &Partitions, step: &mut Step<'_>) {
         let (now, out) = (step.now.mono, &mut *step.out);
+        // With these planted bugs, as in Kafka of their time, a line outlives what it was for, and brings home what it was last asked for.
+        let outlives =
+            [Mutant::LateEpochAnswer, Mutant::TruncateAfterHandover].into_iter().any(|mutant| config.mutants.is(mutant));
         self.lines.retain(|_, fetcher| {
-            let needed = !fetcher.partitions.is_empty();
+            let needed = !fetcher.partitions.is_empty() || (outlives && fetcher.channel.in_flight() > 0);
             if !needed {
                 fetcher.channel.reset(now, out);
             }

@@ -101,6 +101,8 @@ pub enum Mutant {
     AppendAfterIoError,
     /// ST-09 (KAFKA-10432): recovery does not see epoch 0.
     RecoverSkipsEpochZero,
+    /// ST-16 (KIP-937): records may be dated as far ahead or back as their clients like.
+    FutureDatedTimestampRetention,
     /// PR-04 (KAFKA-5793): a producer is forgotten when its last records leave the log.
     ProducerStateLostByRetention,
     /// PR-05: the snapshot of producers remembers one batch of each.

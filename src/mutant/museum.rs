@@ -1,6 +1,7 @@
 //! The museum: every historical or typical bug that the laboratory was measured against, also those that cannot exist here.
 //!
-//! An entry is *applicable* when its decision exists in this broker and there is a switch that spoils it; a *configuration* when it
+//! An entry is *applicable* when its decision exists in this broker and there is a switch that spoils it; *latent* when there is one, but the
+//! damage needs a second bug beside it; a *configuration* when it
 //! needs no switch, because an operator or a user can ask for it; *not applicable* when what it is about does not exist, or cannot go
 //! wrong in that way. One reason comes again and again: a step of an actor is atomic (see [`crate::actor`]), so an interleaving
 //! *inside* one broker's handler has no place to happen.
@@ -27,6 +28,8 @@ pub struct Entry {
 pub enum Standing {
     /// There is a switch.
     Applicable(Mutant),
+    /// There is a switch, but alone it does no harm: why. It can be planted, and does not count.
+    Latent(Mutant, &'static str),
     /// No switch is needed: a scenario shows it, or would.
     Configuration(&'static str),
     /// It cannot: why.
@@ -38,9 +41,15 @@ impl Entry {
     #[must_use]
     pub fn mutant(&self) -> Option<Mutant> {
         match self.standing {
-            Standing::Applicable(mutant) => Some(mutant),
+            Standing::Applicable(mutant) | Standing::Latent(mutant, _) => Some(mutant),
             Standing::Configuration(_) | Standing::NotApplicable(_) => None,
         }
+    }
+
+    /// Whether the laboratory must be able to find it.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        matches!(self.standing, Standing::Applicable(_))
     }
 }
 
@@ -68,6 +77,8 @@ const QUORUM: &str = "needs several controllers; there is one";
 const GROUPS: &str = "needs consumer groups, which are not built";
 const TRANSACTIONS: &str = "needs transactions, which are not built";
 const COMPACTION: &str = "needs log compaction, which is not built";
+const WITHIN_ONE_EPOCH: &str = "within one leader epoch a log that has agreed once goes on agreeing, and a new epoch asks anew: it takes a \
+leader that loses records without losing its epoch, which would be a second bug";
 const NO_SCENARIO: &str = "no scenario of its own yet";
 
 /// All entries.
@@ -213,13 +224,13 @@ pub const MUSEUM: &[Entry] = &[
         "a replica that leads by now cuts its log by an answer that it asked for as a follower",
         &["R9", "R18"],
     ),
-    planted(
-        Mutant::EmptyFetchForgetsEpoch,
-        "TR-14",
-        "empty-fetch-forgets-epoch",
-        "after an empty answer a follower no longer names the epoch of its last batch in this leader epoch",
-        &["R7"],
-    ),
+    Entry {
+        id: "TR-14",
+        slug: "empty-fetch-forgets-epoch",
+        about: "after an empty answer a follower no longer names the epoch of its last batch in this leader epoch",
+        caught_by: &["R7"],
+        standing: Standing::Latent(Mutant::EmptyFetchForgetsEpoch, WITHIN_ONE_EPOCH),
+    },
     absent(
         "TR-15",
         "accept-future-epoch-batch",
@@ -247,7 +258,7 @@ pub const MUSEUM: &[Entry] = &[
         "IS-04",
         "fenced-in-isr",
         "neither leader nor controller minds that a new ISR member is fenced or shutting down",
-        &["R21", "L1", "L3", "R12"],
+        &["R21", "R3", "L1", "L3", "R12"],
     ),
     absent(
         "IS-06",
@@ -274,7 +285,7 @@ pub const MUSEUM: &[Entry] = &[
         "IS-11",
         "hw-under-min-isr",
         "the high watermark advances with fewer than min ISR in sync",
-        &["R9", "R8"],
+        &["R9", "R8", "R11"],
     ),
     configured(
         "IS-12",
@@ -303,14 +314,14 @@ pub const MUSEUM: &[Entry] = &[
         "IS-18",
         "recreated-topic-by-name",
         "a broker takes over a log by its name, though another topic of that name wrote it",
-        &["R7", "R13", "B3"],
+        &["R7", "R4", "R9", "R13", "B3"],
     ),
     planted(
         Mutant::HwWaitsForShutDownReplica,
         "IS-21",
         "hw-waits-for-shut-down-replica",
         "the high watermark waits for a replica that was caught up a while ago, though it is fenced or shutting down",
-        &["L3"],
+        &["R23", "L3"],
     ),
     // ---- metadata quorum -----------------------------------------------------------------------------------------------
     absent("QM-01", "fetch-before-fsync", "a voter tells its offset before it is on the medium", QUORUM),
@@ -380,11 +391,12 @@ pub const MUSEUM: &[Entry] = &[
         "restarts forget the high watermark, and truncation goes by it",
         "needs TR-01 on as well",
     ),
-    absent(
+    planted(
+        Mutant::FutureDatedTimestampRetention,
         "ST-16",
         "future-dated-timestamp-retention",
-        "a record dated far ahead is never deleted, or at once",
-        "clients of the laboratory stamp records by one clock, so no retention by time is owed",
+        "records may be dated as far ahead or back as their clients like, so retention by time never comes, or at once",
+        &["D12"],
     ),
     // ---- producers and transactions ------------------------------------------------------------------------------------
     configured("PR-01", "non-idempotent-retry-dup", "a retry without idempotence is stored twice", NO_SCENARIO),
@@ -394,14 +406,14 @@ pub const MUSEUM: &[Entry] = &[
         "PR-04",
         "producer-state-lost-by-retention",
         "a producer is forgotten when its last records leave the log",
-        &["R19", "B2"],
+        &["D6", "R19", "B2"],
     ),
     planted(
         Mutant::SnapshotRemembersOneBatch,
         "PR-05",
         "snapshot-remembers-one-batch",
         "the snapshot of producers keeps one batch of each, so an older retry is taken for a gap",
-        &["R19", "B2"],
+        &["D6", "R19", "B2"],
     ),
     planted(
         Mutant::SequenceReassignOrder,

@@ -35,6 +35,7 @@ mod museum {
     fn standing(entry: &Entry) -> (&'static str, &'static str) {
         match entry.standing {
             Standing::Applicable(_) => ("applicable", ""),
+            Standing::Latent(_, why) => ("latent", why),
             Standing::Configuration(scenario) => ("configuration", scenario),
             Standing::NotApplicable(why) => ("not applicable", why),
         }
@@ -58,7 +59,7 @@ mod museum {
                 "slug": entry.slug,
                 "about": entry.about,
                 "standing": standing,
-                "applicable": entry.mutant().is_some(),
+                "applicable": entry.counts(),
                 "note": note,
                 "caught_by": entry.caught_by,
             })

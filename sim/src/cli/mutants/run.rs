@@ -1,5 +1,6 @@
 //! `brokerlab mutants run`: plant one bug after the other, and see how many seeds it takes to find it.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
@@ -13,7 +14,7 @@ use super::super::machine::cpu_seconds;
 use super::super::output::say;
 use super::super::sweep::WATCHDOG;
 use super::super::{Asked, Exit, laboratory, program};
-use crate::campaign::{Brought, Campaign, Trial, refreshed};
+use crate::campaign::{Brought, Campaign, Control, Trial, refreshed};
 use crate::scenario::{self, Scenario, expand};
 use crate::sweep::{Order, Progress, sweep};
 
@@ -29,7 +30,7 @@ pub struct Run {
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first one
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, visible_alias = "from", value_name = "SEED", default_value_t = 1)]
     first_seed: u64,
     /// Worker threads; default: one per core. The result does not depend on it
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
@@ -77,7 +78,7 @@ impl Run {
     }
 
     fn is_asked_for(&self, entry: &Entry) -> bool {
-        entry.mutant().is_some() && (self.only.is_empty() || self.only.iter().any(|slug| slug == entry.slug))
+        if self.only.is_empty() { entry.counts() } else { self.only.iter().any(|slug| slug == entry.slug) }
     }
 
     fn attempt(&self, scenario: &Scenario, entry: &'static Entry, show: &Shown) -> miette::Result<Trial> {
@@ -91,7 +92,12 @@ impl Run {
         let asked = Asked { events_max: EVENTS_MAX, ..Asked::default() };
         let run = |seed: u64| -> miette::Result<Brought> {
             let outcome = laboratory::simulate(&expand(&planted, seed), &asked)?;
-            Ok(Brought::of(&outcome.judgement, &outcome.facts))
+            let brought = Brought::of(&outcome.judgement, &outcome.facts);
+            if !brought.accuses() {
+                return Ok(brought);
+            }
+            let control = laboratory::simulate(&expand(scenario, seed), &asked)?;
+            Ok(Brought { control: Some(Control::of(&control.judgement)), ..brought })
         };
         let before = cpu_seconds();
         let runs = sweep(&order, run, Brought::catches, |progress| show.progress(entry, progress))?;
@@ -99,11 +105,20 @@ impl Run {
     }
 
     fn tell(&self, campaign: &Campaign) {
-        say!("{:<6} {:<34} {:<10} {:<6} {:>6}  {:>13}  {:>7}", "id", "bug", "caught by", "fit", "seeds", "acted in", "CPU s");
+        say!(
+            "{:<6} {:<34} {:<10} {:<6} {:>6}  {:>13}  {:>7}  without it",
+            "id",
+            "bug",
+            "caught by",
+            "fit",
+            "seeds",
+            "acted in",
+            "CPU s"
+        );
         for trial in &campaign.trials {
             let seeds = trial.seeds_to_detection().map_or("-".to_string(), |seeds| seeds.to_string());
             say!(
-                "{:<6} {:<34} {:<10} {:<6} {seeds:>6}  {:>5} of {:>4}  {:>7.1}",
+                "{:<6} {:<34} {:<10} {:<6} {seeds:>6}  {:>5} of {:>4}  {:>7.1}  {}",
                 trial.entry.id,
                 trial.entry.slug,
                 trial.catcher(),
@@ -111,16 +126,13 @@ impl Run {
                 trial.acted_in(),
                 trial.runs.len(),
                 trial.cpu_seconds,
+                trial.control(),
             );
         }
         for trial in campaign.survivors() {
             say!("\n{} {} survives: {}", trial.entry.id, trial.entry.slug, trial.survival());
         }
-        for (trial, seed) in campaign.trials.iter().flat_map(|trial| trial.strays().map(move |seed| (trial, seed))) {
-            say!("\nseed {seed} fails without the planted {} having acted: a bug of our own", trial.entry.slug);
-            let (file, slug) = (self.scenario.display(), trial.entry.slug);
-            say!("  {} run {file} --seed {seed} --mutant {slug}", program());
-        }
+        self.tell_strays(campaign);
         let median = campaign.median_seeds().map_or("-".to_string(), |median| median.to_string());
         say!(
             "\n{} of {} found, median {median} seeds, {:.0} s of processor time",
@@ -128,6 +140,27 @@ impl Run {
             campaign.trials.len(),
             campaign.cpu_seconds()
         );
+    }
+}
+
+impl Run {
+    /// Failures that no planted bug has a part in. One seed may fail with every bug: it is told once.
+    fn tell_strays(&self, campaign: &Campaign) {
+        let mut told = BTreeSet::new();
+        let strays = campaign.trials.iter().flat_map(|trial| trial.strays().map(move |(seed, brought)| (trial, seed, brought)));
+        for (trial, seed, brought) in strays.filter(|(_, seed, _)| told.insert(*seed)) {
+            let (file, slug) = (self.scenario.display(), trial.entry.slug);
+            match &brought.control {
+                Some(_) => {
+                    say!("\nseed {seed} fails in the same way without the planted {slug}: a bug of our own");
+                    say!("  {} run {file} --seed {seed}", program());
+                }
+                None => {
+                    say!("\nseed {seed} fails without the planted {slug} having acted: a bug of our own");
+                    say!("  {} run {file} --seed {seed} --mutant {slug}", program());
+                }
+            }
+        }
     }
 }
 
@@ -142,13 +175,15 @@ fn write(campaign: &Campaign) -> miette::Result<()> {
 struct Shown {
     bar: ProgressBar,
     lines: bool,
+    found: usize,
 }
 
 impl Shown {
     fn new(bugs: u64) -> Shown {
-        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} bugs, {elapsed}  {msg}");
+        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} bugs, {prefix} found, {elapsed}  {msg}");
         let bar = ProgressBar::new(bugs).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Shown { bar, lines: !std::io::stderr().is_terminal() }
+        bar.set_prefix("0");
+        Shown { bar, lines: !std::io::stderr().is_terminal(), found: 0 }
     }
 
     fn begin(&self, entry: &Entry) {
@@ -170,6 +205,8 @@ impl Shown {
     }
 
     fn end(&mut self, trial: &Trial) {
+        self.found += usize::from(trial.caught().is_some());
+        self.bar.set_prefix(self.found.to_string());
         self.bar.inc(1);
         if self.lines {
             eprintln!("{} {}: {} after {} seeds", trial.entry.id, trial.entry.slug, trial.catcher(), trial.runs.len());
