@@ -293,6 +293,16 @@ pub enum Tap {
         /// Kafka's error code; 0: granted.
         error: i16,
     },
+    /// The controller (the event's node) answered a heartbeat that names an older registration of the broker than the newest one. Others are not
+    /// told: there are too many.
+    StaleHeartbeatAnswered {
+        /// Who the sender says it is.
+        broker: BrokerId,
+        /// Under which registration.
+        broker_epoch: BrokerEpoch,
+        /// Kafka's error code; 0: it was taken for the broker's word.
+        error: i16,
+    },
     /// A request waited in a node (the event's node) for as long as it was allowed to, or still waits at the end of the run.
     Waited {
         /// Event at which it was delivered.
@@ -351,6 +361,17 @@ pub struct SmallFiles {
     pub epochs: Vec<(LeaderEpoch, Offset)>,
     /// The clean-shutdown mark is there.
     pub clean_mark: bool,
+    /// The newest snapshot of producers, as a reader sees it; read when a life ends.
+    pub snapshot: Option<ProducerSnapshot>,
+}
+
+/// What a snapshot of producers says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProducerSnapshot {
+    /// The log ended here when it was written.
+    pub at: Offset,
+    /// Each batch that it remembers: whose, its first sequence, its last offset.
+    pub batches: Vec<(ProducerId, ProducerEpoch, Sequence, Offset)>,
 }
 
 /// When an audit was made.

@@ -16,13 +16,23 @@ impl History {
 
     /// The broker promises; the answer may get lost.
     pub fn answer(&mut self, name: &str, value: &'static str, offset: i64) -> &mut History {
+        self.answer_with(name, value, offset, 0)
+    }
+
+    /// The value is sent once more, and the broker refuses it.
+    pub fn refuse(&mut self, name: &str, value: &'static str, error: i16) -> &mut History {
+        self.requests.insert(value, self.last_event());
+        self.answer_with(name, value, -1, error)
+    }
+
+    fn answer_with(&mut self, name: &str, value: &'static str, offset: i64, error: i16) -> &mut History {
         let record = Record { value, epoch: -1, sequence: self.sequences[value] };
         let mut batch = self.tapped(0, record);
         batch.leader_epoch = LeaderEpoch(-1);
         let request = self.requests.get(value).copied().unwrap_or(self.last_event());
         let (base_offset, producer) = (Offset(offset), NodeId(3));
         let acks = self.terms.acks;
-        let tap = Tap::ProduceAnswered { partition: ORDERS, acks, error: 0, base_offset, batch, producer, request };
+        let tap = Tap::ProduceAnswered { partition: ORDERS, acks, error, base_offset, batch, producer, request };
         self.event(Some(name), What::Tap(tap))
     }
 
@@ -49,6 +59,17 @@ impl History {
         let consumer = NodeId(4);
         let tap = Tap::Exposed { partition: ORDERS, error: 0, high_watermark, last_stable, isolation: 0, batches, consumer };
         self.event(Some(name), What::Tap(tap))
+    }
+
+    /// A consumer has read this value, dated so.
+    pub fn read_dated(&mut self, who: &'static str, at: i64, value: &'static str, timestamp: Timestamp) -> &mut History {
+        self.read(who, at, &[value]);
+        if let Some(What::Completed(Completion { outcome: Outcome::Polled { records }, .. })) =
+            self.events.last_mut().map(|last| &mut last.what)
+        {
+            records[0].timestamp = timestamp;
+        }
+        self
     }
 
     /// A consumer has read these values.

@@ -3,7 +3,7 @@
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::operation::Certainty;
 use brokerlab::types::*;
-use brokerlab_reports::event::{AuditMoment, WorldFact};
+use brokerlab_reports::event::{AuditMoment, ProducerSnapshot, WorldFact};
 use brokerlab_sim::check::Reset;
 
 use super::history::{History, ORDERS, Record, TERMS, Terms};
@@ -34,6 +34,9 @@ impl Step {
 pub const fn exhibit(check: &'static str, about: &'static str, history: fn(Step) -> History) -> Exhibit {
     Exhibit { check, about, history }
 }
+
+/// Kafka's OUT_OF_ORDER_SEQUENCE_NUMBER.
+const OUT_OF_ORDER: i16 = 45;
 
 const FREE: Terms = Terms { idempotent: false, ..TERMS };
 
@@ -305,6 +308,26 @@ pub const GALLERY: &[Exhibit] = &[
         h.append_record("b1", Record { value: "b", epoch: step.of(3, 1), sequence: 1 });
         h
     }),
+    exhibit("R23", "a leader waits for a replica that is fenced", |step| {
+        let mut h = History::new();
+        h.commit("a").fence("b3").isr(&["b1", "b2"]).fact("c1", Fact::MetadataCommitted { end: Offset(5) });
+        h.fact("b1", Fact::MetadataApplied { end: Offset(5) }).write("b").append("b1", "b").copy("b2").fetch("b2");
+        if step == Step::Right {
+            h.advance("b1");
+        }
+        h.wait(2).fetch("b2");
+        h
+    }),
+    exhibit("R23", "a leader waits longer than it must; right is that it has not heard of the fencing", |step| {
+        let mut h = History::new();
+        h.commit("a").fence("b3").isr(&["b1", "b2"]).fact("c1", Fact::MetadataCommitted { end: Offset(5) });
+        h.fact("b1", Fact::MetadataApplied { end: Offset(step.of(5, 4)) }).write("b").append("b1", "b").copy("b2").fetch("b2");
+        h.wait(2).fetch("b2");
+        if step == Step::Right {
+            h.fact("b1", Fact::MetadataApplied { end: Offset(5) }).fetch("b2").advance("b1");
+        }
+        h
+    }),
     exhibit("D3", "retention passes the high watermark", |step| {
         let mut h = History::new();
         h.commit("a").write("b").append("b1", "b").start_at("b1", step.of(2, 1));
@@ -318,6 +341,25 @@ pub const GALLERY: &[Exhibit] = &[
             h.truncate("b2", 2, TruncationReason::BelowLeaderStart);
         }
         h.start_at("b2", 2);
+        h
+    }),
+    exhibit("D6", "a retry is refused though the batch is there", |step| {
+        let mut h = History::new();
+        h.commit("a").commit("b").write("c").write("d").refuse("b1", step.of("a", "d"), OUT_OF_ORDER);
+        h
+    }),
+    exhibit("D6", "the next batch is refused after its predecessors were given up", |step| {
+        let mut h = History::new();
+        h.commit("a").commit("b").start_at("b1", 2).write("c").write("d").refuse("b1", step.of("c", "d"), OUT_OF_ORDER);
+        h
+    }),
+    exhibit("D6", "a snapshot remembers one batch of a producer that has written two", |step| {
+        let mut h = History::new();
+        h.commit("a").commit("b").flush("b2");
+        let batch = |sequence: i32| (ProducerId(9), ProducerEpoch(0), Sequence(sequence), Offset(i64::from(sequence)));
+        let batches = step.of(vec![batch(1)], vec![batch(0), batch(1)]);
+        h.small_files(|files| files.snapshot = Some(ProducerSnapshot { at: Offset(2), batches }));
+        h.audit("b2", AuditMoment::Crash);
         h
     }),
     exhibit("D7", "the mark of a clean shutdown is there before the data", |step| {
@@ -343,6 +385,17 @@ pub const GALLERY: &[Exhibit] = &[
         h.write("a").append("b1", "a").copy("b3").flush("b3").lose_power("b3", step.of(0, 1)).restart("b3");
         h
     }),
+    exhibit("D9", "a rotten batch is taken for the end of the log", |step| {
+        let mut h = History::new();
+        h.commit("a").commit("b").flush("b3").isr(&["b1", "b2"]);
+        h.small_files(|files| (files.recovery_point, files.epochs) = (Offset(2), vec![(LeaderEpoch(0), Offset(0))]));
+        h.strike("b3", "bit-rot").crash("b3").boot("b3").rewrite_disk("b3", |log| log.truncate(1));
+        if step == Step::Right {
+            h.fact("b3", Fact::CorruptionFound { partition: ORDERS, at: Offset(1), below_recovery_point: true });
+        }
+        h.recover("b3");
+        h
+    }),
     exhibit("D10", "the recovery point reaches the medium before the data", |step| {
         let mut h = History::new();
         h.commit("a");
@@ -356,6 +409,11 @@ pub const GALLERY: &[Exhibit] = &[
     exhibit("D11", "a parked request is forgotten", |step| {
         let mut h = History::new();
         h.commit("a").waited("b1", step.of(9, 1), 1);
+        h
+    }),
+    exhibit("D12", "a record of next year is taken in; right is one that is a little ahead", |step| {
+        let mut h = History::new();
+        h.commit("a").read_dated("reader", 0, "a", Timestamp(step.of(31_536_000_000, 60_000)));
         h
     }),
     exhibit("Q7", "a change skips a partition epoch", |step| {
@@ -388,6 +446,12 @@ pub const GALLERY: &[Exhibit] = &[
     exhibit("Q13", "a deposed leader is granted another ISR", |step| {
         let mut h = History::new();
         h.commit("a").elect("b2").answer_isr("b1", (0, 1), &["b1", "b2"], step.of(0, 74));
+        h
+    }),
+    exhibit("Q13", "a heartbeat of a former life is believed", |step| {
+        let mut h = History::new();
+        h.commit("a").crash("b3").isr(&["b1", "b2"]).boot("b3").recover("b3").accept("b3", 2);
+        h.answer_heartbeat("b3", 1, step.of(0, 77));
         h
     }),
     exhibit("Q14", "a change is granted on top of a state that is gone", |step| {

@@ -14,6 +14,7 @@ use brokerlab_reports::event::{AuditMoment, Event, EventId, NodeId, SmallFiles, 
 use brokerlab_sim::check::Reset;
 use bytes::Bytes;
 
+mod answers;
 mod clients;
 mod disks;
 mod judging;
@@ -462,27 +463,6 @@ impl History {
     pub fn wait(&mut self, seconds: u64) -> &mut History {
         self.shift += Duration::secs(seconds).0;
         self
-    }
-
-    /// A request was answered after so many seconds, of those it was allowed to wait.
-    pub fn waited(&mut self, name: &str, waited: u64, allowed: u64) -> &mut History {
-        let (request, waited, allowed) = (self.last_event(), Duration::secs(waited), Duration::secs(allowed));
-        self.event(Some(name), What::Tap(Tap::Waited { request, waited, allowed, answered: true }))
-    }
-
-    /// The controller answers a leader that asked for another ISR on top of a partition epoch.
-    pub fn answer_isr(&mut self, leader: &str, epochs: (i32, i32), members: &[&str], error: i16) -> &mut History {
-        let (broker, broker_epoch) = (id(leader), self.brokers[node(leader)].broker_epoch);
-        let (leader_epoch, partition_epoch) = (LeaderEpoch(epochs.0), PartitionEpoch(epochs.1));
-        let (partition, isr) = (ORDERS, members.iter().map(|member| id(member)).collect());
-        let tap = Tap::IsrChangeAnswered { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, error };
-        self.event(Some("c1"), What::Tap(tap))
-    }
-
-    /// A broker gives a producer id away.
-    pub fn give_id(&mut self, name: &str, id: i64, to: &str) -> &mut History {
-        let producer = NodeId(node(to) as u16);
-        self.event(Some(name), What::Tap(Tap::ProducerIdGiven { id: ProducerId(id), epoch: ProducerEpoch(0), producer }))
     }
 
     /// A consumer begins to read from the beginning.

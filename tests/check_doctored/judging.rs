@@ -1,7 +1,7 @@
 //! What a history is expected to be judged as.
 
 use brokerlab_reports::verdict::{CheckReport, Judgement, Verdict};
-use brokerlab_sim::check::{Judge, NodeKind, NodeSetup, Reset, Setup};
+use brokerlab_sim::check::{Dating, Judge, NodeKind, NodeSetup, Reset, Setup};
 
 use super::{History, NODES, id};
 
@@ -15,7 +15,12 @@ impl History {
             broker => NodeKind::Broker(id(broker)),
         };
         let nodes = NODES.iter().map(|name| NodeSetup::new(name, kind(name))).collect();
-        let mut judge = Judge::new(Setup { nodes, must_exercise: self.must_exercise.clone(), enabled: self.enabled });
+        let mut judge = Judge::new(Setup {
+            nodes,
+            must_exercise: self.must_exercise.clone(),
+            enabled: self.enabled,
+            dating: Dating { epoch_ms: 0, ahead_max_ms: 3_600_000 },
+        });
         self.events.iter().for_each(|event| judge.observe(event));
         judge
     }

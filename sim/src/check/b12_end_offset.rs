@@ -59,7 +59,7 @@ impl Check for EndOffset {
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         if let Change::Invoked { node, operation, what: Operation::ListOffset { partition, position: Position::End } } = change
-            && let Some(partition) = scene.ghost.named(partition)
+            && let Some(partition) = scene.ghost.named_once(partition)
         {
             let known = self.known.get(partition).copied().unwrap_or(Offset::ZERO);
             self.asked.push(Question { node: *node, operation: *operation, partition, known });
@@ -98,7 +98,7 @@ impl EndOffset {
     fn complete(&mut self, scene: &Scene<'_>, node: usize, operation: u64, outcome: &Outcome, page: &mut Page) {
         if let Outcome::Polled { records } = outcome {
             for run in records.chunk_by(|a, b| a.partition == b.partition) {
-                if let Some(partition) = scene.ghost.named(&run[0].partition) {
+                if let Some(partition) = scene.ghost.named_once(&run[0].partition) {
                     let highest = run.iter().map(|record| record.offset.next()).max().unwrap_or(Offset::ZERO);
                     self.learn(partition, highest);
                 }
@@ -115,6 +115,10 @@ impl EndOffset {
         };
         let Question { partition, known, .. } = self.asked.swap_remove(at);
         let Outcome::Offset { offset: told, .. } = outcome else { return };
+        // It may be about another topic of that name.
+        if scene.ghost.is_deleted(partition) {
+            return;
+        }
         page.looked(known > Offset::ZERO);
         self.learn(partition, *told);
         if *told >= known {

@@ -44,7 +44,7 @@ impl Check for Divergence {
         let Change::Completed { completion, .. } = change else { return };
         let Outcome::Polled { records } = &completion.outcome else { return };
         for run in records.chunk_by(|a, b| a.partition == b.partition) {
-            let Some(partition) = scene.ghost.named(&run[0].partition) else { continue };
+            let Some(partition) = scene.ghost.named_once(&run[0].partition) else { continue };
             if self.partitions.len() <= partition {
                 self.partitions.resize_with(partition + 1, Sightings::default);
             }

@@ -49,7 +49,7 @@ impl Check for SessionContiguity {
         let Change::Completed { node, completion } = change else { return };
         let Outcome::Polled { records } = &completion.outcome else { return };
         for run in records.chunk_by(|a, b| a.partition == b.partition) {
-            let Some(partition) = scene.ghost.named(&run[0].partition) else { continue };
+            let Some(partition) = scene.ghost.named_once(&run[0].partition) else { continue };
             self.read(scene, *node, partition, run, page);
         }
     }

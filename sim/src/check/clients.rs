@@ -173,10 +173,10 @@ impl Clients {
         match (what, self.reader_mut(node)) {
             (Operation::Assign { partitions }, Some(reader)) => {
                 let beginning = partitions.iter().filter(|(_, position)| *position == Position::Beginning);
-                reader.assign(beginning.filter_map(|(name, _)| ghost.named(name)));
+                reader.assign(beginning.filter_map(|(name, _)| ghost.named_once(name)));
             }
             (Operation::ListOffset { partition, position: Position::End }, Some(reader)) => {
-                ghost.named(partition).into_iter().for_each(|partition| reader.ask(partition));
+                ghost.named_once(partition).into_iter().for_each(|partition| reader.ask(partition));
             }
             (_, _) => {}
         }
@@ -196,7 +196,7 @@ impl Clients {
             } else if let Some(reader) = self.reader_mut(node) {
                 for run in records.chunk_by(|a, b| a.partition == b.partition) {
                     let next = run[run.len() - 1].offset.next();
-                    ghost.named(&run[0].partition).into_iter().for_each(|partition| reader.read(partition, next));
+                    ghost.named_once(&run[0].partition).into_iter().for_each(|partition| reader.read(partition, next));
                 }
             }
             return;
@@ -212,7 +212,7 @@ impl Clients {
         match &completion.outcome {
             Outcome::Produced { partition, offset } => {
                 (write.fate, write.offset) = (Fate::Acknowledged, *offset);
-                write.partition = ghost.named(partition);
+                write.partition = ghost.named_once(partition);
             }
             Outcome::Failed { certainty: Certainty::Definite, .. } => write.fate = Fate::Failed,
             Outcome::Failed { certainty: Certainty::Indefinite, .. } => write.fate = Fate::Indefinite,

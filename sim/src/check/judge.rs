@@ -145,6 +145,9 @@ impl Judge {
 
     fn show(&mut self, change: &Change<'_>) {
         let Judge { ghost, clients, checks, watchers, ending, last, .. } = self;
+        if change.partition().is_some_and(|partition| ghost.is_deleted(partition)) {
+            return;
+        }
         let scene = Scene { event: *last, ghost, clients, settling: ending.settling, at_rest: false };
         for number in &watchers[change.kind() as usize] {
             let (check, page) = &mut checks[*number];

@@ -91,6 +91,8 @@ fn is_progress(change: &Change<'_>) -> bool {
             Outcome::Offset { .. } => false,
         },
         Change::StartMoved { .. }
+        | Change::Heard { .. }
+        | Change::Damaged { .. }
         | Change::Learned { .. }
         | Change::Flushed { .. }
         | Change::Accepted { .. }
@@ -100,6 +102,7 @@ fn is_progress(change: &Change<'_>) -> bool {
         | Change::Audited { .. }
         | Change::Answered(_)
         | Change::IsrAnswered(_)
+        | Change::HeartbeatAnswered { .. }
         | Change::ProducerIdGiven { .. }
         | Change::Waited { .. }
         | Change::Exposed { .. }

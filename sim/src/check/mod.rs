@@ -28,9 +28,12 @@ pub mod chain;
 pub mod clients;
 pub mod d10_sync_order;
 pub mod d11_deadlines;
+pub mod d12_dated_within_bounds;
 pub mod d3_start_below_watermark;
+pub mod d6_producer_state;
 pub mod d7_clean_mark;
 pub mod d8_recovery;
+pub mod d9_rot_is_reported;
 pub mod fold;
 pub mod ghost;
 pub mod judge;
@@ -64,6 +67,7 @@ pub mod r1_epoch_monotone;
 pub mod r20_convergence;
 pub mod r21_isr_eligibility;
 pub mod r22_batch_epoch;
+pub mod r23_prompt_advance;
 pub mod r2_one_leader;
 pub mod r3_controller_sanity;
 pub mod r4_bounds;
@@ -81,7 +85,7 @@ pub mod verdict;
 use brokerlab_reports::event::EventId;
 
 pub use judge::Judge;
-pub use setup::{NodeKind, NodeSetup, Reset, Setup};
+pub use setup::{Dating, NodeKind, NodeSetup, Reset, Setup};
 
 use clients::Clients;
 use ghost::{Change, Ghost, Kind, Place};
@@ -171,11 +175,15 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     (r20_convergence::ID, r20_convergence::CLAIM),
     (r21_isr_eligibility::ID, r21_isr_eligibility::CLAIM),
     (r22_batch_epoch::ID, r22_batch_epoch::CLAIM),
+    (r23_prompt_advance::ID, r23_prompt_advance::CLAIM),
     (d3_start_below_watermark::ID, d3_start_below_watermark::CLAIM),
+    (d6_producer_state::ID, d6_producer_state::CLAIM),
     (d7_clean_mark::ID, d7_clean_mark::CLAIM),
     (d8_recovery::ID, d8_recovery::CLAIM),
+    (d9_rot_is_reported::ID, d9_rot_is_reported::CLAIM),
     (d10_sync_order::ID, d10_sync_order::CLAIM),
     (d11_deadlines::ID, d11_deadlines::CLAIM),
+    (d12_dated_within_bounds::ID, d12_dated_within_bounds::CLAIM),
     (q7_partition_epoch::ID, q7_partition_epoch::CLAIM),
     (q9_broker_epoch::ID, q9_broker_epoch::CLAIM),
     (q13_stale_requests::ID, q13_stale_requests::CLAIM),
@@ -227,11 +235,15 @@ fn every_check() -> Vec<Box<dyn Check>> {
         Box::new(r20_convergence::Convergence),
         Box::new(r21_isr_eligibility::IsrEligibility),
         Box::new(r22_batch_epoch::BatchEpoch),
+        Box::<r23_prompt_advance::PromptAdvance>::default(),
         Box::new(d3_start_below_watermark::StartBelowWatermark),
+        Box::<d6_producer_state::ProducerState>::default(),
         Box::new(d7_clean_mark::CleanMark),
         Box::new(d8_recovery::RecoveredPrefix),
+        Box::<d9_rot_is_reported::RotIsReported>::default(),
         Box::new(d10_sync_order::SyncOrder),
         Box::new(d11_deadlines::Deadlines),
+        Box::new(d12_dated_within_bounds::DatedWithinBounds),
         Box::new(q7_partition_epoch::PartitionEpochStep),
         Box::new(q9_broker_epoch::BrokerEpochUnique),
         Box::new(q13_stale_requests::StaleRequests),

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::fold::Reading;
 use super::chain::Link;
+use super::fold::Reading;
 use super::ghost::{Change, Kind};
 use super::memory::Memory;
 use super::page::{Page, Weight};

@@ -2,16 +2,20 @@
 //!
 //! A leader that was deposed, or a broker that has come back under a new epoch, may still have requests on their way. Granting one lets a life that
 //! is over change the present: an ISR shrunk by a zombie makes the zombie's log the truth (KIP-497, KIP-903). So a change of the ISR is granted only
-//! to the present registration of a broker, which leads in the present leader epoch. Taken from the frames.
+//! to the present registration of a broker, which leads in the present leader epoch. And a heartbeat of a former life is refused: taken for the
+//! broker's word it would keep a dead broker's session alive, unfence the new life before it has caught up, or shut it down (KIP-631). Taken from
+//! the frames.
 
 use super::ghost::{Change, IsrAnswer, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
+use brokerlab::types::{BrokerEpoch, BrokerId};
 
 /// The id.
 pub const ID: &str = "Q13";
 /// What must hold.
-pub const CLAIM: &str = "a change of the ISR that was asked for under a stale broker or leader epoch is refused";
+pub const CLAIM: &str =
+    "a change of the ISR asked for under a stale broker or leader epoch is refused, and so is a heartbeat of a former life";
 
 /// The check. Exercised by every request that was stale when it was answered.
 #[derive(Default)]
@@ -19,10 +23,13 @@ pub struct StaleRequests;
 
 impl Check for StaleRequests {
     fn watches(&self) -> &'static [Kind] {
-        &[Kind::IsrAnswered]
+        &[Kind::IsrAnswered, Kind::HeartbeatAnswered]
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        if let Change::HeartbeatAnswered { broker, broker_epoch, believed } = change {
+            return judge_heartbeat(scene, *broker, *broker_epoch, *believed, page);
+        }
         let Change::IsrAnswered(IsrAnswer { partition, broker, broker_epoch, leader_epoch, partition_epoch, granted, .. }) =
             change
         else {
@@ -44,5 +51,17 @@ impl Check for StaleRequests {
                 )
             });
         }
+    }
+}
+
+/// Whether the registration was outdated is known from the facts, not from the tap.
+fn judge_heartbeat(scene: &Scene<'_>, broker: BrokerId, epoch: BrokerEpoch, believed: bool, page: &mut Page) {
+    let registered = scene.ghost.node_of(broker).and_then(|node| scene.ghost.nodes[node].accepted).map(|(_, epoch)| epoch);
+    let is_former_life = registered.is_some_and(|registered| epoch < registered);
+    page.looked(is_former_life);
+    if is_former_life && believed {
+        page.found(scene.event, None, Weight::VIOLATION, || {
+            format!("the controller believes a heartbeat of {broker:?} under {epoch:?}, which is registered under {registered:?}")
+        });
     }
 }

@@ -65,7 +65,10 @@ fn is_cut_wrong(to: Offset, shared: &Shared) -> Option<String> {
 /// What it gave up itself it need not fetch again: it may begin above its leader's start if its own was there before.
 fn is_begun_wrong(to: Offset, start_before: Offset, shared: &Shared) -> Option<String> {
     if shared.up_to > Offset::ZERO {
-        return Some(format!("its leader, whose log starts at {}, holds what it has up to {}", shared.leader_start, shared.up_to));
+        return Some(format!(
+            "its leader, whose log starts at {}, holds what it has up to {}",
+            shared.leader_start, shared.up_to
+        ));
     }
     (to > shared.leader_start.max(start_before)).then(|| format!("its leader's log starts at {}", shared.leader_start))
 }

@@ -11,6 +11,17 @@ pub struct Setup {
     pub must_exercise: Vec<String>,
     /// False: follow the run, so that its end is known, but check nothing. The trace is the same either way.
     pub enabled: bool,
+    /// How records may be dated.
+    pub dating: Dating,
+}
+
+/// How records may be dated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dating {
+    /// The wall clock when the run begins, in milliseconds since 1970.
+    pub epoch_ms: i64,
+    /// How far ahead of the leader's clock a record may be dated, in the most generous topic.
+    pub ahead_max_ms: i64,
 }
 
 /// One participant.

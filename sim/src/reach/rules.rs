@@ -296,7 +296,11 @@ fn on_tap(model: &mut Model, tally: &mut Tally, event: &Event, node: usize, tap:
             tally.reach_if(deposed && !batches.is_empty(), Corner::ZombieServes);
         }
         Tap::OffsetListed { error, .. } => tally.reach_if(*error == OFFSET_NOT_AVAILABLE, Corner::LatestWithheld),
-        Tap::FollowerFetch { .. } | Tap::ProducerIdGiven { .. } | Tap::IsrChangeAnswered { .. } | Tap::Waited { .. } => {}
+        Tap::FollowerFetch { .. }
+        | Tap::ProducerIdGiven { .. }
+        | Tap::IsrChangeAnswered { .. }
+        | Tap::Waited { .. }
+        | Tap::StaleHeartbeatAnswered { .. } => {}
     }
 }
 

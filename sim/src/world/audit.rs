@@ -47,7 +47,11 @@ impl World {
         let all = self.nodes[usize::from(node)].disk.audit(is_of_interest, read_all);
         for found in all {
             let Some(partition) = self.partition_of(node, &found.directory, found.topic) else { continue };
-            let Found { base, batches, trailing_bytes, durable_end, small_files, .. } = found;
+            let Found { base, batches, trailing_bytes, durable_end, mut small_files, .. } = found;
+            // What a life leaves behind: the next one may find it torn.
+            if !matches!(moment, AuditMoment::Crash | AuditMoment::End) {
+                small_files.snapshot = None;
+            }
             let image = LogImage { partition, moment, base, batches, durable_end, trailing_bytes, small_files };
             self.note(Some(node), cause, EventId::NONE, What::Audit(image));
         }
@@ -77,17 +81,18 @@ fn read_all(visible: &[Image<'_>], durable: &[Image<'_>]) -> Vec<Found> {
         let durable_end = on_medium.get(directory).map_or(Offset::ZERO, |durable| durable_end(&files, &batches, durable));
         let metadata = files.iter().find(|(name, _)| *name == METADATA);
         let topic = metadata.and_then(|(_, content)| topic_id_in(content));
-        let small_files = notes.about(directory);
+        let small_files = SmallFiles { snapshot: small_files::newest_snapshot(&files), ..notes.about(directory) };
         Found { directory: directory.to_string(), topic, base, batches, trailing_bytes, durable_end, small_files }
     };
     by_directory(visible).into_iter().map(found).collect()
 }
 
-/// Segments and metadata of each directory directly under the data directory, with their names only.
+/// Segments, snapshots and metadata of each directory directly under the data directory, with their names only.
 fn by_directory<'a>(files: &'a [Image<'_>]) -> BTreeMap<&'a str, Files<'a>> {
     let mut directories: BTreeMap<&str, Files<'_>> = BTreeMap::new();
     for file in files {
-        if let Some((directory, name)) = file.path.split_once('/').filter(|(_, name)| is_segment(name) || *name == METADATA) {
+        let is_log = |name: &str| is_segment(name) || small_files::is_snapshot(name) || name == METADATA;
+        if let Some((directory, name)) = file.path.split_once('/').filter(|(_, name)| is_log(name)) {
             directories.entry(directory).or_default().push((name, &file.bytes));
         }
     }
@@ -101,7 +106,11 @@ fn segments<'a>(files: &Files<'a>) -> impl Iterator<Item = &'a [u8]> {
 /// What an audit reads of a directory.
 fn is_of_interest(path: &str) -> bool {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-    is_segment(name) || name == METADATA || path == LOG_STARTS || small_files::is_of_interest(path)
+    is_segment(name)
+        || small_files::is_snapshot(name)
+        || name == METADATA
+        || path == LOG_STARTS
+        || small_files::is_of_interest(path)
 }
 
 fn is_segment(name: &str) -> bool {

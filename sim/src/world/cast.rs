@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use brokerlab::actor::Actor;
 use brokerlab::broker::{BrokerActor, BrokerConfig};
-use brokerlab::client::{AdminActor, AdminConfig, CommonConfig, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
 use brokerlab::client::config::OffsetReset;
+use brokerlab::client::{AdminActor, AdminConfig, CommonConfig, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
 use brokerlab::controller::{ControllerActor, ControllerConfig};
 use brokerlab::mutant::Mutants;
 use brokerlab::types::{Address, BrokerId, Duration};

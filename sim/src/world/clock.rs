@@ -17,7 +17,7 @@ use brokerlab::types::{Time, Timestamp};
 use super::chance::{Chance, Tag};
 
 /// Wall clock at the begin of the world: 2026-01-01.
-const EPOCH_MS: i64 = 1_767_225_600_000;
+pub const EPOCH_MS: i64 = 1_767_225_600_000;
 /// Wall clocks are off by no more than this.
 const SKEW_MS_MAX: u64 = 400;
 /// The monotonic clock shows no more than this at boot.

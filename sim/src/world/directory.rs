@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use brokerlab::fact::{Fact, PartitionState};
-use brokerlab::types::{BrokerId, Offset, PartitionId, TopicId};
+use brokerlab::types::{BrokerEpoch, BrokerId, Offset, PartitionId, TopicId};
 
 /// The cluster as its controller states it.
 #[derive(Debug, Default)]
@@ -14,6 +14,7 @@ pub struct Directory {
     ids: BTreeMap<String, TopicId>,
     partitions: BTreeMap<PartitionId, Entry>,
     controller: Option<BrokerId>,
+    registrations: BTreeMap<BrokerId, BrokerEpoch>,
 }
 
 /// One partition.
@@ -36,10 +37,20 @@ impl Entry {
 }
 
 impl Directory {
+    /// Whether the broker has registered since under a newer epoch.
+    #[must_use]
+    pub fn is_former_life(&self, broker: BrokerId, epoch: BrokerEpoch) -> bool {
+        self.registrations.get(&broker).is_some_and(|newest| epoch < *newest)
+    }
+
     /// Takes in a fact. True if it changed something here.
     pub fn learn(&mut self, fact: &Fact) -> bool {
         #[allow(clippy::wildcard_enum_match_arm)]
         match fact {
+            Fact::RegistrationAccepted { broker, broker_epoch, .. } => {
+                self.registrations.insert(*broker, *broker_epoch);
+                return false;
+            }
             Fact::TopicCreated { topic, name, .. } => {
                 self.ids.insert(name.clone(), *topic);
             }

@@ -57,9 +57,9 @@ use cast::{Cast, CastError, Ensemble, Role};
 use journal::{Closed, Journal, Observer};
 use state::World;
 
-use crate::check::{Judge, NodeKind, NodeSetup, Reset, Setup};
+use crate::check::{Dating, Judge, NodeKind, NodeSetup, Reset, Setup};
 use crate::reach::Reached;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Scenario, Topic};
 
 /// How a plan is to be run. None of this changes what happens.
 pub struct RunOptions {
@@ -207,7 +207,17 @@ fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_ma
 
 fn setup(plan: &Scenario, cast: &dyn Cast, enabled: bool) -> Setup {
     let nodes = cast.members().iter().map(|member| NodeSetup::new(&member.name, kind(plan, member.role))).collect();
-    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled }
+    let dating = Dating { epoch_ms: clock::EPOCH_MS, ahead_max_ms: dated_ahead_max_ms(plan) };
+    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating }
+}
+
+/// How far ahead records may be dated, in the most generous topic: Kafka's default is an hour.
+fn dated_ahead_max_ms(plan: &Scenario) -> i64 {
+    const DEFAULT_MS: i64 = 3_600_000;
+    let number = |text: Option<&String>| text.and_then(|text| text.trim().parse().ok());
+    let of_cluster = number(plan.cluster.config.get("log.message.timestamp.after.max.ms")).unwrap_or(DEFAULT_MS);
+    let of_topic = |topic: &Topic| number(topic.config.get("message.timestamp.after.max.ms")).unwrap_or(of_cluster);
+    plan.topics.iter().map(of_topic).max().unwrap_or(of_cluster)
 }
 
 fn kind(plan: &Scenario, role: Role) -> NodeKind {

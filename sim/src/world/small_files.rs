@@ -5,14 +5,16 @@
 //!   orders-0/leader-epoch-checkpoint   version, count, then lines `epoch offset`
 //!   orders-0/00..17.truncated          the log was cut there, below a recovery point that may still be on the disk
 //!   .kafka_cleanshutdown               there or not
+//!   orders-0/00..42.snapshot           version i16, crc u32, count i32; each: producer i64, epoch i16, 16 bytes, batches i8
+//!                                      each: first sequence i32, 12 bytes, last offset i64, 8 bytes
 //! ```
 //!
 //! A file that cannot be read says nothing: whether a broker copes with that is not the auditor's affair.
 
 use std::collections::BTreeMap;
 
-use brokerlab::types::{LeaderEpoch, Offset};
-use brokerlab_reports::event::SmallFiles;
+use brokerlab::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence};
+use brokerlab_reports::event::{ProducerSnapshot, SmallFiles};
 
 use crate::disk::Image;
 
@@ -20,6 +22,7 @@ const CLEAN_MARK: &str = ".kafka_cleanshutdown";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const EPOCHS: &str = "/leader-epoch-checkpoint";
 const CUT: &str = ".truncated";
+const SNAPSHOT: &str = ".snapshot";
 
 /// What is noted in one data directory.
 #[derive(Debug, Default)]
@@ -64,7 +67,7 @@ impl Notes {
         let written = self.recovery_points.get(directory).copied().unwrap_or(Offset::ZERO);
         let cut = self.cuts.get(directory).copied().unwrap_or(written);
         let epochs = self.epochs.get(directory).cloned().unwrap_or_default();
-        SmallFiles { recovery_point: written.min(cut), epochs, clean_mark: self.clean_mark }
+        SmallFiles { recovery_point: written.min(cut), epochs, clean_mark: self.clean_mark, snapshot: None }
     }
 
     fn read(&mut self, path: &str, content: &[u8]) {
@@ -82,6 +85,39 @@ impl Notes {
             *lowest = cut.min(*lowest);
         }
     }
+}
+
+/// Whether a file is a snapshot of producers.
+#[must_use]
+pub fn is_snapshot(path: &str) -> bool {
+    path.ends_with(SNAPSHOT)
+}
+
+/// The newest snapshot of producers in one directory, if it can be read.
+#[must_use]
+pub fn newest_snapshot(files: &[(&str, &[u8])]) -> Option<ProducerSnapshot> {
+    let (at, content) =
+        files.iter().filter_map(|(name, content)| Some((base_of(name, SNAPSHOT)?, content))).max_by_key(|(at, _)| *at)?;
+    let mut rest = content.get(6..)?;
+    let mut batches = Vec::new();
+    for _ in 0..i32::from_be_bytes(take(&mut rest)?) {
+        let (producer, epoch) =
+            (ProducerId(i64::from_be_bytes(take(&mut rest)?)), ProducerEpoch(i16::from_be_bytes(take(&mut rest)?)));
+        let _transaction_and_time: [u8; 16] = take(&mut rest)?;
+        for _ in 0..u8::from_be_bytes(take(&mut rest)?) {
+            let first = Sequence(i32::from_be_bytes(take(&mut rest)?));
+            let _last_sequence_and_first_offset: [u8; 12] = take(&mut rest)?;
+            batches.push((producer, epoch, first, Offset(i64::from_be_bytes(take(&mut rest)?))));
+            let _timestamp: [u8; 8] = take(&mut rest)?;
+        }
+    }
+    Some(ProducerSnapshot { at, batches })
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*head)
 }
 
 /// The lines behind version and count.
@@ -123,6 +159,23 @@ mod tests {
         assert_eq!(orders.epochs, [(LeaderEpoch(1), Offset(0)), (LeaderEpoch(3), Offset(12))]);
         assert_eq!(notes.about("pay-ments-3").recovery_point, Offset(4), "a cut below the point counts");
         assert_eq!(notes.about("other-0"), SmallFiles { clean_mark: true, ..SmallFiles::default() });
+    }
+
+    #[test]
+    fn the_newest_snapshot_is_read_as_the_broker_writes_it() {
+        let batch = |first: i32, last: i64| {
+            [&first.to_be_bytes()[..], &first.to_be_bytes(), &last.to_be_bytes(), &last.to_be_bytes(), &[0; 8]].concat()
+        };
+        let head =
+            [&[0, 2, 9, 9, 9, 9][..], &1_i32.to_be_bytes(), &7_i64.to_be_bytes(), &3_i16.to_be_bytes(), &[0; 16], &[2]].concat();
+        let content = [head, batch(4, 10), batch(5, 11)].concat();
+        let name = |at: u64| format!("{at:020}.snapshot");
+        let (newest, older) = (name(12), name(3));
+        let files = |content| [(newest.as_str(), content), (older.as_str(), &[][..])];
+        let (producer, epoch) = (ProducerId(7), ProducerEpoch(3));
+        let batches = vec![(producer, epoch, Sequence(4), Offset(10)), (producer, epoch, Sequence(5), Offset(11))];
+        assert_eq!(newest_snapshot(&files(&content)), Some(ProducerSnapshot { at: Offset(12), batches }));
+        assert_eq!(newest_snapshot(&files(&content[..40])), None, "a torn one says nothing");
     }
 
     #[test]

@@ -9,8 +9,8 @@ use brokerlab::types::{
     TopicId, Uuid,
 };
 use brokerlab::wire::{
-    AlterPartitionRequest, AlterPartitionResponse, ApiKey, FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse,
-    ProduceRequest, ProduceResponse,
+    AlterPartitionRequest, AlterPartitionResponse, ApiKey, BrokerHeartbeatRequest, FetchRequest, FetchResponse,
+    ListOffsetsRequest, ListOffsetsResponse, ProduceRequest, ProduceResponse,
 };
 use brokerlab::wire::{Request as Ask, Response as Answer, decode_request, decode_response};
 use brokerlab_reports::event::{EventId, NodeId, Tap, What};
@@ -63,14 +63,17 @@ impl World {
     /// A response leaves the process.
     pub fn tap_response(&mut self, node: u16, peer: u16, request: &Request, frame: &Bytes, cause: EventId) {
         let Some(api) = ApiKey::from_code(request.header.api_key) else { return };
-        if !self.is_tapped(node) && api != ApiKey::AlterPartition {
+        if !self.is_tapped(node) && ![ApiKey::AlterPartition, ApiKey::BrokerHeartbeat].contains(&api) {
             return;
         }
         if request.allowed > Duration::ZERO && self.now.since(request.at) >= request.allowed {
             self.note_wait(node, request, request.allowed, cause, true);
         }
         let is_consumer = request.isolation.is_some();
-        let is_promise = matches!(api, ApiKey::Produce | ApiKey::ListOffsets | ApiKey::InitProducerId | ApiKey::AlterPartition);
+        let is_promise = matches!(
+            api,
+            ApiKey::Produce | ApiKey::ListOffsets | ApiKey::InitProducerId | ApiKey::AlterPartition | ApiKey::BrokerHeartbeat
+        );
         if !(is_promise || (api == ApiKey::Fetch && is_consumer)) {
             return;
         }
@@ -91,6 +94,9 @@ impl World {
                 self.note_tap(scene, Tap::ProducerIdGiven { id, epoch, producer: NodeId(peer) });
             }
             (Some(Ask::AlterPartition(ask)), Answer::AlterPartition(answer)) => self.tap_isr_change(scene, &ask, &answer),
+            (Some(Ask::BrokerHeartbeat(ask)), Answer::BrokerHeartbeat(answer)) => {
+                self.tap_heartbeat(scene, &ask, answer.error_code);
+            }
             (Some(Ask::ListOffsets(ask)), Answer::ListOffsets(answer)) => self.tap_offsets(scene, &ask, &answer),
             (None, Answer::Fetch(answer)) => self.tap_exposure(scene, request.isolation.unwrap_or(0), &answer),
             // Bytes of a foreign actor that only look like one of these.
@@ -185,6 +191,13 @@ impl World {
                     },
                 );
             }
+        }
+    }
+
+    fn tap_heartbeat(&mut self, scene: Scene, ask: &BrokerHeartbeatRequest, error: i16) {
+        let (broker, broker_epoch) = (BrokerId(ask.broker_id), BrokerEpoch(ask.broker_epoch));
+        if self.directory.is_former_life(broker, broker_epoch) {
+            self.note_tap(scene, Tap::StaleHeartbeatAnswered { broker, broker_epoch, error });
         }
     }
 

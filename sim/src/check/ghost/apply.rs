@@ -88,8 +88,8 @@ impl Ghost {
             | Fact::LeaderElected { .. }
             | Fact::IsrShrunk { .. }
             | Fact::IsrExpanded { .. } => self.apply_decision(fact),
-            Fact::CorruptionFound { .. }
-            | Fact::LogFailed { .. }
+            Fact::CorruptionFound { partition, .. } => Some(Change::Damaged { at: self.place(node, *partition) }),
+            Fact::LogFailed { .. }
             | Fact::ControllerActivated { .. }
             | Fact::AlterPartitionRefused { .. }
             | Fact::Reached { .. } => None,
@@ -119,22 +119,25 @@ impl Ghost {
         }
         if let Fact::MetadataCommitted { end } = fact {
             self.metadata_end = self.metadata_end.max(*end);
+            let news = self.nodes.iter_mut().filter(|node| node.fenced && node.fenced_at.is_none());
+            news.for_each(|node| node.fenced_at = Some(*end));
         }
         if let Fact::RegistrationAccepted { broker, incarnation, broker_epoch } = fact {
             let node = self.node_of(*broker)?;
             let (now, highest) = ((*incarnation, *broker_epoch), self.broker_epoch_ever);
             let before = self.nodes[node].accepted.replace(now);
             (self.nodes[node].fenced, self.nodes[node].known_anew) = (true, self.nodes[node].up);
+            self.nodes[node].fenced_at = None;
             self.broker_epoch_ever = highest.max(*broker_epoch);
             return Some(Change::Accepted { node, now, before, highest });
         }
         if let Fact::BrokerFenced { broker, .. } = fact {
             let node = self.node_of(*broker)?;
-            self.nodes[node].fenced = true;
+            (self.nodes[node].fenced, self.nodes[node].fenced_at) = (true, None);
         }
         if let Fact::BrokerUnfenced { broker, .. } = fact {
             let node = self.node_of(*broker)?;
-            self.nodes[node].fenced = false;
+            (self.nodes[node].fenced, self.nodes[node].fenced_at) = (false, None);
             return Some(Change::Unfenced { node });
         }
         None
@@ -283,6 +286,10 @@ impl Ghost {
         }
         if let Fact::TopicDeleted { topic } = fact {
             self.topics.iter_mut().filter(|known| known.id == *topic).for_each(|known| known.deleted = true);
+            // Nobody has to keep anything of it any more.
+            for p in self.partitions.iter_mut().filter(|p| p.id.topic == *topic) {
+                (p.state.leader, p.state.isr) = (None, Vec::new());
+            }
         }
         let partition = self.intern(fact.partition()?);
         if let Fact::PartitionCreated { partition: id, replicas, state } = fact {
@@ -352,9 +359,10 @@ impl Ghost {
                     p.shadows[follower].lossy &= *fetch_offset < p.log.end();
                 }
                 let leading = p.shadows[node].leading_mut();
-                let heard = Fetched { follower: *follower, broker_epoch: *broker_epoch, life, offset: *fetch_offset };
+                let (offset, last) = (*fetch_offset, *fetch_offset);
+                let heard = Fetched { follower: *follower, broker_epoch: *broker_epoch, life, offset, last };
                 leading.filter(|leading| leading.epoch == *leader_epoch)?.hear(heard);
-                None
+                Some(Change::Heard { at })
             }
             Tap::OffsetListed { partition, timestamp: LATEST, error: 0, offset, asker } => {
                 let (at, asker) = (self.place(node, *partition), usize::from(asker.0));
@@ -380,6 +388,10 @@ impl Ghost {
                     isr,
                     granted,
                 }))
+            }
+            Tap::StaleHeartbeatAnswered { broker, broker_epoch, error } => {
+                let (broker, broker_epoch, believed) = (*broker, *broker_epoch, *error == 0);
+                Some(Change::HeartbeatAnswered { broker, broker_epoch, believed })
             }
             Tap::Waited { request, waited, allowed, answered } => {
                 let (holds, last) = self.nodes[node].held;

@@ -121,6 +121,16 @@ pub enum Change<'e> {
         /// The minimum that it claims.
         min_isr: u32,
     },
+    /// A leader heard a follower's fetch of its own epoch.
+    Heard {
+        /// Which replica leads.
+        at: Place,
+    },
+    /// A broker says that a log of its is damaged.
+    Damaged {
+        /// Which replica.
+        at: Place,
+    },
     /// A follower took over a high watermark.
     Followed {
         /// Which replica.
@@ -194,6 +204,15 @@ pub enum Change<'e> {
     },
     /// The controller answered a leader that asked for another ISR.
     IsrAnswered(IsrAnswer<'e>),
+    /// The controller answered a heartbeat of a former life of a broker.
+    HeartbeatAnswered {
+        /// Who.
+        broker: BrokerId,
+        /// Under which registration it was sent.
+        broker_epoch: BrokerEpoch,
+        /// It was taken for the broker's word.
+        believed: bool,
+    },
     /// A request waited for as long as it may, or was never answered.
     Waited {
         /// Number of the node.
@@ -319,6 +338,8 @@ pub enum Kind {
     Began,
     Learned,
     Advanced,
+    Heard,
+    Damaged,
     Followed,
     Flushed,
     Decided,
@@ -329,6 +350,7 @@ pub enum Kind {
     Audited,
     ProducerIdGiven,
     IsrAnswered,
+    HeartbeatAnswered,
     Waited,
     Listed,
     Recovered,
@@ -343,10 +365,46 @@ pub enum Kind {
 
 impl Kind {
     /// How many there are.
-    pub const COUNT: usize = 26;
+    pub const COUNT: usize = 29;
 }
 
 impl Change<'_> {
+    /// Number of the partition that it is about, if it is about one.
+    #[must_use]
+    pub fn partition(&self) -> Option<usize> {
+        match self {
+            Change::Appended { at, .. }
+            | Change::Truncated { at, .. }
+            | Change::StartMoved { at, .. }
+            | Change::Began { at, .. }
+            | Change::Learned { at, .. }
+            | Change::Advanced { at, .. }
+            | Change::Heard { at }
+            | Change::Damaged { at }
+            | Change::Followed { at }
+            | Change::Flushed { at, .. }
+            | Change::Audited { at, .. }
+            | Change::Listed { at, .. }
+            | Change::Recovered { at, .. }
+            | Change::Imaged { at, .. }
+            | Change::Exposed { at, .. } => Some(at.partition),
+            Change::Answered(answer) => Some(answer.at.partition),
+            Change::IsrAnswered(answer) => Some(answer.partition),
+            Change::Decided { partition, .. } => Some(*partition),
+            Change::Registered { .. }
+            | Change::Accepted { .. }
+            | Change::Unfenced { .. }
+            | Change::Applied { .. }
+            | Change::ProducerIdGiven { .. }
+            | Change::HeartbeatAnswered { .. }
+            | Change::Waited { .. }
+            | Change::Invoked { .. }
+            | Change::Completed { .. }
+            | Change::ClientGone { .. }
+            | Change::SettleBegan => None,
+        }
+    }
+
     /// Which kind of change it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -357,6 +415,8 @@ impl Change<'_> {
             Change::Began { .. } => Kind::Began,
             Change::Learned { .. } => Kind::Learned,
             Change::Advanced { .. } => Kind::Advanced,
+            Change::Heard { .. } => Kind::Heard,
+            Change::Damaged { .. } => Kind::Damaged,
             Change::Followed { .. } => Kind::Followed,
             Change::Flushed { .. } => Kind::Flushed,
             Change::Decided { .. } => Kind::Decided,
@@ -367,6 +427,7 @@ impl Change<'_> {
             Change::Audited { .. } => Kind::Audited,
             Change::ProducerIdGiven { .. } => Kind::ProducerIdGiven,
             Change::IsrAnswered(_) => Kind::IsrAnswered,
+            Change::HeartbeatAnswered { .. } => Kind::HeartbeatAnswered,
             Change::Waited { .. } => Kind::Waited,
             Change::Listed { .. } => Kind::Listed,
             Change::Recovered { .. } => Kind::Recovered,

@@ -35,7 +35,7 @@ use brokerlab::types::{
 use brokerlab_reports::event::{EventId, LogImage, NodeId};
 
 use super::chain::{Chain, Link};
-use super::setup::{NodeKind, Setup};
+use super::setup::{Dating, NodeKind, Setup};
 
 pub use change::{Answer, Belief, Change, Decision, IsrAnswer, Kind, Place, Shared};
 pub use loss::{Loss, LostBatch};
@@ -59,6 +59,12 @@ pub struct Ghost {
     pub broker_epoch_ever: BrokerEpoch,
     /// World time of the present event.
     pub time: Time,
+    /// Whether a fault has moved anybody's clock so far.
+    pub clocks_moved: bool,
+    /// Whether a fault has moved the clock of a broker so far.
+    pub broker_clocks_moved: bool,
+    /// How records may be dated.
+    pub dating: Dating,
     /// Nodes on which a planted bug has changed a decision.
     pub mutants: Vec<usize>,
     holds: Vec<(Arc<str>, Vec<usize>)>,
@@ -107,6 +113,8 @@ pub struct NodeLife {
     pub known_anew: bool,
     /// Whether the controller keeps it out.
     pub fenced: bool,
+    /// End of the metadata that tells so: who has applied that much knows it. `None` while it takes part, or while that is not committed.
+    pub fenced_at: Option<Offset>,
     /// Whether its logs are loaded, in this life.
     pub started: bool,
     /// How far it has applied the metadata log, in this life.
@@ -234,6 +242,7 @@ impl Ghost {
                 accepted: None,
                 known_anew: false,
                 fenced: false,
+                fenced_at: None,
                 started: false,
                 applied: Offset::ZERO,
                 held: (0, EventId::NONE),
@@ -249,6 +258,9 @@ impl Ghost {
             metadata_end: Offset::ZERO,
             broker_epoch_ever: BrokerEpoch::NONE,
             time: Time::ZERO,
+            clocks_moved: false,
+            broker_clocks_moved: false,
+            dating: setup.dating,
             mutants: Vec::new(),
             holds: Vec::new(),
             index: BTreeMap::new(),
@@ -280,11 +292,25 @@ impl Ghost {
         self.partitions.iter().enumerate().filter(|(_, p)| p.topic.is_some_and(|topic| !self.topics[topic].deleted))
     }
 
+    /// Whether the partition's topic was deleted: nobody owes anybody anything of it any more. Some brokers do not know that yet.
+    #[must_use]
+    pub fn is_deleted(&self, partition: usize) -> bool {
+        self.partitions[partition].topic.is_some_and(|topic| self.topics[topic].deleted)
+    }
+
     /// The partition of that name, as it is now.
     #[must_use]
     pub fn named(&self, name: &TopicPartition) -> Option<usize> {
         let topic = self.topics.iter().rfind(|topic| *topic.name == *name.topic)?;
         self.index.get(&PartitionId { topic: topic.id, index: name.index }).copied()
+    }
+
+    /// The same, if that name has never stood for another topic: what a client says of a name that has stood for two may be about either.
+    #[must_use]
+    pub fn named_once(&self, name: &TopicPartition) -> Option<usize> {
+        let mut bearers = self.topics.iter().filter(|topic| *topic.name == *name.topic);
+        let is_unique = bearers.next().is_some_and(|first| !first.deleted) && bearers.next().is_none();
+        if is_unique { self.named(name) } else { None }
     }
 
     /// Name of a partition for people: `orders-0`.

@@ -27,6 +27,8 @@ use crate::check::chain::{Chain, Link};
 const WIPE: &str = "wipe-disk";
 const FAILED_SYNC: &str = "failed-sync";
 const BIT_ROT: &str = "bit-rot";
+/// Kinds of faults after which nobody knows how old anything is.
+const CLOCKS: [&str; 2] = ["clock-jump", "clock-skew"];
 
 /// Kinds of faults that hold up a disk, which then answers late. One that fails or is full answers at once, and excuses no delay.
 const HOLDS: [&str; 2] = ["slow-disk", "stuck-disk"];
@@ -105,6 +107,11 @@ impl Ghost {
                 return self.end_life(node, Ending::Power);
             }
             (WorldFact::FaultBegan { kind, nodes, .. }, _) => {
+                if CLOCKS.contains(&&**kind) {
+                    let is_broker = |node: &NodeId| self.nodes.get(usize::from(node.0)).is_some_and(|node| node.broker.is_some());
+                    self.clocks_moved = true;
+                    self.broker_clocks_moved |= nodes.iter().any(is_broker);
+                }
                 nodes.iter().for_each(|node| {
                     if let Some(struck) = self.nodes.get_mut(usize::from(node.0)) {
                         struck.disk_struck |= &**kind == WIPE;
@@ -224,8 +231,7 @@ impl Shadow {
             return;
         }
         let (log, agreed, durable) = (self.log.clone(), self.agreed, self.durable);
-        let downfall =
-            Downfall { ending, log, agreed, durable, survived: None, survived_end: None, claimed: None, disk_struck };
+        let downfall = Downfall { ending, log, agreed, durable, survived: None, survived_end: None, claimed: None, disk_struck };
         self.downfall = Some(Box::new(downfall));
     }
 

@@ -84,6 +84,8 @@ pub struct Fetched {
     pub life: u32,
     /// The highest offset it fetched at.
     pub offset: Offset,
+    /// The offset that it fetched at last.
+    pub last: Offset,
 }
 
 impl Default for Shadow {
@@ -187,6 +189,9 @@ impl Leading {
             self.fetched.push(heard);
             return;
         };
+        if heard.broker_epoch == known.broker_epoch {
+            known.last = heard.last;
+        }
         let further = heard.offset > known.offset && heard.broker_epoch == known.broker_epoch;
         if heard.broker_epoch > known.broker_epoch || further {
             *known = heard;
