@@ -40,13 +40,17 @@ fn draw_faults(plan: &Scenario, chaos: &Chaos, chance: Chance) -> Vec<Fault> {
     let kinds = enabled_kinds(&chaos.kinds, chance);
     let (fewest, most) = chaos.faults;
     let number = if kinds.is_empty() { 0 } else { chance.about("number").between(u64::from(fewest), u64::from(most)) };
+    let crowds = Crowds::draw(plan.duration, chance.about("crowds"));
     let mut faults: Vec<Fault> = (0..number)
         .map(|n| {
             let chance = chance.about("fault").number(n);
             let kind = weighted(&kinds, chance.about("kind"));
             Fault {
                 id: String::new(),
-                at: moment(plan.duration, chance.about("at")),
+                at: match chaos.at_most.contains_key(kind) {
+                    true => moment(plan.duration, chance.about("at")),
+                    false => crowds.moment(plan.duration, chance.about("at")),
+                },
                 lasts: log_uniform(chaos.lasts, chance.about("lasts")),
                 kind: draw_kind(plan, kind, chance),
             }
@@ -82,6 +86,28 @@ fn weighted<'k>(kinds: &[(&'k str, u64)], chance: Chance) -> &'k str {
         left -= weight;
     }
     unreachable!("the draw is below the sum of the weights")
+}
+
+/// Where in the run faults crowd. Troubles come together: what breaks one thing breaks the next, and it is in the middle of one recovery that
+/// another begins. Faults that are spread evenly meet too rarely. So every other seed has a few bad moments, and its faults follow them. What destroys does not:
+/// whole runs would end beyond what the cluster tolerates.
+struct Crowds(Vec<Duration>);
+
+impl Crowds {
+    fn draw(duration: Duration, chance: Chance) -> Crowds {
+        let number = if chance.about("at all").one_in(2) { chance.about("number").between(1, 4) } else { 0 };
+        Crowds((0..number).map(|n| moment(duration, chance.about("moment").number(n))).collect())
+    }
+
+    /// Anywhere, or soon after one of the bad moments.
+    fn moment(&self, duration: Duration, chance: Chance) -> Duration {
+        let Some(bad) = self.0.get(index(chance.about("which").below(self.0.len().max(1) as u64))) else {
+            return moment(duration, chance);
+        };
+        let after = log_uniform((Duration::millis(1), Duration::millis(3_000)), chance.about("after"));
+        let latest = Duration::millis(duration.as_millis() * 9 / 10);
+        Duration::millis(bad.as_millis() + after.as_millis()).min(latest)
+    }
 }
 
 /// Whole milliseconds, so that a plan is easy to read; early enough that what follows can still be seen.
@@ -127,6 +153,7 @@ fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
         "stale-metadata" => FaultKind::StaleMetadata { target: broker(), by: one_in_two("by how much").then(|| by(50, 3_000)) },
         "split" => FaultKind::Split { groups: draw_groups(plan, chance.about("groups")), one_way: one_in_four("one_way") },
         "bridge" => FaultKind::Bridge { target: target() },
+        "outage" => FaultKind::Outage,
         "majorities-ring" => FaultKind::MajoritiesRing,
         "flapping-link" => {
             let (from, to) = draw_link(plan, chance.about("link"));
@@ -151,6 +178,7 @@ fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
             FaultKind::NarrowLink { from, to: one_in_two("all").then_some(to), bandwidth }
         }
         "elect-preferred" => FaultKind::ElectPreferred { target: draw_led(plan, chance, one_in_two("all")) },
+        "recreate-topic" => FaultKind::RecreateTopic { target: draw_spare(plan) },
         "delete-records" => {
             FaultKind::DeleteRecords { target: draw_led(plan, chance, false), keep: (1 << chance.about("keep").below(9)) - 1 }
         }
@@ -244,6 +272,11 @@ fn draw_groups(plan: &Scenario, chance: Chance) -> Vec<Vec<Target>> {
 fn draw_led(plan: &Scenario, chance: Chance, all: bool) -> Target {
     let (topic, partition) = draw_partition(plan, chance.about("partition"));
     if all { Target::Controller } else { Target::Leader(topic, partition) }
+}
+
+/// Of several topics the last is the one that may go: what clients are told of a name that has stood for two topics proves nothing.
+fn draw_spare(plan: &Scenario) -> Target {
+    Target::Leader(plan.topics.last().map_or_else(String::new, |topic| topic.name.clone()), 0)
 }
 
 /// Clocks of clients are wrong too.

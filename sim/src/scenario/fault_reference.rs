@@ -27,6 +27,11 @@ pub const FAULTS: &[Section] = &[
         keys: &[ID, AT, FOR, KIND, TARGET],
     },
     Section {
+        name: "outage",
+        about: "kill -9 of every broker that runs, at once: nothing is lost but what was only in memory",
+        keys: &[ID, AT, FOR, KIND],
+    },
+    Section {
         name: "power-loss",
         about: "kernel and process die; each unsynced sector survives or not, on its own",
         keys: &[ID, AT, FOR, KIND, TARGET],
@@ -215,6 +220,11 @@ pub const FAULTS: &[Section] = &[
         name: "elect-preferred",
         about: "the admin asks for the preferred leader of a partition (`leader of orders-0`) or of all (`controller`); nobody is fenced",
         keys: &[ID, AT, AT_ONCE, KIND, TARGET],
+    },
+    Section {
+        name: "recreate-topic",
+        about: "the admin deletes a topic and creates another of the same name; `target` is the leader of one of its partitions",
+        keys: &[ID, AT, FOR, KIND, TARGET],
     },
     Section {
         name: "delete-records",

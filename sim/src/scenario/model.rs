@@ -147,6 +147,8 @@ pub enum FaultKind {
         /// Which operation, from 1.
         nth: u64,
     },
+    /// `outage`: all brokers that run are killed at once (kill -9). Nothing is lost by that; everything in memory is.
+    Outage,
     /// `crash-loop`: kill -9, started again after `for`, killed again after `every`, and so on.
     CrashLoop {
         /// Whom.
@@ -323,6 +325,11 @@ pub enum FaultKind {
     /// `elect-preferred`: the admin asks for the preferred leader; nobody is fenced.
     ElectPreferred {
         /// The leader of a partition; the controller: of all partitions.
+        target: Target,
+    },
+    /// `recreate-topic`: the admin deletes a topic and creates another of the same name and settings. Records of the old one are gone.
+    RecreateTopic {
+        /// The leader of a partition of the topic.
         target: Target,
     },
     /// `delete-records`: the admin has the oldest records of a partition deleted.

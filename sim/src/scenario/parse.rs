@@ -252,7 +252,7 @@ impl Reader {
     fn partition_fits(&self, n: usize, kind: &FaultKind) -> Result<(), Problem> {
         let (target, all) = match kind {
             FaultKind::ElectPreferred { target } => (target, true),
-            FaultKind::DeleteRecords { target, .. } => (target, false),
+            FaultKind::DeleteRecords { target, .. } | FaultKind::RecreateTopic { target } => (target, false),
             _ => return Ok(()),
         };
         match target {
@@ -311,6 +311,7 @@ fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
     let one_way = || fields.flag("one_way").expect(SURE);
     match name {
         "crash" => FaultKind::Crash { target: target() },
+        "outage" => FaultKind::Outage,
         "power-loss" => FaultKind::PowerLoss { target: target() },
         "power-loss-at-operation" => FaultKind::PowerLossAtOperation { target: target(), nth: fields.number("nth").expect(SURE) },
         "crash-loop" => {
@@ -341,6 +342,7 @@ fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
             FaultKind::NarrowLink { from: from(), to: fields.target("to"), bandwidth: fields.number("bandwidth").expect(SURE) }
         }
         "elect-preferred" => FaultKind::ElectPreferred { target: target() },
+        "recreate-topic" => FaultKind::RecreateTopic { target: target() },
         "delete-records" => FaultKind::DeleteRecords { target: target(), keep: fields.number("keep").expect(SURE) },
         other => hardware_fault(other, fields),
     }

@@ -81,6 +81,7 @@ impl FaultKind {
     pub fn name(&self) -> &'static str {
         match self {
             FaultKind::Crash { .. } => "crash",
+            FaultKind::Outage => "outage",
             FaultKind::PowerLoss { .. } => "power-loss",
             FaultKind::PowerLossAtOperation { .. } => "power-loss-at-operation",
             FaultKind::CrashLoop { .. } => "crash-loop",
@@ -108,6 +109,7 @@ impl FaultKind {
             FaultKind::NarrowLink { .. } => "narrow-link",
             FaultKind::ElectPreferred { .. } => "elect-preferred",
             FaultKind::DeleteRecords { .. } => "delete-records",
+            FaultKind::RecreateTopic { .. } => "recreate-topic",
         }
     }
 
@@ -132,6 +134,7 @@ impl FaultKind {
             | FaultKind::SlowDisk { target, .. }
             | FaultKind::StuckDisk { target }
             | FaultKind::ElectPreferred { target }
+            | FaultKind::RecreateTopic { target }
             | FaultKind::DeleteRecords { target, .. }
             | FaultKind::StaleMetadata { target, .. }
             | FaultKind::Bridge { target } => vec![("target", target)],
@@ -145,7 +148,7 @@ impl FaultKind {
             }
             FaultKind::Split { groups, .. } => groups.iter().flatten().map(|member| ("groups", member)).collect(),
             FaultKind::CutClients { targets, .. } => targets.iter().map(|target| ("targets", target)).collect(),
-            FaultKind::MajoritiesRing => Vec::new(),
+            FaultKind::MajoritiesRing | FaultKind::Outage => Vec::new(),
         }
     }
 }

@@ -103,6 +103,12 @@ for = "2s"
 kind = "majorities-ring"
 
 [[faults]]
+id = "outage"
+at = "8s"
+for = "2s"
+kind = "outage"
+
+[[faults]]
 id = "flap"
 at = "9s"
 for = "2s"
@@ -129,7 +135,7 @@ bandwidth = "4KiB"
 
 [chaos]
 kinds = ["crash", "power-loss", "cut", "slow-link", "isolate", "power-loss-at-operation", "frame", "stale-metadata", "split",
-  "bridge", "majorities-ring", "flapping-link", "cut-clients", "narrow-link"]
+  "bridge", "majorities-ring", "flapping-link", "cut-clients", "narrow-link", "outage"]
 faults = [3, 9]
 at_most = { power-loss = 1 }
 lasts = ["500ms", "8s"]

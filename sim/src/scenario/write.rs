@@ -89,6 +89,7 @@ fn fault(out: &mut String, fault: &Fault) {
         | FaultKind::Restart { target }
         | FaultKind::StuckDisk { target }
         | FaultKind::ElectPreferred { target }
+        | FaultKind::RecreateTopic { target }
         | FaultKind::WipeDisk { target }
         | FaultKind::Bridge { target }
         | FaultKind::StaleMetadata { target, by: None } => {
@@ -140,7 +141,7 @@ fn fault(out: &mut String, fault: &Fault) {
             let groups: Vec<String> = groups.iter().map(|group| targets(group)).collect();
             let _ = writeln!(out, "groups = [{}]\none_way = {one_way}", groups.join(", "));
         }
-        FaultKind::MajoritiesRing => {}
+        FaultKind::MajoritiesRing | FaultKind::Outage => {}
         FaultKind::FlappingLink { from, to, every, down, one_way } => {
             ends(out, Some(from), to.as_ref());
             let _ = writeln!(out, "every = \"{every}\"\ndown = \"{down}\"\none_way = {one_way}");

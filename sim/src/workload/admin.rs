@@ -1,5 +1,11 @@
 //! The laboratory's admin: creates the topics of the scenario, one after the other, until each exists. Later it passes on what faults
-//! ask of the cluster (elections, deletion of records); how that ends is in the recording and does not concern it.
+//! ask of the cluster (elections, deletion of records); how that ends is in the recording and does not concern it, but for one thing: a topic
+//! that it was asked to delete it creates again.
+//!
+//! ```text
+//!   delete ──▶ deleted, or it was not there ──▶ create ──▶ created, or it is there already ──▶ done
+//!     └─◀─ any other failure ─┘                   └─◀─ any other failure ─┘
+//! ```
 
 use std::sync::Arc;
 
@@ -13,19 +19,40 @@ use crate::scenario::model::Topic;
 const RETRY: Duration = Duration::millis(100);
 /// Kafka's TOPIC_ALREADY_EXISTS: an earlier try, whose answer was lost, has succeeded.
 const TOPIC_ALREADY_EXISTS: i16 = 36;
+/// Kafka's UNKNOWN_TOPIC_OR_PARTITION: there is nothing to delete.
+const UNKNOWN_TOPIC: i16 = 3;
 
 /// Creates topics.
 #[derive(Debug)]
 pub struct TopicCreator {
     topics: Vec<Topic>,
     created: usize,
+    renewal: Option<Renewal>,
+}
+
+/// A topic that is deleted and created again.
+#[derive(Debug)]
+struct Renewal {
+    topic: Topic,
+    deleted: bool,
 }
 
 impl TopicCreator {
     /// Will create these.
     #[must_use]
     pub fn new(topics: &[Topic]) -> TopicCreator {
-        TopicCreator { topics: topics.to_vec(), created: 0 }
+        TopicCreator { topics: topics.to_vec(), created: 0, renewal: None }
+    }
+
+    /// Will delete a topic and create it again; this is the first step. `None` if there is no such topic, or it is busy with another.
+    pub fn renew(&mut self, name: &str) -> Option<Operation> {
+        let topic = self.topics.iter().find(|topic| topic.name == name)?.clone();
+        if self.renewal.is_some() || self.created < self.topics.len() {
+            return None;
+        }
+        let first = delete(&topic);
+        self.renewal = Some(Renewal { topic, deleted: false });
+        Some(first)
     }
 
     pub(super) fn on_start(&mut self, now: Time) -> Wish {
@@ -34,12 +61,15 @@ impl TopicCreator {
     }
 
     pub(super) fn on_time(&mut self) -> Wish {
+        if let Some(Renewal { topic, deleted }) = &self.renewal {
+            return Wish::now(if *deleted { create(topic) } else { delete(topic) });
+        }
         self.topics.get(self.created).map_or_else(Wish::nothing, |topic| Wish::now(create(topic)))
     }
 
     pub(super) fn on_outcome(&mut self, outcome: &Outcome, now: Time) -> Wish {
         if self.created == self.topics.len() {
-            return Wish::nothing();
+            return self.go_on_renewing(outcome, now);
         }
         match outcome {
             Outcome::Failed { code, .. } if *code != TOPIC_ALREADY_EXISTS => Wish::at(now.plus(RETRY)),
@@ -59,6 +89,37 @@ impl TopicCreator {
             }
         }
     }
+}
+
+impl TopicCreator {
+    /// Outcomes of other requests come here too. A failure of one of them makes it ask once too often, which does no harm: whatever is deleted
+    /// is created again.
+    fn go_on_renewing(&mut self, outcome: &Outcome, now: Time) -> Wish {
+        let Some(renewal) = &mut self.renewal else { return Wish::nothing() };
+        match outcome {
+            Outcome::TopicDeleted => renewal.deleted = true,
+            Outcome::Failed { code: UNKNOWN_TOPIC, .. } if !renewal.deleted => renewal.deleted = true,
+            Outcome::Failed { code: TOPIC_ALREADY_EXISTS, .. } | Outcome::TopicCreated { .. } if renewal.deleted => {
+                self.renewal = None;
+                return Wish::nothing();
+            }
+            Outcome::Failed { .. } => return Wish::at(now.plus(RETRY)),
+            Outcome::TopicCreated { .. }
+            | Outcome::Produced { .. }
+            | Outcome::Assigned
+            | Outcome::Polled { .. }
+            | Outcome::Offset { .. }
+            | Outcome::RecordsDeleted { .. }
+            | Outcome::LeadersElected { .. }
+            | Outcome::TopicDescribed { .. }
+            | Outcome::Stopped => return Wish::nothing(),
+        }
+        self.on_time()
+    }
+}
+
+fn delete(topic: &Topic) -> Operation {
+    Operation::DeleteTopic { name: Arc::from(topic.name.as_str()) }
 }
 
 fn create(topic: &Topic) -> Operation {

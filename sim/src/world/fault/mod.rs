@@ -139,6 +139,7 @@ impl World {
             FaultKind::PowerLossAtOperation { nth, .. } => return self.arm_power_loss(fault, node, *nth),
             FaultKind::Restart { .. } => return self.stop_in_order(fault, node),
             FaultKind::Crash { .. } => self.kill_process(fault, node),
+            FaultKind::Outage => nodes.iter().for_each(|node| self.kill_process(fault, *node)),
             FaultKind::PowerLoss { .. } => self.take_power(fault, node),
             FaultKind::Pause { .. } => self.freeze(fault, node),
             FaultKind::Isolate { except_clients, .. } => self.isolate(fault, node, *except_clients),
@@ -155,6 +156,7 @@ impl World {
             }
             FaultKind::ElectPreferred { target } => self.elect_preferred(node, target, self.faults[fault].began),
             FaultKind::DeleteRecords { target, keep } => self.delete_records(node, target, *keep, self.faults[fault].began),
+            FaultKind::RecreateTopic { target } => self.recreate_topic(node, target, self.faults[fault].began),
             FaultKind::CrashLoop { times, .. } => self.begin_crash_loop(fault, node, *times),
             FaultKind::FailedSync { path, nth, .. } => self.break_disk(fault, node, broken_sync(path, *nth)),
             FaultKind::IoError { operation, path, nth, times, .. } => {

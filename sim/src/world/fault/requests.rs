@@ -1,4 +1,4 @@
-//! What is asked of the cluster in the middle of its work: elections without need, deletion of records.
+//! What is asked of the cluster in the middle of its work: elections without need, deletion of records, and of whole topics.
 //!
 //! No fault in the strict sense, for nothing breaks; but it comes when nobody expects it. The laboratory's admin asks, as an operator
 //! would, and its request goes the way of all requests.
@@ -12,6 +12,7 @@ use brokerlab_reports::event::EventId;
 use super::super::cast::Role;
 use super::super::state::{World, number};
 use crate::scenario::model::Target;
+use crate::workload::Driver;
 
 impl World {
     /// Who asks.
@@ -24,6 +25,16 @@ impl World {
     pub(super) fn elect_preferred(&mut self, admin: u16, target: &Target, began: EventId) {
         let partitions = partition_of(target).map(|partition| vec![partition]);
         self.command(admin, Operation::ElectLeaders { election: Election::Preferred, partitions }, began);
+    }
+
+    /// Has the topic deleted, and created again as it was.
+    pub(super) fn recreate_topic(&mut self, admin: u16, target: &Target, began: EventId) {
+        let Some((topic, _)) = target.partition() else { return };
+        if let Driver::TopicCreator(creator) = &mut self.drivers[usize::from(admin)]
+            && let Some(operation) = creator.renew(topic)
+        {
+            self.command(admin, operation, began);
+        }
     }
 
     /// Has all but so many committed records of the partition deleted.

@@ -33,6 +33,12 @@ impl World {
                 }
                 Ok(vec![node])
             }
+            FaultKind::Outage => {
+                let runs = |node: &u16| self.nodes[usize::from(*node)].process.is_some();
+                let brokers = (0..number(self.nodes.len())).filter(|node| matches!(self.member(*node).role, Role::Broker(_)));
+                let brokers: Vec<u16> = brokers.filter(runs).collect();
+                if brokers.is_empty() { Err("no broker runs".to_string()) } else { Ok(brokers) }
+            }
             FaultKind::PowerLoss { target } => {
                 let node = self.resolve(fault, target, None)?;
                 if !self.fabric.is_powered(host(node)) {
@@ -43,7 +49,9 @@ impl World {
             FaultKind::Isolate { target, .. } | FaultKind::SlowDisk { target, .. } | FaultKind::StuckDisk { target } => {
                 Ok(vec![self.resolve(fault, target, None)?])
             }
-            FaultKind::ElectPreferred { .. } | FaultKind::DeleteRecords { .. } => Ok(vec![self.admin()?]),
+            FaultKind::ElectPreferred { .. } | FaultKind::DeleteRecords { .. } | FaultKind::RecreateTopic { .. } => {
+                Ok(vec![self.admin()?])
+            }
             FaultKind::FailedSync { target, .. }
             | FaultKind::IoError { target, .. }
             | FaultKind::FullDisk { target, .. }
