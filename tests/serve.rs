@@ -44,7 +44,7 @@ async fn start(place: &Place, brokers: u16) -> Cluster {
         properties: BTreeMap::new(),
         tcp: TcpConfig { request_bytes_max: 1 << 20, connections_max: 50, ..TcpConfig::default() },
     };
-    let mut cluster = Cluster::start(&config).await.unwrap();
+    let cluster = Cluster::start(&config).await.unwrap();
     timeout(PATIENCE, cluster.ready()).await.unwrap().unwrap();
     cluster
 }

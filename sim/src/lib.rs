@@ -5,6 +5,7 @@ pub mod campaign;
 pub mod check;
 pub mod cli;
 pub mod disk;
+pub mod history;
 pub mod matrix;
 #[cfg(madsim)]
 pub mod network;

@@ -17,7 +17,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,12 +56,18 @@ impl FsDisk {
     pub fn new(root: impl Into<PathBuf>) -> io::Result<FsDisk> {
         let root = root.into();
         fs::create_dir_all(&root)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(root.join(LOCK_FILE))?;
+        let mut lock = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(root.join(LOCK_FILE))?;
         match lock.try_lock() {
-            Ok(()) => {}
+            Ok(()) => {
+                // Only for whoever reads the message below: the lock itself is what counts.
+                lock.set_len(0)?;
+                lock.write_all_at(std::process::id().to_string().as_bytes(), 0)?;
+            }
             Err(TryLockError::WouldBlock) => {
-                let text = format!("another process uses {}", root.display());
-                return Err(io::Error::new(ErrorKind::WouldBlock, text));
+                let mut owner = String::new();
+                let _ = lock.read_to_string(&mut owner);
+                let owner = if owner.is_empty() { "another process".to_owned() } else { format!("process {owner}") };
+                return Err(io::Error::new(ErrorKind::WouldBlock, format!("{owner} uses it; stop that one first")));
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
@@ -336,7 +342,9 @@ mod tests {
     fn a_second_process_is_kept_out() {
         let place = Place::new("lock");
         let first = FsDisk::new(&place.0).unwrap();
-        assert_eq!(FsDisk::new(&place.0).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let refused = FsDisk::new(&place.0).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+        assert!(refused.to_string().contains(&std::process::id().to_string()), "{refused}");
         drop(first);
         assert!(FsDisk::new(&place.0).is_ok());
     }

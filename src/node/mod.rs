@@ -12,8 +12,16 @@ use crate::types::Time;
 
 pub mod cluster;
 pub mod fs;
+pub mod limits;
+pub mod metrics;
 pub mod people;
+mod probe;
+pub mod process;
+pub mod properties;
+pub mod server;
+pub mod start;
 pub mod tcp;
+pub mod watch;
 
 /// The world as one process sees it.
 pub trait Rim {

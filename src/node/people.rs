@@ -28,7 +28,7 @@ use crate::client::{AdminActor, AdminConfig, ConfigError, ConsumerActor, Consume
 use crate::operation::{Certainty, Operation, Outcome, PartitionDescription, PolledRecord, Position};
 use crate::types::{Offset, TopicId, TopicPartition};
 
-use super::cluster::chance;
+use super::start::chance;
 use super::tcp::{self, NodeError, Running, TcpConfig};
 
 /// Kafka's client properties; `bootstrap.servers` is needed.

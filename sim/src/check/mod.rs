@@ -46,6 +46,7 @@ pub mod l6_lag;
 pub mod l9_progress;
 pub mod liveness;
 pub mod memory;
+pub mod outer;
 pub mod p3_producer_id;
 pub mod p4_producer_fencing;
 pub mod page;

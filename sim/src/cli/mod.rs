@@ -15,7 +15,9 @@
 //! | 64 | wrong use |
 
 mod bench;
+mod check;
 pub mod evidence;
+mod kill;
 mod laboratory;
 mod machine;
 mod matrix;
@@ -92,8 +94,12 @@ enum Command {
     Produce(people::Produce),
     /// Print the records of a topic
     Consume(people::Consume),
-    /// Serve real Kafka clients: a whole cluster in this process
+    /// Serve real Kafka clients: a whole cluster in this process, or one process of a cluster
     Serve(serve::Serve),
+    /// Kill real broker processes under load, and judge what clients saw
+    Kill(kill::Kill),
+    /// Judge a history that test clients of any language wrote
+    Check(check::Check),
     /// List the lessons, or what may stand in a scenario file
     Scenarios(scenarios::Scenarios),
     /// The bugs that can be planted
@@ -133,6 +139,8 @@ impl Command {
             Command::Produce(command) => command.carry_out(),
             Command::Consume(command) => command.carry_out(),
             Command::Serve(command) => command.carry_out(),
+            Command::Kill(command) => command.carry_out(),
+            Command::Check(command) => command.carry_out(),
             Command::Scenarios(command) => command.carry_out(),
             Command::Mutants(command) => command.carry_out(),
         }

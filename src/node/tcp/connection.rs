@@ -1,35 +1,55 @@
-//! One TCP connection: a task that reads frames and one that writes them.
+//! One TCP connection: a task that reads frames, and what is sent.
+//!
+//! Most frames are small and the socket takes them at once: they are written where they are made. What it does not take, and what is
+//! large, goes to a task of its own, so that a peer that does not read holds up nobody.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
+use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::actor::CloseReason;
 use crate::types::ConnectionId;
-use crate::wire::frame::{Framer, prefix};
+use crate::wire::frame::prefix;
 
 use super::TcpConfig;
+use super::meters::Meters;
+use super::pressure::{Backlog, Pressure};
+use super::reader::Reader;
 use super::rim::Arrival;
 
-/// Bytes asked for at once where nothing larger is known to come.
-const READ_BYTES: usize = 16 << 10;
-/// Bytes asked for at once at most.
-const READ_BYTES_MAX: usize = 1 << 20;
+/// Frames up to this size are written where they are made.
+const WRITTEN_AT_ONCE_MAX: usize = 64 << 10;
+/// Pieces handed to the system in one call.
+const PIECES_MAX: usize = 64;
 
 /// A connection that stands. Dropping it sends what was given to it, then closes.
 #[derive(Debug)]
 pub(super) struct Connection {
-    outgoing: mpsc::UnboundedSender<Vec<Bytes>>,
-    gate: Option<Arc<Semaphore>>,
+    line: Arc<Sending>,
+    writer: Option<(mpsc::UnboundedSender<Chunks>, AbortHandle)>,
     reader: AbortHandle,
+    arrivals: mpsc::Sender<Arrival>,
+}
+
+/// The half that is written to.
+#[derive(Debug)]
+struct Sending {
+    name: ConnectionId,
+    stream: OwnedWriteHalf,
+    gate: Option<Arc<Semaphore>>,
+    backlog: Arc<Backlog>,
+    /// Frames given to the writer and not yet written.
+    waiting: AtomicUsize,
+    config: TcpConfig,
+    meters: Arc<Meters>,
 }
 
 impl Connection {
@@ -40,28 +60,52 @@ impl Connection {
         accepted: bool,
         arrivals: &mpsc::Sender<Arrival>,
         config: &TcpConfig,
+        pressure: &Arc<Pressure>,
     ) -> Connection {
         // Requests and responses are whole when they are written: waiting for more only costs time.
         let _ = stream.set_nodelay(true);
-        let (reading, writing) = stream.into_split();
-        let (outgoing, queue) = mpsc::unbounded_channel();
+        let (reading, stream) = stream.into_split();
         let gate = accepted.then(|| Arc::new(Semaphore::new(1)));
-        let reader = Reader { name, framer: Framer::new(config.request_bytes_max), gate: gate.clone(), config: config.clone() };
+        let reader = Reader::new(name, gate.clone(), config.clone(), pressure.clone());
         let reader = tokio::spawn(reader.run(reading, arrivals.clone())).abort_handle();
-        tokio::spawn(write_frames(name, writing, queue, gate.clone(), arrivals.clone(), config.clone()));
-        Connection { outgoing, gate, reader }
+        let (backlog, meters) = (Backlog::new(pressure.clone()), config.meters.clone());
+        let line = Sending { name, stream, gate, backlog, waiting: AtomicUsize::new(0), config: config.clone(), meters };
+        Connection { line: Arc::new(line), writer: None, reader, arrivals: arrivals.clone() }
     }
 
     /// Sends a frame, given without its length.
-    pub fn send(&self, chunks: Vec<Bytes>) {
+    pub fn send(&mut self, chunks: Vec<Bytes>) {
+        let mut frame = Chunks::new(prefix(chunks).into());
+        let size = frame.remaining();
+        self.line.backlog.grow(size);
+        // Nobody writes while nothing waits, and only this function makes something wait.
+        if size <= WRITTEN_AT_ONCE_MAX && self.line.waiting.load(Ordering::Acquire) == 0 && self.line.write(&mut frame).is_ok() {
+            return self.answered();
+        }
+        self.line.waiting.fetch_add(1, Ordering::AcqRel);
+        let (line, arrivals) = (&self.line, &self.arrivals);
+        let (queue, _) = self.writer.get_or_insert_with(|| {
+            let (queue, frames) = mpsc::unbounded_channel();
+            (queue, tokio::spawn(write_frames(line.clone(), frames, arrivals.clone())).abort_handle())
+        });
         // If the writer has ended, the end of the connection is among the arrivals.
-        let _ = self.outgoing.send(chunks);
+        let _ = queue.send(frame);
     }
 
-    /// The request gets no response: the next one may come.
+    /// The request gets no response, or has it: the next one may come.
     pub fn answered(&self) {
-        if let Some(gate) = &self.gate {
-            gate.add_permits(1);
+        self.line.open_gate();
+    }
+
+    /// Since when (in milliseconds of the node's life) nothing has left of what is to be sent; `None`: there is nothing.
+    pub fn stands_since(&self) -> Option<u64> {
+        self.line.backlog.stands_since()
+    }
+
+    /// Closes at once; what was not sent is not.
+    pub fn abort(self) {
+        if let Some((_, writer)) = &self.writer {
+            writer.abort();
         }
     }
 }
@@ -72,82 +116,50 @@ impl Drop for Connection {
     }
 }
 
-struct Reader {
-    name: ConnectionId,
-    framer: Framer,
-    gate: Option<Arc<Semaphore>>,
-    config: TcpConfig,
-}
-
-impl Reader {
-    async fn run(mut self, mut stream: OwnedReadHalf, arrivals: mpsc::Sender<Arrival>) {
-        let reason = loop {
-            match self.framer.next_frame() {
-                Ok(Some(frame)) => {
-                    if !self.pass_gate().await || arrivals.send(Arrival::Frame(self.name, frame)).await.is_err() {
-                        return;
-                    }
-                }
-                Ok(None) => match self.read(&mut stream).await {
-                    Ok(()) => {}
-                    Err(reason) => break reason,
-                },
-                Err(_) => break CloseReason::Garbage,
+impl Sending {
+    /// Writes as much as the socket takes. `Ok`: all of it.
+    fn write(&self, frame: &mut Chunks) -> io::Result<()> {
+        while frame.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+            let pieces = frame.chunks_vectored(&mut slices);
+            let written = self.stream.try_write_vectored(&slices[..pieces])?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
             }
-        };
-        let _ = arrivals.send(Arrival::Ended(self.name, reason)).await;
+            frame.advance(written);
+            self.backlog.shrink(written);
+            self.meters.bytes_out.add(written);
+        }
+        Ok(())
     }
 
-    /// Waits until the request before is answered. False if that will never be.
-    async fn pass_gate(&self) -> bool {
-        let Some(gate) = &self.gate else { return true };
-        gate.acquire().await.map(tokio::sync::SemaphorePermit::forget).is_ok()
-    }
-
-    /// Takes in what has come. Memory is asked for only when there is something to put into it: most connections are idle.
-    async fn read(&mut self, stream: &mut OwnedReadHalf) -> Result<(), CloseReason> {
+    async fn write_all(&self, frame: &mut Chunks) -> io::Result<()> {
         loop {
-            let readable = stream.readable();
-            let ready = match &self.gate {
-                Some(_) => timeout(self.config.idle_max, readable).await.map_err(|_| CloseReason::TimedOut)?,
-                None => readable.await,
-            };
-            ready.map_err(|error| reason(&error))?;
-            let mut buffer = BytesMut::with_capacity(self.framer.missing().clamp(READ_BYTES, READ_BYTES_MAX));
-            match stream.try_read_buf(&mut buffer) {
-                Ok(0) => return Err(CloseReason::Eof),
-                Ok(_) => {
-                    self.framer.feed(buffer.freeze());
-                    return Ok(());
-                }
+            match self.write(frame) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(reason(&error)),
+                written => return written,
             }
+            // A peer that takes nothing for so long is as good as gone.
+            timeout(self.config.idle_max, self.stream.writable()).await??;
         }
     }
-}
 
-async fn write_frames(
-    name: ConnectionId,
-    mut stream: OwnedWriteHalf,
-    mut queue: mpsc::UnboundedReceiver<Vec<Bytes>>,
-    gate: Option<Arc<Semaphore>>,
-    arrivals: mpsc::Sender<Arrival>,
-    config: TcpConfig,
-) {
-    while let Some(chunks) = queue.recv().await {
-        let mut frame = Chunks(prefix(chunks).into());
-        // A peer that takes nothing for so long is as good as gone.
-        let written = timeout(config.idle_max, stream.write_all_buf(&mut frame)).await;
-        if !matches!(written, Ok(Ok(()))) {
-            let _ = arrivals.send(Arrival::Ended(name, CloseReason::Reset)).await;
-            return;
-        }
-        if let Some(gate) = &gate {
+    fn open_gate(&self) {
+        if let Some(gate) = &self.gate {
             gate.add_permits(1);
         }
     }
-    let _ = stream.shutdown().await;
+}
+
+async fn write_frames(line: Arc<Sending>, mut frames: mpsc::UnboundedReceiver<Chunks>, arrivals: mpsc::Sender<Arrival>) {
+    while let Some(mut frame) = frames.recv().await {
+        if line.write_all(&mut frame).await.is_err() {
+            let _ = arrivals.send(Arrival::Ended(line.name, CloseReason::Reset)).await;
+            return;
+        }
+        line.waiting.fetch_sub(1, Ordering::AcqRel);
+        line.open_gate();
+    }
 }
 
 /// How the end of a connection is called.
@@ -162,31 +174,43 @@ pub(super) fn reason(error: &io::Error) -> CloseReason {
     }
 }
 
-/// A frame in pieces, written as it lies.
-struct Chunks(VecDeque<Bytes>);
+/// A frame in pieces, written as it lies: the records of a response are never copied.
+#[derive(Debug)]
+struct Chunks {
+    pieces: VecDeque<Bytes>,
+    left: usize,
+}
+
+impl Chunks {
+    fn new(pieces: VecDeque<Bytes>) -> Chunks {
+        let left = pieces.iter().map(Bytes::len).sum();
+        Chunks { pieces, left }
+    }
+}
 
 impl Buf for Chunks {
     fn remaining(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
+        self.left
     }
 
     fn chunk(&self) -> &[u8] {
-        self.0.iter().find(|piece| !piece.is_empty()).map_or(&[], |piece| piece)
+        self.pieces.iter().find(|piece| !piece.is_empty()).map_or(&[], |piece| piece)
     }
 
     fn advance(&mut self, mut count: usize) {
-        while let Some(front) = self.0.front_mut() {
+        assert!(count <= self.left, "{count} bytes were written, and there were {}", self.left);
+        self.left -= count;
+        while let Some(front) = self.pieces.front_mut() {
             if front.len() > count {
                 return front.advance(count);
             }
             count -= front.len();
-            self.0.pop_front();
+            self.pieces.pop_front();
         }
-        assert!(count == 0, "{count} bytes more were written than there were");
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let pieces = self.0.iter().filter(|piece| !piece.is_empty());
+        let pieces = self.pieces.iter().filter(|piece| !piece.is_empty());
         slices.iter_mut().zip(pieces).map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
     }
 }
@@ -197,12 +221,14 @@ mod tests {
 
     #[test]
     fn pieces_are_written_as_they_lie() {
-        let mut frame = Chunks([&b"ab"[..], b"", b"cde"].map(Bytes::from_static).into());
+        let records = Bytes::from(vec![7; 100]);
+        let mut frame = Chunks::new([Bytes::from_static(b"ab"), Bytes::new(), records.clone()].into());
         let mut slices = [IoSlice::new(&[]); 4];
         assert_eq!(frame.chunks_vectored(&mut slices), 2);
+        assert_eq!(slices[1].as_ptr(), records.as_ptr(), "not a copy");
         frame.advance(3);
-        assert_eq!((frame.remaining(), frame.chunk()), (2, &b"de"[..]));
-        frame.advance(2);
+        assert_eq!((frame.remaining(), frame.chunk()), (99, &records[1..]));
+        frame.advance(99);
         assert!(!frame.has_remaining());
     }
 }

@@ -8,17 +8,21 @@
 //! ```
 //!
 //! **Memory.** Nothing here grows with what a peer does. The queue of arrivals is bounded, so readers wait for the actor. An accepted
-//! connection has a *gate*: its reader gives the actor one request and reads no further until the response has left for the socket, so
+//! connection has a *gate*: its reader gives the actor one request and holds the next one until the response has left for the socket, so
 //! a client that does not read its answers is not read from either. A frame may be no larger than `socket.request.max.bytes`; of one that
-//! is announced and not sent, only what came is kept.
+//! is announced and not sent, only what came is kept. What all connections hold together is bounded too: see [`pressure`].
 //!
 //! **Order.** Frames leave a connection in the order of the sends. One that waits for a ticket holds up those behind it; if the ticket fails,
 //! the connection is closed. What a step states about a sync comes before what was promised because of it.
 
 mod connection;
+pub mod meters;
+mod pressure;
+mod reader;
 mod rim;
 mod storage;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -31,6 +35,7 @@ use crate::fact::Fact;
 use crate::node::fs::FsDisk;
 use crate::operation::{Command, Operation, OperationId, Outcome};
 
+use meters::Meters;
 use rim::{Arrival, TcpRim};
 use storage::Storage;
 
@@ -46,12 +51,25 @@ pub struct TcpConfig {
     pub connections_max: usize,
     /// An accepted connection from which nothing comes for so long is closed (`connections.max.idle.ms`).
     pub idle_max: Duration,
+    /// Bytes of large requests that are on their way in, over all connections (`queued.max.request.bytes`); `None`: no bound.
+    pub queued_bytes_max: Option<usize>,
+    /// Bytes of responses that peers have not taken, over all connections.
+    pub unsent_bytes_max: usize,
+    /// Where this node counts what it does.
+    pub meters: Arc<Meters>,
 }
 
 impl Default for TcpConfig {
-    /// Kafka's defaults, but for the number of connections, which Kafka does not limit.
+    /// Kafka's defaults, but for the number of connections and the memory that they may take, which Kafka does not limit.
     fn default() -> TcpConfig {
-        TcpConfig { request_bytes_max: 100 << 20, connections_max: 20_000, idle_max: Duration::from_secs(600) }
+        TcpConfig {
+            request_bytes_max: 100 << 20,
+            connections_max: 20_000,
+            idle_max: Duration::from_secs(600),
+            queued_bytes_max: Some(256 << 20),
+            unsent_bytes_max: 256 << 20,
+            meters: Arc::default(),
+        }
     }
 }
 

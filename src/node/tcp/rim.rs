@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -15,13 +16,17 @@ use crate::node::Rim;
 use crate::node::fs;
 use crate::operation::{Command, Completion, OperationId, Outcome};
 use crate::types::{Address, ConnectionId, Duration, Ticket, Time, Timestamp};
+use crate::wire::ApiKey;
 
 use super::connection::{Connection, reason};
+use super::pressure::{Loan, Pressure};
 use super::storage::Storage;
 use super::{FactSink, TcpConfig};
 
 /// Pause after the system could not give us a connection (no more file descriptors): it will not help to ask at once.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+/// Of so many connections turned away one is told of.
+const REFUSALS_PER_WARNING: u64 = 1_000;
 /// What the monotonic clock shows at the start: no deadline may lie before the beginning of time.
 const FIRST_READING: Duration = Duration::secs(1);
 
@@ -31,8 +36,8 @@ pub(super) enum Arrival {
     Accepted(TcpStream, SocketAddr),
     /// A connection that was asked for stands, or will not.
     Connected(ConnectionId, Address, Result<TcpStream, CloseReason>),
-    /// A frame.
-    Frame(ConnectionId, Bytes),
+    /// A frame, and what was borrowed for it.
+    Frame(ConnectionId, Bytes, Loan),
     /// A connection is gone.
     Ended(ConnectionId, CloseReason),
     /// A sync or replacement has ended.
@@ -50,7 +55,16 @@ enum Line {
     /// Asked for. Dropping gives up.
     Connecting { _task: Abort },
     /// Stands.
-    Open { connection: Connection, outgoing: VecDeque<(Vec<Bytes>, Option<Ticket>)>, accepted: bool },
+    Open(Box<Open>),
+}
+
+/// A connection that stands.
+struct Open {
+    connection: Connection,
+    outgoing: VecDeque<(Vec<Bytes>, Option<Ticket>)>,
+    accepted: bool,
+    /// API key and moment of the request that waits for its answer.
+    asked: Option<(i16, Instant)>,
 }
 
 /// A task that ends when nobody wants it any more.
@@ -68,6 +82,7 @@ pub(super) struct TcpRim {
     inbox: mpsc::Receiver<Arrival>,
     storage: Storage,
     config: TcpConfig,
+    pressure: Arc<Pressure>,
     facts: Option<FactSink>,
     started: Instant,
     acceptor: Option<Abort>,
@@ -97,11 +112,13 @@ impl TcpRim {
         facts: Option<FactSink>,
         out: &mut Outbox,
     ) -> TcpRim {
+        let pressure = Pressure::new(config.queued_bytes_max, config.unsent_bytes_max);
         TcpRim {
             arrivals,
             inbox,
             storage,
             config,
+            pressure,
             facts,
             started: Instant::now(),
             acceptor: None,
@@ -160,10 +177,8 @@ impl TcpRim {
         match arrival {
             Arrival::Accepted(stream, peer) => self.on_accepted(stream, peer),
             Arrival::Connected(connection, peer, result) => self.on_connected(connection, peer, result),
-            Arrival::Frame(connection, frame) => {
-                self.lines.contains_key(&connection).then_some(Event::Frame { connection, frame })
-            }
-            Arrival::Ended(connection, reason) => self.forget(connection).then_some(Event::Closed { connection, reason }),
+            Arrival::Frame(connection, frame, _loan) => self.on_frame(connection, frame),
+            Arrival::Ended(connection, reason) => self.on_ended(connection, reason),
             Arrival::Synced(ticket, result) => {
                 self.settle(ticket, result.is_ok());
                 Some(Event::Synced { ticket, result })
@@ -182,12 +197,17 @@ impl TcpRim {
 
     fn on_accepted(&mut self, stream: TcpStream, peer: SocketAddr) -> Option<Event> {
         if self.accepted >= self.config.connections_max {
-            tracing::warn!(%peer, max = self.config.connections_max, "refused: too many connections");
+            // Once in a while: whoever knocks too often must not fill the log as well.
+            if self.config.meters.refused.value().is_multiple_of(REFUSALS_PER_WARNING) {
+                tracing::warn!(%peer, max = self.config.connections_max, "refused: too many connections");
+            }
+            self.config.meters.refused.add(1);
             return None;
         }
         let connection = self.spare;
         self.is_spare_taken = true;
         self.accepted += 1;
+        self.config.meters.accepted.add(1);
         self.open(connection, stream, true);
         let peer = Address::new(&peer.ip().to_string(), peer.port());
         Some(Event::Opened { connection, peer, accepted: true })
@@ -206,15 +226,36 @@ impl TcpRim {
     }
 
     fn open(&mut self, name: ConnectionId, stream: TcpStream, accepted: bool) {
-        let connection = Connection::open(name, stream, accepted, &self.arrivals, &self.config);
-        self.lines.insert(name, Line::Open { connection, outgoing: VecDeque::new(), accepted });
+        let connection = Connection::open(name, stream, accepted, &self.arrivals, &self.config, &self.pressure);
+        self.lines.insert(name, Line::Open(Box::new(Open { connection, outgoing: VecDeque::new(), accepted, asked: None })));
     }
 
-    /// False if it was forgotten already.
-    fn forget(&mut self, connection: ConnectionId) -> bool {
-        let line = self.lines.remove(&connection);
-        self.accepted -= usize::from(matches!(line, Some(Line::Open { accepted: true, .. })));
-        line.is_some()
+    #[allow(clippy::disallowed_methods)] // Production: how long an answer takes is measured here.
+    fn on_frame(&mut self, connection: ConnectionId, frame: Bytes) -> Option<Event> {
+        let Some(Line::Open(line)) = self.lines.get_mut(&connection) else { return None };
+        if line.accepted {
+            let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key));
+            // What is no API is not counted by its number: peers choose it.
+            line.asked = key.filter(|key| ApiKey::from_code(*key).is_some()).map(|key| (key, Instant::now()));
+        }
+        Some(Event::Frame { connection, frame })
+    }
+
+    fn on_ended(&mut self, connection: ConnectionId, reason: CloseReason) -> Option<Event> {
+        self.forget(connection, reason)?;
+        Some(Event::Closed { connection, reason })
+    }
+
+    /// Takes the connection out of everything; `None` if that was done already.
+    fn forget(&mut self, connection: ConnectionId, reason: CloseReason) -> Option<Line> {
+        let line = self.lines.remove(&connection)?;
+        if let Line::Open(open) = &line
+            && open.accepted
+        {
+            self.accepted -= 1;
+            self.config.meters.ended(reason);
+        }
+        Some(line)
     }
 
     fn settle(&mut self, ticket: Ticket, is_good: bool) {
@@ -230,20 +271,21 @@ impl TcpRim {
         match action {
             Action::Connect { connection, to } => self.connect(connection, to),
             Action::Send { connection, chunks, after } => {
-                if let Some(Line::Open { outgoing, .. }) = self.lines.get_mut(&connection) {
-                    outgoing.push_back((chunks, after));
-                    if outgoing.len() == 1 {
+                if let Some(Line::Open(line)) = self.lines.get_mut(&connection) {
+                    line.outgoing.push_back((chunks, after));
+                    if line.outgoing.len() == 1 {
                         self.flush(connection);
                     }
                 }
             }
             Action::Done { connection } => {
-                if let Some(Line::Open { connection, .. }) = self.lines.get(&connection) {
-                    connection.answered();
+                if let Some(Line::Open(line)) = self.lines.get_mut(&connection) {
+                    note_answer(&self.config, &mut line.asked);
+                    line.connection.answered();
                 }
             }
             Action::Close { connection } => {
-                self.forget(connection);
+                self.forget(connection, CloseReason::Eof);
             }
             Action::Sync { ticket, targets } => {
                 self.tickets.insert(ticket, Vec::new());
@@ -295,23 +337,50 @@ impl TcpRim {
 
     /// Sends what may leave this connection now.
     fn flush(&mut self, name: ConnectionId) {
-        let Some(Line::Open { connection, outgoing, .. }) = self.lines.get_mut(&name) else { return };
-        while let Some((chunks, after)) = outgoing.pop_front() {
+        let Some(Line::Open(line)) = self.lines.get_mut(&name) else { return };
+        while let Some((chunks, after)) = line.outgoing.pop_front() {
             match after {
                 Some(ticket) if self.failed.contains(&ticket) => {
                     // What was to be promised can never be.
-                    self.forget(name);
+                    self.forget(name, CloseReason::Reset);
                     self.next.push_back(Event::Closed { connection: name, reason: CloseReason::Reset });
                     return;
                 }
                 Some(ticket) if self.tickets.contains_key(&ticket) => {
                     self.tickets.entry(ticket).or_default().push(name);
-                    outgoing.push_front((chunks, after));
+                    line.outgoing.push_front((chunks, after));
                     return;
                 }
-                Some(_) | None => connection.send(chunks),
+                Some(_) | None => {
+                    note_answer(&self.config, &mut line.asked);
+                    line.connection.send(chunks);
+                }
             }
         }
+        if self.pressure.is_flooded() {
+            self.shed();
+        }
+    }
+
+    /// Too much is unsent: closes the connection that has stood still longest.
+    fn shed(&mut self) {
+        let stands = |line: &Line| match line {
+            Line::Open(open) if open.accepted => open.connection.stands_since(),
+            Line::Open(_) | Line::Connecting { .. } => None,
+        };
+        let standing = self.lines.iter().filter_map(|(name, line)| Some((stands(line)?, *name)));
+        let Some((_, connection)) = standing.min() else { return };
+        self.config.meters.shed.add(1);
+        if let Some(Line::Open(open)) = self.forget(connection, CloseReason::Reset) {
+            open.connection.abort();
+        }
+        self.next.push_back(Event::Closed { connection, reason: CloseReason::Reset });
+    }
+}
+
+fn note_answer(config: &TcpConfig, asked: &mut Option<(i16, Instant)>) {
+    if let Some((api_key, since)) = asked.take() {
+        config.meters.answered(api_key, since.elapsed());
     }
 }
 
@@ -321,13 +390,17 @@ impl Rim for TcpRim {
             if let Some(event) = self.next.pop_front() {
                 return Some((self.now(), event));
             }
-            let arrival = match deadline {
-                Some(deadline) if deadline <= self.now().mono => return Some((self.now(), Event::Woken)),
-                Some(deadline) => match tokio::time::timeout_at(self.moment(deadline), self.inbox.recv()).await {
+            if deadline.is_some_and(|deadline| deadline <= self.now().mono) {
+                return Some((self.now(), Event::Woken));
+            }
+            // No timer is set while there is something to do.
+            let arrival = match (self.inbox.try_recv(), deadline) {
+                (Ok(arrival), _) => Some(arrival),
+                (Err(_), Some(deadline)) => match tokio::time::timeout_at(self.moment(deadline), self.inbox.recv()).await {
                     Ok(arrival) => arrival,
                     Err(_) => continue,
                 },
-                None => self.inbox.recv().await,
+                (Err(_), None) => self.inbox.recv().await,
             };
             let arrival = arrival.filter(|arrival| !matches!(arrival, Arrival::Stop))?;
             if let Some(event) = self.take_in(arrival) {

@@ -1,0 +1,165 @@
+//! What every way to start nodes needs: ports, data directories, the name of the cluster.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand::RngCore;
+use tokio::net::TcpListener;
+
+use crate::broker::{BrokerActor, BrokerConfig, ConfigError};
+use crate::controller::{ControllerActor, ControllerConfig};
+use crate::node::fs::FsDisk;
+use crate::node::tcp::meters::Meters;
+use crate::node::tcp::{self, Running, TcpConfig};
+use crate::node::watch::Watch;
+use crate::types::{Address, Uuid};
+
+/// The file that names the cluster.
+const IDENTITY_FILE: &str = "cluster.properties";
+const IDENTITY_KEY: &str = "cluster.id=";
+
+/// Why nodes do not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port is taken, or not ours to take.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Where.
+        address: Address,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A data directory cannot be used.
+    #[error("cannot use {}: {error}", path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The data belongs to another cluster.
+    #[error("{} belongs to cluster {found}, not to {wanted}", path.display())]
+    OtherCluster {
+        /// Where it says so.
+        path: PathBuf,
+        /// The cluster it belongs to.
+        found: String,
+        /// The cluster that was named.
+        wanted: String,
+    },
+    /// There are too few ports.
+    #[error("{brokers} brokers from port {first} on: there is no port above 65535")]
+    Ports {
+        /// Brokers wanted.
+        brokers: u16,
+        /// First port.
+        first: u16,
+    },
+    /// A property is wrong.
+    #[error(transparent)]
+    Property(#[from] ConfigError),
+}
+
+/// A node that runs, and what can be seen of it.
+#[derive(Debug)]
+pub struct Node {
+    /// `broker-1`, `controller`: the name of its data directory.
+    pub name: String,
+    /// What its facts add up to.
+    pub watch: Arc<Watch>,
+    /// What it counts.
+    pub meters: Arc<Meters>,
+    pub(super) running: Running,
+}
+
+impl Node {
+    /// Starts a broker.
+    pub(super) fn broker(config: BrokerConfig, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Node {
+        let name = broker_name(&config);
+        let actor = BrokerActor::new(BrokerConfig { seed: chance(), ..config });
+        Node::start(name, Box::new(actor), listener, disk, tcp)
+    }
+
+    /// Starts a controller.
+    pub(super) fn controller(config: ControllerConfig, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Node {
+        let actor = ControllerActor::new(ControllerConfig { seed: chance(), ..config });
+        Node::start(CONTROLLER_NAME.to_owned(), Box::new(actor), listener, disk, tcp)
+    }
+
+    fn start(name: String, actor: Box<dyn crate::actor::Actor>, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Node {
+        let (watch, meters) = (Watch::new(), Arc::new(Meters::default()));
+        let config = TcpConfig { meters: meters.clone(), ..tcp.clone() };
+        let running = tcp::spawn(actor, Some(listener), Some(disk), config, Some(watch.sink()));
+        Node { name, watch, meters, running }
+    }
+
+    /// Whether it has ended by itself, or lost its disk.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.running.is_over() || self.watch.condition() == super::watch::Condition::Failed
+    }
+}
+
+/// Name of the controller's data directory.
+pub(super) const CONTROLLER_NAME: &str = "controller";
+
+/// Name of a broker's data directory.
+pub(super) fn broker_name(config: &BrokerConfig) -> String {
+    format!("broker-{}", config.id.0)
+}
+
+/// Binds a port; with port 0 the address says which one.
+pub(super) async fn bind(address: &Address) -> Result<(TcpListener, Address), StartError> {
+    let bound = async {
+        let listener = TcpListener::bind((&*address.host, address.port)).await?;
+        let port = listener.local_addr()?.port();
+        Ok((listener, Address::new(&address.host, port)))
+    };
+    bound.await.map_err(|error| StartError::Listen { address: address.clone(), error })
+}
+
+/// Takes possession of a data directory.
+pub(super) fn disk(data: &Path, name: &str) -> Result<FsDisk, StartError> {
+    let path = data.join(name);
+    FsDisk::new(&path).map_err(|error| StartError::Data { path, error })
+}
+
+/// The only chance that a node gets.
+pub(super) fn chance() -> u64 {
+    rand::rngs::OsRng.next_u64()
+}
+
+/// A name for a new cluster.
+pub(super) fn new_cluster_id() -> String {
+    Uuid(u128::from(chance()) << 64 | u128::from(chance())).to_string()
+}
+
+/// The cluster's id, which is given once and then stays with the data.
+pub(super) fn identity(data: &Path, wanted: Option<&str>, fresh: impl FnOnce() -> String) -> Result<String, StartError> {
+    let path = data.join(IDENTITY_FILE);
+    let found = read_identity(data, &path, || wanted.map_or_else(fresh, str::to_owned));
+    let found = found.map_err(|error| StartError::Data { path: path.clone(), error })?;
+    match wanted {
+        Some(wanted) if wanted != found => Err(StartError::OtherCluster { path, found, wanted: wanted.to_owned() }),
+        Some(_) | None => Ok(found),
+    }
+}
+
+fn read_identity(data: &Path, path: &Path, fresh: impl FnOnce() -> String) -> io::Result<String> {
+    std::fs::create_dir_all(data)?;
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let id = text.lines().find_map(|line| line.strip_prefix(IDENTITY_KEY)).map(str::trim).filter(|id| !id.is_empty());
+            let damaged = || io::Error::new(io::ErrorKind::InvalidData, format!("it has no line `{IDENTITY_KEY}...`"));
+            id.map(str::to_owned).ok_or_else(damaged)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let id = fresh();
+            let content = format!("{IDENTITY_KEY}{id}\n");
+            super::fs::replace(data, IDENTITY_FILE, content.as_bytes()).map_err(io::Error::other)?;
+            Ok(id)
+        }
+        Err(error) => Err(error),
+    }
+}
