@@ -22,9 +22,12 @@ use crate::sweep::{Order, sweep};
 /// Simulated time of the echo.
 const ECHO: Duration = Duration::secs(240);
 
-/// Measure how fast this machine simulates
+/// Measure how fast this machine simulates, or (`bench serve`) what the real server costs
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Seeds per scenario; default: as many as take a few seconds
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
@@ -37,6 +40,13 @@ pub struct Bench {
     /// Workers of `--only`
     #[arg(long, default_value_t = 1, hide = true, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
+}
+
+/// What else can be measured.
+#[derive(clap::Subcommand, Debug)]
+enum Other {
+    /// Measure the real server beside the limit
+    Serve(super::bench_serve::BenchServe),
 }
 
 /// What can be measured.
@@ -77,6 +87,9 @@ struct Brought {
 
 impl Bench {
     pub(super) fn carry_out(&self) -> miette::Result<Exit> {
+        if let Some(Other::Serve(serve)) = &self.other {
+            return serve.carry_out();
+        }
         let measured = match self.only {
             Some(part) => serde_json::Map::from_iter([(part.name().to_string(), self.measure(part)?)]),
             None => self.measure_all()?,
