@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use crate::broker::BrokerConfig;
 use crate::controller::ControllerConfig;
-use crate::node::tcp::{NodeError, TcpConfig};
+use crate::node::tcp::{NodeError, Running, TcpConfig};
 use crate::types::{Address, BrokerId};
 
 use super::limits;
@@ -42,14 +42,23 @@ pub struct ClusterConfig {
 /// A cluster that runs.
 #[derive(Debug)]
 pub struct Cluster {
-    bootstrap: Vec<Address>,
-    brokers: usize,
     /// The controller first.
     nodes: Vec<Node>,
+    /// How each came into the world.
+    births: Vec<Birth>,
+    data: PathBuf,
+    tcp: TcpConfig,
+}
+
+/// What a node is, apart from chance.
+#[derive(Clone, Debug)]
+enum Birth {
+    Controller(ControllerConfig, Address),
+    Broker(BrokerConfig),
 }
 
 impl Cluster {
-    /// Starts all nodes on the present tokio runtime. Ports are bound and directories locked when it returns.
+    /// Starts all nodes. Ports are bound and directories locked when it returns.
     ///
     /// # Errors
     /// When a port, a directory or a property cannot be used. Nothing is left running then.
@@ -67,21 +76,28 @@ impl Cluster {
             let disk = disk(&config.data, &broker_name(&broker))?;
             brokers.push((broker, listener, disk));
         }
-        let bootstrap = brokers.iter().map(|(broker, ..)| broker.listen.clone()).collect();
         let controller_disk = disk(&config.data, CONTROLLER_NAME)?;
         let controller = controller_config(&cluster_id, brokers.first().map(|(broker, ..)| broker));
-        let mut nodes = vec![Node::controller(controller, inner, controller_disk, &tcp)];
-        nodes.extend(brokers.into_iter().map(|(broker, listener, disk)| Node::broker(broker, listener, disk, &tcp)));
-        Ok(Cluster { bootstrap, brokers: usize::from(config.brokers), nodes })
+        let mut births = vec![Birth::Controller(controller.clone(), controller_at)];
+        let mut nodes = vec![Node::controller(controller, inner, controller_disk, &tcp)?];
+        for (broker, listener, disk) in brokers {
+            births.push(Birth::Broker(broker.clone()));
+            nodes.push(Node::broker(broker, listener, disk, &tcp)?);
+        }
+        Ok(Cluster { nodes, births, data: config.data.clone(), tcp })
     }
 
     /// Where clients connect to.
     #[must_use]
-    pub fn bootstrap(&self) -> &[Address] {
-        &self.bootstrap
+    pub fn bootstrap(&self) -> Vec<Address> {
+        let listens = |birth: &Birth| match birth {
+            Birth::Broker(broker) => Some(broker.listen.clone()),
+            Birth::Controller(..) => None,
+        };
+        self.births.iter().filter_map(listens).collect()
     }
 
-    /// What runs, the controller first.
+    /// What runs, the controller first; broker N is at N.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -92,8 +108,8 @@ impl Cluster {
     /// # Errors
     /// When the controller ends before.
     pub async fn ready(&self) -> Result<(), NodeError> {
-        let Some(controller) = self.nodes.first().filter(|node| !node.running.is_over()) else { return Err(NodeError::Ended) };
-        controller.watch.unfenced(self.brokers).await;
+        let Some(controller) = self.nodes.first().filter(|node| !node.is_broken()) else { return Err(NodeError::Ended) };
+        controller.watch.unfenced(self.nodes.len() - 1).await;
         Ok(())
     }
 
@@ -107,14 +123,58 @@ impl Cluster {
     ///
     /// # Errors
     /// The first that did not stop as it should; all others were told to.
-    pub async fn shut_down(self) -> Result<(), NodeError> {
+    pub async fn shut_down(mut self) -> Result<(), NodeError> {
         let mut result = Ok(());
-        let mut nodes = self.nodes.into_iter();
-        let controller = nodes.next();
-        for node in nodes.chain(controller) {
-            result = result.and(node.running.shut_down().await);
+        for node in 1..self.nodes.len() {
+            result = result.and(self.stop(node).await);
         }
-        result
+        result.and(self.stop(0).await)
+    }
+
+    // ---- one node by its place ------------------------------------------------------------------------------------------------
+
+    /// Stops a node in order.
+    ///
+    /// # Errors
+    /// When it ended by itself or refused.
+    pub async fn stop(&mut self, node: usize) -> Result<(), NodeError> {
+        self.nodes[node].shut_down().await
+    }
+
+    /// Kills a node, as `kill -9` would: what it wrote stays.
+    pub async fn kill(&mut self, node: usize) {
+        self.nodes[node].kill().await;
+    }
+
+    /// Starts a node that was stopped or killed again, where it was.
+    ///
+    /// # Errors
+    /// When its port or its directory cannot be used.
+    pub async fn revive(&mut self, node: usize) -> Result<(), StartError> {
+        if self.nodes[node].running.is_some() {
+            return Ok(());
+        }
+        let (birth, tcp) = (self.births[node].clone(), self.tcp.clone());
+        let body = &self.nodes[node];
+        let body = Node { name: body.name.clone(), watch: body.watch.clone(), meters: body.meters.clone(), running: None };
+        self.nodes[node] = match birth {
+            Birth::Controller(config, at) => {
+                let (listener, _) = bind(&at).await?;
+                body.with_controller(config, listener, disk(&self.data, CONTROLLER_NAME)?, &tcp)?
+            }
+            Birth::Broker(config) => {
+                let (listener, _) = bind(&config.listen).await?;
+                let disk = disk(&self.data, &broker_name(&config))?;
+                body.with_broker(config, listener, disk, &tcp)?
+            }
+        };
+        Ok(())
+    }
+
+    /// A node that runs, to freeze it, cut it off or slow its disk down.
+    #[must_use]
+    pub fn running(&self, node: usize) -> Option<&Running> {
+        self.nodes.get(node)?.running.as_ref()
     }
 }
 

@@ -238,7 +238,7 @@ impl Admin {
 }
 
 fn run(actor: Box<dyn Actor>) -> Running {
-    tcp::spawn(actor, None, None, TcpConfig::default(), None)
+    tcp::spawn(actor, TcpConfig::default())
 }
 
 async fn ask(client: &Running, operation: Operation) -> Result<Outcome, ClientError> {

@@ -62,7 +62,7 @@ impl Process {
         let disk = disk(&config.data, CONTROLLER_NAME)?;
         let id = crate::types::BrokerId(config.id.0);
         let actor = ControllerConfig { id, cluster_id: cluster_id.to_owned(), ..role.config.clone() };
-        self.nodes.push(Node::controller(actor, listener, disk, &config.tcp));
+        self.nodes.push(Node::controller(actor, listener, disk, &config.tcp)?);
         self.controller = Some(address);
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Process {
         let broker = broker.with_properties(&role.properties)?;
         let disk = disk(&config.data, &broker_name(&broker))?;
         self.broker = Some(Served { id: broker.id, advertised, listen });
-        self.nodes.push(Node::broker(broker, listener, disk, &config.tcp));
+        self.nodes.push(Node::broker(broker, listener, disk, &config.tcp)?);
         Ok(())
     }
 
@@ -118,8 +118,8 @@ impl Process {
     /// The first that did not stop as it should; all others were told to.
     pub async fn shut_down(mut self) -> Result<(), NodeError> {
         let mut result = Ok(());
-        while let Some(node) = self.nodes.pop() {
-            result = result.and(node.running.shut_down().await);
+        while let Some(mut node) = self.nodes.pop() {
+            result = result.and(node.shut_down().await);
         }
         result
     }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use rand::RngCore;
 use tokio::net::TcpListener;
 
+use crate::actor::Actor;
 use crate::broker::{BrokerActor, BrokerConfig, ConfigError};
 use crate::controller::{ControllerActor, ControllerConfig};
 use crate::node::fs::FsDisk;
 use crate::node::tcp::meters::Meters;
-use crate::node::tcp::{self, Running, TcpConfig};
+use crate::node::tcp::{self, NodeError, Running, TcpConfig};
 use crate::node::watch::Watch;
 use crate::types::{Address, Uuid};
 
@@ -59,6 +60,9 @@ pub enum StartError {
     /// A property is wrong.
     #[error(transparent)]
     Property(#[from] ConfigError),
+    /// The system gives no thread, or no file for it.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
 }
 
 /// A node that runs, and what can be seen of it.
@@ -70,34 +74,80 @@ pub struct Node {
     pub watch: Arc<Watch>,
     /// What it counts.
     pub meters: Arc<Meters>,
-    pub(super) running: Running,
+    /// `None`: it was stopped or killed.
+    pub(super) running: Option<Running>,
 }
 
 impl Node {
     /// Starts a broker.
-    pub(super) fn broker(config: BrokerConfig, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Node {
-        let name = broker_name(&config);
-        let actor = BrokerActor::new(BrokerConfig { seed: chance(), ..config });
-        Node::start(name, Box::new(actor), listener, disk, tcp)
+    pub(super) fn broker(config: BrokerConfig, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Result<Node, StartError> {
+        Node::unborn(broker_name(&config)).with_broker(config, listener, disk, tcp)
     }
 
     /// Starts a controller.
-    pub(super) fn controller(config: ControllerConfig, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Node {
+    pub(super) fn controller(
+        config: ControllerConfig,
+        listener: TcpListener,
+        disk: FsDisk,
+        tcp: &TcpConfig,
+    ) -> Result<Node, StartError> {
+        Node::unborn(CONTROLLER_NAME.to_owned()).with_controller(config, listener, disk, tcp)
+    }
+
+    fn unborn(name: String) -> Node {
+        Node { name, watch: Watch::new(), meters: Arc::default(), running: None }
+    }
+
+    /// The same node in a new life, as a broker.
+    pub(super) fn with_broker(
+        self,
+        config: BrokerConfig,
+        listener: TcpListener,
+        disk: FsDisk,
+        tcp: &TcpConfig,
+    ) -> Result<Node, StartError> {
+        let actor = BrokerActor::new(BrokerConfig { seed: chance(), ..config });
+        self.live(Box::new(actor), listener, disk, tcp)
+    }
+
+    /// The same node in a new life, as a controller.
+    pub(super) fn with_controller(
+        self,
+        config: ControllerConfig,
+        listener: TcpListener,
+        disk: FsDisk,
+        tcp: &TcpConfig,
+    ) -> Result<Node, StartError> {
         let actor = ControllerActor::new(ControllerConfig { seed: chance(), ..config });
-        Node::start(CONTROLLER_NAME.to_owned(), Box::new(actor), listener, disk, tcp)
+        self.live(Box::new(actor), listener, disk, tcp)
     }
 
-    fn start(name: String, actor: Box<dyn crate::actor::Actor>, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Node {
-        let (watch, meters) = (Watch::new(), Arc::new(Meters::default()));
-        let config = TcpConfig { meters: meters.clone(), ..tcp.clone() };
-        let running = tcp::spawn(actor, Some(listener), Some(disk), config, Some(watch.sink()));
-        Node { name, watch, meters, running }
+    fn live(self, actor: Box<dyn Actor>, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Result<Node, StartError> {
+        let config = TcpConfig { meters: self.meters.clone(), ..tcp.clone() };
+        let running = tcp::spawn_server(&self.name, actor, listener, disk, config, self.watch.sink());
+        Ok(Node { running: Some(running.map_err(StartError::Thread)?), ..self })
     }
 
-    /// Whether it has ended by itself, or lost its disk.
+    /// Whether it has ended by itself, or lost its disk. One that was killed on purpose has not.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.running.is_over() || self.watch.condition() == super::watch::Condition::Failed
+        let Some(running) = &self.running else { return false };
+        running.is_over() || self.watch.condition() == super::watch::Condition::Failed
+    }
+
+    /// Stops it in order, if it runs.
+    pub(super) async fn shut_down(&mut self) -> Result<(), NodeError> {
+        match self.running.take() {
+            Some(running) => running.shut_down().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Kills it, if it runs.
+    pub(super) async fn kill(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.kill().await;
+        }
     }
 }
 

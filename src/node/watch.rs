@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::fact::{Fact, PartitionState};
 use crate::node::tcp::FactSink;
-use crate::types::{BrokerId, PartitionId};
+use crate::types::{BrokerId, PartitionId, TopicId};
 
 /// The state of one node, as its facts tell it.
 #[derive(Debug)]
@@ -34,8 +34,10 @@ pub enum Condition {
 pub struct Summary {
     /// Partitions of which this broker holds a replica, and whether it leads them.
     pub replicas: BTreeMap<PartitionId, bool>,
-    /// On the controller: every partition with its number of replicas and its state.
-    pub partitions: BTreeMap<PartitionId, (usize, PartitionState)>,
+    /// On the controller: every topic by name.
+    pub topics: BTreeMap<String, TopicId>,
+    /// On the controller: every partition with its assigned replicas and its state.
+    pub partitions: BTreeMap<PartitionId, (Vec<BrokerId>, PartitionState)>,
     /// Records appended as leader.
     pub records_led: u64,
     /// Records appended as follower.
@@ -70,7 +72,7 @@ impl Summary {
     /// Partitions of which not every replica is in sync.
     #[must_use]
     pub fn under_replicated(&self) -> usize {
-        self.partitions.values().filter(|(replicas, state)| state.isr.len() < *replicas).count()
+        self.partitions.values().filter(|(replicas, state)| state.isr.len() < replicas.len()).count()
     }
 
     fn take(&mut self, fact: &Fact) {
@@ -84,7 +86,7 @@ impl Summary {
             }
             Fact::LogTruncated { .. } => self.truncations += 1,
             Fact::PartitionCreated { partition, replicas, state } => {
-                self.partitions.insert(*partition, (replicas.len(), state.clone()));
+                self.partitions.insert(*partition, (replicas.clone(), state.clone()));
             }
             Fact::LeaderElected { partition, state, unclean } => {
                 self.elections += u64::from(state.leader.is_some());
@@ -99,7 +101,11 @@ impl Summary {
                 self.isr_expansions += 1;
                 self.change(*partition, state);
             }
-            Fact::TopicDeleted { topic } => self.partitions.retain(|partition, _| partition.topic != *topic),
+            Fact::TopicCreated { topic, name, .. } => drop(self.topics.insert(name.clone(), *topic)),
+            Fact::TopicDeleted { topic } => {
+                self.topics.retain(|_, known| known != topic);
+                self.partitions.retain(|partition, _| partition.topic != *topic);
+            }
             // Facts are many, and few of them are counted.
             _ => {}
         }

@@ -22,8 +22,10 @@ mod reader;
 mod rim;
 mod storage;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -39,6 +41,8 @@ use meters::Meters;
 use rim::{Arrival, TcpRim};
 use storage::Storage;
 
+/// How long a node that was killed may take to end what it had begun with the disk.
+const DISK_PATIENCE: Duration = Duration::from_secs(30);
 /// Arrivals that wait for the actor at most.
 const ARRIVALS_MAX: usize = 1024;
 
@@ -83,6 +87,7 @@ pub struct Running {
     task: AbortHandle,
     ended: Option<oneshot::Receiver<()>>,
     commands: AtomicU64,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// Why a node did not do as it was told.
@@ -96,31 +101,66 @@ pub enum NodeError {
     Refused(i16),
 }
 
-/// Runs an actor behind a port that is already bound; without one it only connects to others, and without a disk it keeps nothing. It
-/// lives on the present tokio runtime.
+/// Runs an actor on the present tokio runtime; it only connects to others, and keeps nothing.
 #[must_use]
-pub fn spawn(
+pub fn spawn(actor: Box<dyn Actor>, config: TcpConfig) -> Running {
+    let (running, life) = prepare(actor, None, None, config, None);
+    let task = tokio::spawn(life).abort_handle();
+    running(task)
+}
+
+/// Runs an actor behind a port that is already bound, on a thread of its own: everything that happens between a socket and the actor
+/// happens there, so that no request has to wait until another thread wakes up.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn spawn_server(
+    name: &str,
+    actor: Box<dyn Actor>,
+    listener: TcpListener,
+    disk: FsDisk,
+    config: TcpConfig,
+    facts: FactSink,
+) -> io::Result<Running> {
+    let listener = listener.into_std()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (running, life) = prepare(actor, Some(listener), Some(disk), config, Some(facts));
+    let task = runtime.spawn(life);
+    let mut running = running(task.abort_handle());
+    let live = move || {
+        // Killed or ended: either way this was its life. What it had begun with the disk ends before anybody may follow it there.
+        let _ = runtime.block_on(task);
+        runtime.shutdown_timeout(DISK_PATIENCE);
+    };
+    running.thread = Some(std::thread::Builder::new().name(name.to_owned()).spawn(live)?);
+    Ok(running)
+}
+
+/// The handle, once the task is known, and the task.
+fn prepare(
     mut actor: Box<dyn Actor>,
-    listener: Option<TcpListener>,
+    listener: Option<std::net::TcpListener>,
     disk: Option<FsDisk>,
     config: TcpConfig,
     facts: Option<FactSink>,
-) -> Running {
+) -> (impl FnOnce(AbortHandle) -> Running, impl Future<Output = ()> + Send + 'static) {
     let (arrivals, inbox) = mpsc::channel(ARRIVALS_MAX);
     let (farewell, ended) = oneshot::channel();
     let sender = arrivals.clone();
-    let task = tokio::spawn(async move {
+    let life = async move {
         let mut out = Outbox::new();
         let mut rim = TcpRim::new(sender, inbox, Storage::new(disk), config, facts, &mut out);
-        if let Some(listener) = listener {
-            rim.listen(listener);
+        match listener.map(TcpListener::from_std).transpose() {
+            Ok(listener) => listener.into_iter().for_each(|listener| rim.listen(listener)),
+            Err(error) => return tracing::error!(%error, "cannot listen any more"),
         }
         super::run(&mut *actor, &mut rim, &mut out).await;
         // The data directory is unlocked before anybody hears that the node has ended.
         drop(rim);
         let _ = farewell.send(());
-    });
-    Running { arrivals, task: task.abort_handle(), ended: Some(ended), commands: AtomicU64::new(0) }
+    };
+    let running = |task| Running { arrivals, task, ended: Some(ended), commands: AtomicU64::new(0), thread: None };
+    (running, life)
 }
 
 impl Running {
@@ -157,6 +197,32 @@ impl Running {
             ended.await.map_err(|_| NodeError::Ended)?;
         }
         Ok(())
+    }
+
+    /// Kills the node, as `kill -9` would, and waits until nothing of it is left.
+    pub async fn kill(mut self) {
+        self.task.abort();
+        if let Some(thread) = self.thread.take() {
+            // It cannot be joined twice, and whether it panicked is of no interest any more.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+
+    /// Freezes the node until the answer is dropped or used. The system goes on to take in what others send.
+    pub async fn pause(&self) -> oneshot::Sender<()> {
+        let (resume, resumed) = oneshot::channel();
+        let _ = self.arrivals.send(Arrival::Pause(resumed)).await;
+        resume
+    }
+
+    /// Cuts the node off: its connections break, and there are no others, until it is told otherwise.
+    pub async fn isolate(&self, isolated: bool) {
+        let _ = self.arrivals.send(Arrival::Isolate(isolated)).await;
+    }
+
+    /// From now on whatever waits for the disk waits so much longer.
+    pub async fn slow_disk(&self, by: Duration) {
+        let _ = self.arrivals.send(Arrival::SlowDisk(by)).await;
     }
 
     /// Whether the node has ended.

@@ -5,7 +5,7 @@
 //! ```text
 //!   in    up to 64 KiB a connection are free; what a larger request needs is borrowed from queued.max.request.bytes, piece by piece as it
 //!         comes, and given back when the actor has it. Whoever wants more waits. While somebody waits, a request that has
-//!         been on its way for ten seconds gives way: its connection is closed.
+//!         been on its way for five seconds gives way: its connection is closed.
 //!   out   one response a connection. When all that are unsent exceed their bound, the connection that has stood still longest is closed.
 //! ```
 
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 /// Bytes of a request that every connection may hold without asking.
 pub(super) const FREE_BYTES: usize = 64 << 10;
 /// After so long on its way a request gives way to those that wait for room.
-pub(super) const GIVE_WAY_AFTER: Duration = Duration::from_secs(10);
+pub(super) const GIVE_WAY_AFTER: Duration = Duration::from_secs(5);
 /// What is borrowed is counted in this unit.
 const UNIT: usize = 1 << 10;
 

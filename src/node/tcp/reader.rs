@@ -165,11 +165,19 @@ impl Reader {
         let more = if missing == 0 { READ_BYTES } else { missing.min(self.buffer.len().max(READ_AHEAD_BYTES)) };
         // What this node itself asked for is bounded by the question.
         let is_guarded = self.gate.is_some();
-        if is_guarded && !self.loan.extend(self.buffer.len() + more, &self.pressure, self.config.idle_max).await {
+        if is_guarded && !self.loan.extend(self.buffer.len() + more, &self.pressure, self.patience()).await {
             return Err(CloseReason::TimedOut);
         }
         self.buffer.reserve(more);
         self.allocated = self.buffer.capacity();
         Ok(())
+    }
+
+    /// How long more room may be waited for. Who holds some and wants more must not keep others waiting for ever, who do the same.
+    fn patience(&self) -> Duration {
+        match self.began.filter(|_| self.loan.is_taken()) {
+            Some(began) => GIVE_WAY_AFTER.saturating_sub(began.elapsed()),
+            None => self.config.idle_max,
+        }
     }
 }

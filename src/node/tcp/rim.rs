@@ -48,6 +48,12 @@ pub(super) enum Arrival {
     Command(Command, oneshot::Sender<Outcome>),
     /// The node is to end.
     Stop,
+    /// The node is frozen until this ends.
+    Pause(oneshot::Receiver<()>),
+    /// The node is cut off, or is no longer.
+    Isolate(bool),
+    /// The disk takes so much longer.
+    SlowDisk(std::time::Duration),
 }
 
 /// A connection as the rim keeps it.
@@ -94,6 +100,8 @@ pub(super) struct TcpRim {
     /// Disk operations under way, and the connections whose next frame waits for them.
     tickets: BTreeMap<Ticket, Vec<ConnectionId>>,
     failed: BTreeSet<Ticket>,
+    is_isolated: bool,
+    disk_delay: std::time::Duration,
     /// Connections that waited for the ticket of which the present step hears.
     released: Vec<ConnectionId>,
     answers: BTreeMap<OperationId, oneshot::Sender<Outcome>>,
@@ -128,6 +136,8 @@ impl TcpRim {
             is_spare_taken: false,
             tickets: BTreeMap::new(),
             failed: BTreeSet::new(),
+            is_isolated: false,
+            disk_delay: std::time::Duration::ZERO,
             released: Vec::new(),
             answers: BTreeMap::new(),
             next: VecDeque::new(),
@@ -191,11 +201,33 @@ impl TcpRim {
                 self.answers.insert(command.id, answer);
                 Some(Event::Command(command))
             }
-            Arrival::Stop => None,
+            Arrival::Isolate(isolated) => {
+                self.isolate(isolated);
+                None
+            }
+            Arrival::SlowDisk(by) => {
+                self.disk_delay = by;
+                None
+            }
+            Arrival::Stop | Arrival::Pause(_) => None,
+        }
+    }
+
+    fn isolate(&mut self, isolated: bool) {
+        self.is_isolated = isolated;
+        if isolated {
+            let all: Vec<ConnectionId> = self.lines.keys().copied().collect();
+            for connection in all {
+                self.forget(connection, CloseReason::Reset);
+                self.next.push_back(Event::Closed { connection, reason: CloseReason::Reset });
+            }
         }
     }
 
     fn on_accepted(&mut self, stream: TcpStream, peer: SocketAddr) -> Option<Event> {
+        if self.is_isolated {
+            return None;
+        }
         if self.accepted >= self.config.connections_max {
             // Once in a while: whoever knocks too often must not fill the log as well.
             if self.config.meters.refused.value().is_multiple_of(REFUSALS_PER_WARNING) {
@@ -216,6 +248,7 @@ impl TcpRim {
     fn on_connected(&mut self, connection: ConnectionId, peer: Address, result: Result<TcpStream, CloseReason>) -> Option<Event> {
         // Given up meanwhile.
         self.lines.remove(&connection)?;
+        let result = if self.is_isolated { Err(CloseReason::TimedOut) } else { result };
         match result {
             Ok(stream) => {
                 self.open(connection, stream, false);
@@ -320,10 +353,19 @@ impl TcpRim {
     /// Does something where waiting is allowed, and tells how it ended.
     fn block(&self, job: impl FnOnce() -> Arrival + Send + 'static) {
         let arrivals = self.arrivals.clone();
-        tokio::task::spawn_blocking(move || {
+        let job = move || {
             // Nobody hears of it if the node is gone.
             let _ = arrivals.blocking_send(job());
-        });
+        };
+        if self.disk_delay.is_zero() {
+            tokio::task::spawn_blocking(job);
+        } else {
+            let wait = tokio::time::sleep(self.disk_delay);
+            tokio::spawn(async move {
+                wait.await;
+                let _ = tokio::task::spawn_blocking(job).await;
+            });
+        }
     }
 
     fn connect(&mut self, connection: ConnectionId, to: Address) {
@@ -402,7 +444,15 @@ impl Rim for TcpRim {
                 },
                 (Err(_), None) => self.inbox.recv().await,
             };
-            let arrival = arrival.filter(|arrival| !matches!(arrival, Arrival::Stop))?;
+            let arrival = match arrival? {
+                Arrival::Stop => return None,
+                Arrival::Pause(resumed) => {
+                    // Whoever froze it lets it go on by a word, or by being gone.
+                    let _ = resumed.await;
+                    continue;
+                }
+                arrival => arrival,
+            };
             if let Some(event) = self.take_in(arrival) {
                 return Some((self.now(), event));
             }

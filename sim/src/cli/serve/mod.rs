@@ -3,9 +3,11 @@
 //! Without roles it is a whole cluster in one process. With them (`process.roles`, `--node-id`, `--process-roles`) it is one process of a
 //! cluster that is spread over processes and hosts.
 
+mod chaos;
 mod logs;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Exit;
+use chaos::Chaos;
 use logs::LogFormat;
 
 /// A server is asked whether it still lives so often.
@@ -76,6 +79,12 @@ pub struct Serve {
     /// The cluster that a process belongs to; all processes name the same one, or none does
     #[arg(long, value_name = "ID", env = "CLUSTER_ID", hide_env_values = true)]
     cluster_id: Option<String>,
+    /// Whole cluster: let it go wrong on the timeline of this scenario; its brokers, properties and topics are the default
+    #[arg(long, value_name = "SCENARIO")]
+    chaos: Option<PathBuf>,
+    /// What chance decides in the scenario of --chaos; default: the scenario's own
+    #[arg(long, value_name = "N", requires = "chaos")]
+    seed: Option<u64>,
     /// Show /metrics (for Prometheus) and /health there
     #[arg(long, value_name = "HOST:PORT")]
     metrics: Option<String>,
@@ -100,7 +109,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// What runs.
 enum Server {
-    Cluster(Cluster),
+    Cluster(Cluster, Option<Box<Chaos>>),
     Process(Process),
 }
 
@@ -116,12 +125,16 @@ impl Serve {
 
     async fn serve(&self, settings: Settings) -> miette::Result<Exit> {
         let mut told = Told::new()?;
-        let server = match settings.contains_key("process.roles") {
+        let chaos = self.chaos.as_deref().map(|path| Chaos::load(path, self.seed)).transpose()?;
+        let mut server = match settings.contains_key("process.roles") {
             true => Server::Process(self.process(&settings).await?),
-            false => Server::Cluster(self.cluster(&settings).await?),
+            false => Server::Cluster(self.cluster(&settings, chaos.as_ref()).await?, chaos.map(Box::new)),
         };
         let _metrics = self.metrics(server.nodes()).await?;
         if server.until_ready(&mut told).await? {
+            if let Server::Cluster(cluster, Some(chaos)) = &mut server {
+                chaos.prepare(cluster).await?;
+            }
             println!("ready: {}", server.told());
             server.until_told(&mut told).await?;
         }
@@ -134,7 +147,7 @@ impl Serve {
         Ok(Exit::GOOD)
     }
 
-    async fn cluster(&self, settings: &Settings) -> miette::Result<Cluster> {
+    async fn cluster(&self, settings: &Settings, chaos: Option<&Chaos>) -> miette::Result<Cluster> {
         let one = "give it a role (--process-roles, --node-id)";
         if self.controller.is_some() || self.advertise.is_some() {
             return Err(miette!("--controller and --advertise are for one process of a cluster: {one}"));
@@ -145,8 +158,9 @@ impl Serve {
         }
         let data = settings.get("log.dirs").or(settings.get("log.dir")).map(|setting| PathBuf::from(&setting.value));
         let data = data.ok_or_else(|| miette!("where is the data to be kept? --data DIR"))?;
-        let brokers = self.brokers.unwrap_or(3);
-        let mut properties = server::broker_properties(settings).map_err(|error| miette!("{error}"))?;
+        let brokers = self.brokers.or(chaos.map(Chaos::brokers)).unwrap_or(3);
+        let mut properties = chaos.map_or_else(BTreeMap::new, |chaos| chaos.properties().clone());
+        properties.extend(server::broker_properties(settings).map_err(|error| miette!("{error}"))?);
         // What is not said follows from the number of brokers: three copies of what is created on demand, if there are three brokers.
         properties.entry("default.replication.factor".into()).or_insert_with(|| brokers.min(3).to_string());
         let tcp = server::tcp(settings).map_err(|error| miette!("{error}"))?;
@@ -154,8 +168,8 @@ impl Serve {
     }
 
     async fn process(&self, settings: &Settings) -> miette::Result<Process> {
-        if self.brokers.is_some() {
-            return Err(miette!("--brokers is for a whole cluster in one process; this one has a role"));
+        if self.brokers.is_some() || self.chaos.is_some() {
+            return Err(miette!("--brokers and --chaos are for a whole cluster in one process; this one has a role"));
         }
         let config = ServerConfig::from_settings(settings, self.cluster_id.clone()).map_err(|error| miette!("{error}"))?;
         Process::start(&config).await.into_diagnostic()
@@ -172,7 +186,7 @@ impl Serve {
 impl Server {
     fn nodes(&self) -> &[Node] {
         match self {
-            Server::Cluster(cluster) => cluster.nodes(),
+            Server::Cluster(cluster, _) => cluster.nodes(),
             Server::Process(process) => process.nodes(),
         }
     }
@@ -181,7 +195,7 @@ impl Server {
     async fn until_ready(&self, told: &mut Told) -> miette::Result<bool> {
         let ready = async {
             match self {
-                Server::Cluster(cluster) => cluster.ready().await.into_diagnostic().wrap_err("the cluster did not become ready"),
+                Server::Cluster(cluster, _) => cluster.ready().await.into_diagnostic().wrap_err("the cluster did not become ready"),
                 Server::Process(process) => {
                     process.ready().await;
                     Ok(())
@@ -204,12 +218,25 @@ impl Server {
         }
     }
 
-    async fn until_told(&self, told: &mut Told) -> miette::Result<()> {
+    async fn until_told(&mut self, told: &mut Told) -> miette::Result<()> {
         loop {
+            let due = async {
+                match self {
+                    Server::Cluster(_, Some(chaos)) => chaos.due().await,
+                    Server::Cluster(_, None) | Server::Process(_) => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = told.again() => return Ok(()),
-                () = tokio::time::sleep(LOOK_EVERY) => self.check()?,
+                () = due => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    self.check()?;
+                    continue;
+                }
+            }
+            if let Server::Cluster(cluster, Some(chaos)) = self {
+                chaos.act(cluster).await?;
             }
         }
     }
@@ -226,7 +253,7 @@ impl Server {
     /// Where to connect to, in the words of client properties.
     fn told(&self) -> String {
         match self {
-            Server::Cluster(cluster) => {
+            Server::Cluster(cluster, _) => {
                 let bootstrap: Vec<String> = cluster.bootstrap().iter().map(ToString::to_string).collect();
                 format!("bootstrap.servers={}", bootstrap.join(","))
             }
@@ -240,7 +267,7 @@ impl Server {
 
     async fn shut_down(self) -> Result<(), NodeError> {
         match self {
-            Server::Cluster(cluster) => cluster.shut_down().await,
+            Server::Cluster(cluster, _) => cluster.shut_down().await,
             Server::Process(process) => process.shut_down().await,
         }
     }
