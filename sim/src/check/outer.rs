@@ -2,7 +2,8 @@
 //!
 //! The checks are the very B checks of a simulated run, over the very same [`Clients`]. What is missing is everything that only the
 //! laboratory knows: who led, what was committed, which loss is excused. So with acks=all nothing is excused; a record lost that the
-//! leader alone had promised (acks=1) is sanctioned, as a leader may have changed at any time.
+//! leader alone had promised (acks=1) is sanctioned, as a leader may have changed at any time, and so is an end that is told too low, as a
+//! leader that has not heard of its deposition answers what it knows, and from outside nobody can tell.
 
 use brokerlab::fact::Fact;
 use brokerlab::operation::Outcome;
@@ -10,9 +11,9 @@ use brokerlab::types::{LeaderEpoch, Offset, PartitionEpoch, PartitionId, TopicPa
 use brokerlab_reports::event::{Event, EventId, NodeId, What, WorldFact};
 use brokerlab_reports::verdict::{CheckReport, Finding, Verdict};
 
-use super::clients::{Clients, Fate};
+use super::clients::{Clients, Fate, FinalRead};
 use super::ghost::{Change, Ghost, Kind, Promise};
-use super::page::Page;
+use super::page::{Noted, Page};
 use super::setup::{NodeKind, Setup};
 use super::{
     Check, Scene, b1_lost_write, b2_duplicate, b3_divergence, b4_phantom, b5_real_time_order, b6_producer_order,
@@ -90,14 +91,20 @@ impl OuterJudge {
     /// Judges the history.
     #[must_use]
     pub fn finish(mut self) -> OuterJudgement {
-        let mut findings = self.unread();
+        let (mut findings, short) = self.unread();
         let scene =
             Scene { event: self.last, ghost: &self.ghost, clients: &self.clients, settling: self.settling, at_rest: true };
         self.checks.iter_mut().for_each(|(check, page)| check.finish(&scene, page));
-        findings.extend(self.checks.iter().flat_map(|(_, page)| page.notes.iter().map(|note| note.finding.clone())));
+        // What was not read is not missing.
+        let is_unread = |note: &&Noted| {
+            let at_the_end = note.finding.event == self.last && [b1_lost_write::ID, b3_divergence::ID].contains(&&*note.finding.check);
+            at_the_end && note.partition.is_some_and(|partition| short.contains(&partition))
+        };
+        let notes = self.checks.iter().flat_map(|(_, page)| page.notes.iter()).filter(|note| !is_unread(note));
+        findings.extend(notes.map(|note| weighed(note.finding.clone())));
         findings.sort_by_key(|finding| finding.event);
         let verdict = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Pass);
-        let lost = self.checks.iter().map(|(check, _)| check.lost()).sum();
+        let lost = if short.is_empty() { self.checks.iter().map(|(check, _)| check.lost()).sum() } else { 0 };
         let duplicated = self.checks.iter().map(|(check, _)| check.duplicated()).sum();
         let read: usize = self.clients.finals.iter().map(|read| read.records.len()).sum();
         let counts = vec![
@@ -154,21 +161,23 @@ impl OuterJudge {
         }
     }
 
-    /// What keeps the history from proving anything.
-    fn unread(&self) -> Vec<Finding> {
+    /// What keeps the history from proving anything, and the partitions of which the final read stops short.
+    fn unread(&self) -> (Vec<Finding>, Vec<usize>) {
         let unknown = |text: String| Finding { check: "history".into(), event: self.last, verdict: Verdict::Unknown, text };
+        let all = || (0..self.ghost.partitions.len()).collect();
         if self.clients.count(Fate::Acknowledged) == 0 {
-            return vec![unknown("nothing was acknowledged".into())];
+            return (vec![unknown("nothing was acknowledged".into())], Vec::new());
         }
         if !self.settling || self.ends.is_empty() {
-            return vec![unknown("there is no final read, against which promises are held".into())];
+            return (vec![unknown("there is no final read, against which promises are held".into())], all());
         }
         let stops_short = |(name, end): &(TopicPartition, Offset)| {
             let partition = self.ghost.named(name)?;
-            let position = self.clients.finals.get(partition).map_or(Offset::ZERO, super::clients::FinalRead::position);
-            (position < *end).then(|| unknown(format!("the final read of {}-{} stops at {position}, before its end {end}", name.topic, name.index)))
+            let position = self.clients.finals.get(partition).map_or(Offset::ZERO, FinalRead::position);
+            let text = || format!("the final read of {}-{} stops at {position}, before its end {end}", name.topic, name.index);
+            (position < *end).then(|| (unknown(text()), partition))
         };
-        self.ends.iter().filter_map(stops_short).collect()
+        self.ends.iter().filter_map(stops_short).unzip()
     }
 
     fn show(&mut self, change: &Change<'_>) {
@@ -177,5 +186,13 @@ impl OuterJudge {
         for (check, page) in self.checks.iter_mut().filter(|(check, _)| check.watches().contains(&kind)) {
             check.look(&scene, change, page);
         }
+    }
+}
+
+/// From outside an end that is too low may be the word of a leader that is none any more.
+fn weighed(finding: Finding) -> Finding {
+    match finding.check == b12_end_offset::ID && finding.verdict == Verdict::Violation {
+        true => Finding { verdict: Verdict::Sanctioned, text: format!("{}; a deposed leader may say so", finding.text), ..finding },
+        false => finding,
     }
 }

@@ -119,7 +119,8 @@ fn a_consumer_that_skips_a_record_is_found() {
 
 #[test]
 fn an_end_before_what_was_read_is_found() {
-    assert!(condemned_by(&doctored(r#""op":1,"offset":3"#, r#""op":1,"offset":2"#), "B12"));
+    let judgement = doctored(r#""op":1,"offset":3"#, r#""op":1,"offset":2"#);
+    assert_eq!((judgement.verdict, &*judgement.findings[0].check), (Verdict::Sanctioned, "B12"), "{judgement:#?}");
 }
 
 #[test]

@@ -341,12 +341,8 @@ impl TcpRim {
                     let _ = answer.send(outcome);
                 }
             }
-            Action::Fact(fact) => {
-                tracing::debug!(?fact);
-                if let Some(sink) = &mut self.facts {
-                    sink(&fact);
-                }
-            }
+            // Told already.
+            Action::Fact(_) => {}
         }
     }
 
@@ -464,6 +460,15 @@ impl Rim for TcpRim {
     }
 
     async fn carry_out(&mut self, out: &mut Outbox) {
+        // Before anything leaves that may have effects elsewhere, which are told of later than their causes then.
+        for action in out.actions() {
+            if let Action::Fact(fact) = action {
+                tracing::debug!(?fact);
+                if let Some(sink) = &mut self.facts {
+                    sink(fact);
+                }
+            }
+        }
         for action in out.drain() {
             self.act(action);
         }

@@ -24,6 +24,8 @@ const PRODUCERS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(4);
 /// Records of one producer on their way at once.
 const OPEN_MAX: usize = 200;
+/// Polls of the reader between two questions where a partition ends.
+const ASK_EVERY: u64 = 50;
 /// Longest wait for the fate of a record.
 const DELIVERY_TIMEOUT_MS: u64 = 60_000;
 /// How long the final read may take.
@@ -170,11 +172,29 @@ async fn read_along(properties: Properties, writer: Arc<Writer>, stop: Arc<Atomi
     writer.write(&Line::Consumer { client: client.into() }).into_diagnostic()?;
     let consumer = Consumer::connect(&properties).into_diagnostic()?;
     begin_to_read(client, &consumer, &writer).await?;
-    while !stop.load(Ordering::Relaxed) {
+    for turn in 1.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
         match consumer.poll(1_000, 200).await {
             Ok(records) => note_read(client, &records, &writer)?,
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
+        if turn % ASK_EVERY == 0 {
+            ask_end(client, turn, &consumer, &writer).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks where a partition ends; a question without an answer stays open in the history.
+async fn ask_end(client: &str, op: u64, consumer: &Consumer, writer: &Writer) -> miette::Result<()> {
+    let index = i32::try_from(op / ASK_EVERY % 3).expect("it is below 3");
+    let (client, topic) = (client.to_string(), TOPIC.to_string());
+    writer.write(&Line::AskEnd { client: client.clone(), op, topic, partition: index }).into_diagnostic()?;
+    let partition = TopicPartition { topic: TOPIC.into(), index };
+    if let Ok(offset) = consumer.offset(partition, Position::End).await {
+        writer.write(&Line::End { client, op, offset: offset.0 }).into_diagnostic()?;
     }
     Ok(())
 }
