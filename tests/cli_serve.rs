@@ -182,3 +182,58 @@ fn nothing_acknowledged_is_lost_when_processes_are_killed() {
     assert_eq!((output.status.code(), &judged["verdict"]), (Some(0), &serde_json::json!("PASS")), "{judged}\n{errors}");
     assert!(judged["counts"]["acknowledged"].as_u64() > Some(500), "{judged}");
 }
+
+const CHAOS: &str = r#"title = "The leader dies for a moment"
+seed = 1
+duration = "5s"
+[cluster]
+brokers = 3
+config = { "broker.session.timeout.ms" = 1000, "broker.heartbeat.interval.ms" = 200 }
+[[topics]]
+name = "orders"
+partitions = 1
+replicas = 3
+config = { "min.insync.replicas" = 2 }
+[[faults]]
+id = "f1"
+at = "500ms"
+for = "1500ms"
+kind = "crash"
+target = "leader of orders-0"
+"#;
+
+#[test]
+fn a_real_cluster_in_trouble_is_recorded_and_judged() {
+    let place = Place::new("record");
+    let (scenario, recording) = (place.file("trouble.toml", CHAOS), place.0.join("run.rec"));
+    let (scenario, recorded) = (scenario.to_str().unwrap(), recording.to_str().unwrap());
+    let mut server = Server::start(&mut serve(&place.0.join("data"), &["--chaos", scenario, "--record", recorded]));
+    let bootstrap = server.said("ready: bootstrap.servers=");
+    let mut producer = Command::new(PROGRAM);
+    producer.args(["produce", "orders", "-p", "0", "-b", &bootstrap]).stdin(Stdio::piped()).stderr(Stdio::null());
+    let mut producer = producer.spawn().unwrap();
+    let mut input = producer.stdin.take().unwrap();
+    // Some before, some while and some after the leader is gone.
+    for number in 0..350 {
+        writeln!(input, "record {number}").unwrap();
+        std::io::Write::flush(&mut input).unwrap();
+        let _ = server.child.try_wait();
+        #[expect(clippy::disallowed_methods, reason = "real time passes for a real cluster")]
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    drop(input);
+    assert!(producer.wait().unwrap().success());
+    assert_eq!(server.stop(), Some(0));
+    let shown = Command::new(PROGRAM).args(["show", "--json"]).arg(&recording).output().unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["verdict"], "PASS", "{}", shown["findings"]);
+    let exercised =
+        |id: &str| shown["checks"].as_array().unwrap().iter().find(|check| check["id"] == id).unwrap()["exercised"].as_u64();
+    for check in ["R1", "R2", "R5a", "R7", "R11"] {
+        assert!(exercised(check) > Some(0), "{check} saw nothing: {}", shown["checks"]);
+    }
+    let elections = shown["counts"]["elections"].as_u64();
+    assert!(elections > Some(0), "the crash of a leader brings another one: {}", shown["counts"]);
+    let refusal = refused(&mut serve(&place.0.join("data"), &["--record", recorded]));
+    assert!(refusal.contains("--record needs a new cluster"), "{refusal}");
+}

@@ -184,7 +184,9 @@ impl Cast for Pair {
         match member {
             0 => Box::new(Server { notes, waiting: None, synced: None }),
             // A client has no port of its own.
-            _ => Box::new(Client { notes, server: Address::new("b1", 9092), nobody: Address::new("b1", 1), stage: 0, asked: None }),
+            _ => {
+                Box::new(Client { notes, server: Address::new("b1", 9092), nobody: Address::new("b1", 1), stage: 0, asked: None })
+            }
         }
     }
 
@@ -197,7 +199,8 @@ impl Cast for Pair {
 fn simulated() -> [Vec<String>; 2] {
     let notes = Notes::default();
     let members = ["b1", "p1"].map(|name| Member { name: name.into(), role: Role::Toy });
-    let plan = Scenario { name: "conformance".into(), seed: 1, duration: brokerlab::types::Duration::secs(5), ..Scenario::default() };
+    let plan =
+        Scenario { name: "conformance".into(), seed: 1, duration: brokerlab::types::Duration::secs(5), ..Scenario::default() };
     run_cast(&plan, Box::new(Pair { members, notes: notes.clone() }), RunOptions::default()).unwrap();
     notes.all()
 }

@@ -43,6 +43,7 @@ async fn start(place: &Place, brokers: u16) -> Cluster {
         listen: Address::new("127.0.0.1", 0),
         properties: BTreeMap::new(),
         tcp: TcpConfig { request_bytes_max: 1 << 20, connections_max: 50, ..TcpConfig::default() },
+        witness: None,
     };
     let cluster = Cluster::start(&config).await.unwrap();
     timeout(PATIENCE, cluster.ready()).await.unwrap().unwrap();

@@ -69,6 +69,7 @@ impl Field {
                 unsent_bytes_max: UNSENT_BYTES_MAX,
                 ..TcpConfig::default()
             },
+            witness: None,
         };
         let cluster = Cluster::start(&config).await.unwrap();
         timeout(PATIENCE, cluster.ready()).await.unwrap().unwrap();

@@ -18,6 +18,7 @@ use crate::types::{Address, BrokerId};
 
 use super::limits;
 use super::start::{CONTROLLER_NAME, Node, bind, broker_name, disk, identity, new_cluster_id};
+use super::witness::Witness;
 
 pub use super::start::StartError;
 
@@ -37,6 +38,8 @@ pub struct ClusterConfig {
     pub properties: BTreeMap<String, String>,
     /// How nodes treat those who connect.
     pub tcp: TcpConfig,
+    /// Who hears everything that happens.
+    pub witness: Option<Witness>,
 }
 
 /// A cluster that runs.
@@ -79,10 +82,13 @@ impl Cluster {
         let controller_disk = disk(&config.data, CONTROLLER_NAME)?;
         let controller = controller_config(&cluster_id, brokers.first().map(|(broker, ..)| broker));
         let mut births = vec![Birth::Controller(controller.clone(), controller_at)];
-        let mut nodes = vec![Node::controller(controller, inner, controller_disk, &tcp)?];
+        let witness = |place: usize| Some(place).zip(config.witness.clone());
+        let unborn = Node::unborn(CONTROLLER_NAME.to_owned(), witness(0));
+        let mut nodes = vec![unborn.with_controller(controller, inner, controller_disk, &tcp)?];
         for (broker, listener, disk) in brokers {
             births.push(Birth::Broker(broker.clone()));
-            nodes.push(Node::broker(broker, listener, disk, &tcp)?);
+            let unborn = Node::unborn(broker_name(&broker), witness(nodes.len()));
+            nodes.push(unborn.with_broker(broker, listener, disk, &tcp)?);
         }
         Ok(Cluster { nodes, births, data: config.data.clone(), tcp })
     }
@@ -155,8 +161,7 @@ impl Cluster {
             return Ok(());
         }
         let (birth, tcp) = (self.births[node].clone(), self.tcp.clone());
-        let body = &self.nodes[node];
-        let body = Node { name: body.name.clone(), watch: body.watch.clone(), meters: body.meters.clone(), running: None };
+        let body = self.nodes[node].body();
         self.nodes[node] = match birth {
             Birth::Controller(config, at) => {
                 let (listener, _) = bind(&at).await?;
@@ -195,8 +200,7 @@ fn addresses(config: &ClusterConfig) -> Result<Vec<Address>, StartError> {
 }
 
 fn controller_config(cluster_id: &str, like: Option<&BrokerConfig>) -> ControllerConfig {
-    let usual =
-        ControllerConfig { id: CONTROLLER, cluster_id: cluster_id.to_owned(), ..ControllerConfig::default() };
+    let usual = ControllerConfig { id: CONTROLLER, cluster_id: cluster_id.to_owned(), ..ControllerConfig::default() };
     match like {
         Some(broker) => ControllerConfig {
             session_timeout: broker.session_timeout,

@@ -50,7 +50,8 @@ impl Metrics {
     /// Shows these nodes to whoever asks there.
     #[must_use]
     pub fn serve(listener: TcpListener, nodes: &[Node]) -> Metrics {
-        let shown = nodes.iter().map(|node| Shown { name: node.name.clone(), watch: node.watch.clone(), meters: node.meters.clone() });
+        let shown =
+            nodes.iter().map(|node| Shown { name: node.name.clone(), watch: node.watch.clone(), meters: node.meters.clone() });
         let shown: Arc<[Shown]> = shown.collect();
         Metrics { task: tokio::spawn(accept(listener, shown)).abort_handle() }
     }
@@ -97,7 +98,9 @@ async fn answer(mut stream: TcpStream, shown: &[Shown]) -> io::Result<()> {
         _ => ("400 Bad Request", "GET /metrics or /health\n".to_owned()),
     };
     let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await?;
     if !line.starts_with("HEAD") {
         stream.write_all(body.as_bytes()).await?;
@@ -139,7 +142,8 @@ fn page(shown: &[Shown]) -> String {
 }
 
 fn sums(page: &mut String, shown: &[Shown]) {
-    let (controllers, brokers): (Vec<&Shown>, Vec<&Shown>) = shown.iter().partition(|node| node.name == super::start::CONTROLLER_NAME);
+    let (controllers, brokers): (Vec<&Shown>, Vec<&Shown>) =
+        shown.iter().partition(|node| node.name == super::start::CONTROLLER_NAME);
     let sums = |nodes: &[&Shown], value: fn(&super::watch::Summary) -> u64| -> Vec<(String, u64)> {
         nodes.iter().map(|node| (node.name.clone(), value(&node.watch.summary()))).collect()
     };
@@ -154,10 +158,14 @@ fn sums(page: &mut String, shown: &[Shown]) {
     show(&brokers, "log_truncations_total", "counter", "Logs cut by a follower", |s| s.truncations);
     show(&controllers, "partitions", "gauge", "Partitions of the cluster", |s| s.partitions.len() as u64);
     show(&controllers, "offline_partitions", "gauge", "Partitions without a leader", |s| s.offline() as u64);
-    show(&controllers, "under_replicated_partitions", "gauge", "Partitions with a replica out of sync", |s| s.under_replicated() as u64);
+    show(&controllers, "under_replicated_partitions", "gauge", "Partitions with a replica out of sync", |s| {
+        s.under_replicated() as u64
+    });
     show(&controllers, "active_brokers", "gauge", "Brokers that may lead", |s| s.unfenced as u64);
     show(&controllers, "leader_elections_total", "counter", "Leaders elected", |s| s.elections);
-    show(&controllers, "unclean_leader_elections_total", "counter", "Leaders elected from outside the ISR", |s| s.unclean_elections);
+    show(&controllers, "unclean_leader_elections_total", "counter", "Leaders elected from outside the ISR", |s| {
+        s.unclean_elections
+    });
     show(&controllers, "isr_shrinks_total", "counter", "Times an ISR lost members", |s| s.isr_shrinks);
     show(&controllers, "isr_expansions_total", "counter", "Times an ISR gained members", |s| s.isr_expansions);
 }

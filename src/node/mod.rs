@@ -22,6 +22,7 @@ pub mod server;
 pub mod start;
 pub mod tcp;
 pub mod watch;
+pub mod witness;
 
 /// The world as one process sees it.
 pub trait Rim {

@@ -40,8 +40,6 @@ async fn living(at: &Address) -> Option<Vec<BrokerId>> {
     let mut answer = BytesMut::zeroed(length.min(1 << 20));
     stream.read_exact(&mut answer).await.ok()?;
     let (_, response) = decode_response(ApiKey::Metadata, VERSION, &Bytes::from(answer)).ok()?;
-    match response {
-        Response::Metadata(response) => Some(response.brokers.iter().map(|broker| BrokerId(broker.node_id)).collect()),
-        _ => None,
-    }
+    let Response::Metadata(response) = response else { return None };
+    Some(response.brokers.iter().map(|broker| BrokerId(broker.node_id)).collect())
 }

@@ -57,12 +57,17 @@ impl Process {
         Ok(process)
     }
 
-    async fn start_controller(&mut self, config: &ServerConfig, role: &ControllerRole, cluster_id: &str) -> Result<(), StartError> {
+    async fn start_controller(
+        &mut self,
+        config: &ServerConfig,
+        role: &ControllerRole,
+        cluster_id: &str,
+    ) -> Result<(), StartError> {
         let (listener, address) = bind(&role.listen).await?;
         let disk = disk(&config.data, CONTROLLER_NAME)?;
         let id = crate::types::BrokerId(config.id.0);
         let actor = ControllerConfig { id, cluster_id: cluster_id.to_owned(), ..role.config.clone() };
-        self.nodes.push(Node::controller(actor, listener, disk, &config.tcp)?);
+        self.nodes.push(Node::unborn(CONTROLLER_NAME.to_owned(), None).with_controller(actor, listener, disk, &config.tcp)?);
         self.controller = Some(address);
         Ok(())
     }
@@ -79,7 +84,7 @@ impl Process {
         let broker = broker.with_properties(&role.properties)?;
         let disk = disk(&config.data, &broker_name(&broker))?;
         self.broker = Some(Served { id: broker.id, advertised, listen });
-        self.nodes.push(Node::broker(broker, listener, disk, &config.tcp)?);
+        self.nodes.push(Node::unborn(broker_name(&broker), None).with_broker(broker, listener, disk, &config.tcp)?);
         Ok(())
     }
 
@@ -89,7 +94,11 @@ impl Process {
             node.watch.works().await;
         }
         if let Some(Served { id, listen, .. }) = &self.broker {
-            let here = if listen.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_unspecified()) { "127.0.0.1" } else { &listen.host };
+            let here = if listen.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_unspecified()) {
+                "127.0.0.1"
+            } else {
+                &listen.host
+            };
             probe::takes_part(*id, &Address::new(here, listen.port)).await;
         }
     }

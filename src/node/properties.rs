@@ -107,9 +107,8 @@ pub fn parse(file: &str, text: &str) -> Result<Settings, PropertyError> {
 /// The properties among the variables of an environment, named as in Kafka's container image.
 #[must_use]
 pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Settings {
-    let is_property = |name: &str| {
-        !NOT_PROPERTIES.contains(&name) && !NOT_PROPERTIES_FROM.iter().any(|from| name.starts_with(from))
-    };
+    let is_property =
+        |name: &str| !NOT_PROPERTIES.contains(&name) && !NOT_PROPERTIES_FROM.iter().any(|from| name.starts_with(from));
     let property = |(name, value): (String, String)| {
         let bare = name.strip_prefix(ENVIRONMENT_PREFIX).filter(|_| is_property(&name))?;
         let key = bare.to_lowercase().replace("___", "-").replace("__", "\0").replace('_', ".").replace('\0', "_");
@@ -195,7 +194,8 @@ mod tests {
     fn properties_are_written_as_in_java() {
         let text = "# comment\n! too\n\n a=1\nb = two words \nc:3\nd 4\ne=x,\\\n   y\nf\nfile\\:name=C\\:\\\\x\nu=\\u0041\n";
         let settings = parse("s", text).unwrap();
-        let all = [("a", "1"), ("b", "two words"), ("c", "3"), ("d", "4"), ("e", "x,y"), ("f", ""), ("file:name", "C:\\x"), ("u", "A")];
+        let all =
+            [("a", "1"), ("b", "two words"), ("c", "3"), ("d", "4"), ("e", "x,y"), ("f", ""), ("file:name", "C:\\x"), ("u", "A")];
         for (key, expected) in all {
             assert_eq!(value(&settings, key), expected, "{key}");
         }

@@ -204,9 +204,10 @@ impl ServerConfig {
     pub fn from_settings(settings: &Settings, cluster_id: Option<String>) -> Result<ServerConfig, PropertyError> {
         check(settings)?;
         let (is_broker, is_controller) = roles(settings)?;
-        let (id_key, id) = settings.get_key_value("node.id").or(settings.get_key_value("broker.id")).ok_or_else(|| {
-            missing("node.id is missing: every process of a cluster has a number of its own, `node.id=1`")
-        })?;
+        let (id_key, id) = settings
+            .get_key_value("node.id")
+            .or(settings.get_key_value("broker.id"))
+            .ok_or_else(|| missing("node.id is missing: every process of a cluster has a number of its own, `node.id=1`"))?;
         let id = number(id_key, id, 0, i64::from(i32::MAX))?;
         let listeners = Listeners::read(settings, is_broker, is_controller)?;
         let controller = controller(settings, listeners.controller.as_ref())?;
@@ -216,9 +217,7 @@ impl ServerConfig {
             cluster_id,
             controller,
             broker: match listeners.broker {
-                Some((listen, advertised)) => {
-                    Some(BrokerRole { listen, advertised, properties: broker_properties(settings)? })
-                }
+                Some((listen, advertised)) => Some(BrokerRole { listen, advertised, properties: broker_properties(settings)? }),
                 None => None,
             },
             controls: match listeners.controller {
@@ -240,7 +239,10 @@ struct Listeners {
 impl Listeners {
     fn read(settings: &Settings, is_broker: bool, is_controller: bool) -> Result<Listeners, PropertyError> {
         if let Some(map) = settings.get("listener.security.protocol.map") {
-            let other = map.value.split(',').find(|pair| pair.rsplit_once(':').is_none_or(|(_, protocol)| protocol.trim() != "PLAINTEXT"));
+            let other = map
+                .value
+                .split(',')
+                .find(|pair| pair.rsplit_once(':').is_none_or(|(_, protocol)| protocol.trim() != "PLAINTEXT"));
             if let Some(other) = other {
                 return Err(wrong(map, format!("`{other}`: only NAME:PLAINTEXT is served")));
             }
@@ -260,7 +262,9 @@ impl Listeners {
         }
         let broker = match brokers.into_iter().next().filter(|_| is_broker) {
             Some((_, listen)) => Some((listen.clone(), advertised(settings, setting, listen)?)),
-            None if is_broker => return Err(wrong(setting, "a broker needs a listener: `listeners=PLAINTEXT://127.0.0.1:9092`".into())),
+            None if is_broker => {
+                return Err(wrong(setting, "a broker needs a listener: `listeners=PLAINTEXT://127.0.0.1:9092`".into()));
+            }
             None => None,
         };
         Ok(Listeners { broker, controller: controller.filter(|_| is_controller) })
@@ -275,7 +279,8 @@ fn advertised(settings: &Settings, listeners_setting: &Setting, listen: Address)
         });
     }
     if is_everywhere(&listen.host) {
-        let message = "listening everywhere, it must be said where clients are to go: `advertised.listeners=PLAINTEXT://host:9092`";
+        let message =
+            "listening everywhere, it must be said where clients are to go: `advertised.listeners=PLAINTEXT://host:9092`";
         return Err(wrong(listeners_setting, message.into()));
     }
     Ok(listen)
@@ -292,9 +297,10 @@ fn listeners(setting: &Setting) -> Result<Vec<(String, Address)>, PropertyError>
         let host = if host.is_empty() { "0.0.0.0" } else { host.trim_matches(['[', ']']) };
         Some((name.to_owned(), Address::new(host, port.parse().ok()?)))
     };
-    let each = setting.value.split(',').map(|text| {
-        one(text).ok_or_else(|| wrong(setting, format!("`{text}` is no listener: PLAINTEXT://127.0.0.1:9092")))
-    });
+    let each = setting
+        .value
+        .split(',')
+        .map(|text| one(text).ok_or_else(|| wrong(setting, format!("`{text}` is no listener: PLAINTEXT://127.0.0.1:9092"))));
     each.collect()
 }
 
@@ -316,13 +322,16 @@ fn roles(settings: &Settings) -> Result<(bool, bool), PropertyError> {
 fn controller(settings: &Settings, own: Option<&Address>) -> Result<Address, PropertyError> {
     let given = settings.get("controller.quorum.voters").or(settings.get("controller.quorum.bootstrap.servers"));
     let Some(setting) = given else {
-        return own.cloned().ok_or_else(|| missing("controller.quorum.voters is missing: `controller.quorum.voters=100@host:9093`"));
+        return own
+            .cloned()
+            .ok_or_else(|| missing("controller.quorum.voters is missing: `controller.quorum.voters=100@host:9093`"));
     };
     if setting.value.contains(',') {
         return Err(wrong(setting, "one controller is served so far: name a single one".into()));
     }
     let address = setting.value.split_once('@').map_or(&*setting.value, |(_, address)| address).trim();
-    let parsed = address.rsplit_once(':').and_then(|(host, port)| Some(Address::new(host.trim_matches(['[', ']']), port.parse().ok()?)));
+    let parsed =
+        address.rsplit_once(':').and_then(|(host, port)| Some(Address::new(host.trim_matches(['[', ']']), port.parse().ok()?)));
     parsed.ok_or_else(|| wrong(setting, format!("`{}` is no voter: 100@host:9093", setting.value)))
 }
 

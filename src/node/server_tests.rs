@@ -37,7 +37,10 @@ fn one_process_may_be_both() {
 #[test]
 fn what_is_wrong_is_named_with_its_line_and_what_would_be_right() {
     let unknown = error(&format!("{BROKER}min.insync.replica=2"));
-    assert_eq!(unknown, "server.properties:5: min.insync.replica is not a property of this broker; did you mean min.insync.replicas?");
+    assert_eq!(
+        unknown,
+        "server.properties:5: min.insync.replica is not a property of this broker; did you mean min.insync.replicas?"
+    );
     let value = error(&format!("{BROKER}\nmax.connections=many"));
     assert_eq!(value, "server.properties:6: max.connections=many: allowed is a number from 0 to 2147483647");
     let role = error("process.roles=zookeeper");

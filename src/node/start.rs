@@ -12,8 +12,9 @@ use crate::broker::{BrokerActor, BrokerConfig, ConfigError};
 use crate::controller::{ControllerActor, ControllerConfig};
 use crate::node::fs::FsDisk;
 use crate::node::tcp::meters::Meters;
-use crate::node::tcp::{self, NodeError, Running, TcpConfig};
+use crate::node::tcp::{self, FactSink, NodeError, Running, TcpConfig};
 use crate::node::watch::Watch;
+use crate::node::witness::{Happening, Witness};
 use crate::types::{Address, Uuid};
 
 /// The file that names the cluster.
@@ -76,26 +77,20 @@ pub struct Node {
     pub meters: Arc<Meters>,
     /// `None`: it was stopped or killed.
     pub(super) running: Option<Running>,
+    /// Its place in the cluster, and who hears what happens to it.
+    witness: Option<(usize, Witness)>,
 }
 
 impl Node {
-    /// Starts a broker.
-    pub(super) fn broker(config: BrokerConfig, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Result<Node, StartError> {
-        Node::unborn(broker_name(&config)).with_broker(config, listener, disk, tcp)
+    /// A node that does not run yet.
+    pub(super) fn unborn(name: String, witness: Option<(usize, Witness)>) -> Node {
+        Node { name, watch: Watch::new(), meters: Arc::default(), running: None, witness }
     }
 
-    /// Starts a controller.
-    pub(super) fn controller(
-        config: ControllerConfig,
-        listener: TcpListener,
-        disk: FsDisk,
-        tcp: &TcpConfig,
-    ) -> Result<Node, StartError> {
-        Node::unborn(CONTROLLER_NAME.to_owned()).with_controller(config, listener, disk, tcp)
-    }
-
-    fn unborn(name: String) -> Node {
-        Node { name, watch: Watch::new(), meters: Arc::default(), running: None }
+    /// The same node, which does not run.
+    pub(super) fn body(&self) -> Node {
+        let Node { name, watch, meters, witness, .. } = self;
+        Node { name: name.clone(), watch: watch.clone(), meters: meters.clone(), running: None, witness: witness.clone() }
     }
 
     /// The same node in a new life, as a broker.
@@ -124,8 +119,25 @@ impl Node {
 
     fn live(self, actor: Box<dyn Actor>, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Result<Node, StartError> {
         let config = TcpConfig { meters: self.meters.clone(), ..tcp.clone() };
-        let running = tcp::spawn_server(&self.name, actor, listener, disk, config, self.watch.sink());
+        self.tell(Happening::Started);
+        let running = tcp::spawn_server(&self.name, actor, listener, disk, config, self.sink());
         Ok(Node { running: Some(running.map_err(StartError::Thread)?), ..self })
+    }
+
+    fn sink(&self) -> FactSink {
+        let (mut watch, witness) = (self.watch.sink(), self.witness.clone());
+        Box::new(move |fact| {
+            watch(fact);
+            if let Some((place, witness)) = &witness {
+                witness.hear(*place, Happening::Fact(fact));
+            }
+        })
+    }
+
+    fn tell(&self, happening: Happening<'_>) {
+        if let Some((place, witness)) = &self.witness {
+            witness.hear(*place, happening);
+        }
     }
 
     /// Whether it has ended by itself, or lost its disk. One that was killed on purpose has not.
@@ -138,7 +150,11 @@ impl Node {
     /// Stops it in order, if it runs.
     pub(super) async fn shut_down(&mut self) -> Result<(), NodeError> {
         match self.running.take() {
-            Some(running) => running.shut_down().await,
+            Some(running) => {
+                let result = running.shut_down().await;
+                self.tell(Happening::Stopped);
+                result
+            }
             None => Ok(()),
         }
     }
@@ -147,6 +163,7 @@ impl Node {
     pub(super) async fn kill(&mut self) {
         if let Some(running) = self.running.take() {
             running.kill().await;
+            self.tell(Happening::Killed);
         }
     }
 }

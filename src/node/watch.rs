@@ -75,6 +75,7 @@ impl Summary {
         self.partitions.values().filter(|(replicas, state)| state.isr.len() < replicas.len()).count()
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "facts are many, and few of them are counted")]
     fn take(&mut self, fact: &Fact) {
         match fact {
             Fact::BecameLeader { partition, .. } => drop(self.replicas.insert(*partition, true)),
@@ -106,7 +107,6 @@ impl Summary {
                 self.topics.retain(|_, known| known != topic);
                 self.partitions.retain(|partition, _| partition.topic != *topic);
             }
-            // Facts are many, and few of them are counted.
             _ => {}
         }
     }
@@ -134,11 +134,14 @@ impl Watch {
     }
 
     /// Takes in a fact.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest goes into the summary")]
     pub fn take(&self, fact: &Fact) {
         match fact {
             Fact::BrokerUnfenced { broker, .. } => drop(self.unfenced.send_if_modified(|unfenced| unfenced.insert(*broker))),
             Fact::BrokerFenced { broker, .. } => drop(self.unfenced.send_if_modified(|unfenced| unfenced.remove(broker))),
-            Fact::BrokerStarted { .. } | Fact::ControllerActivated { .. } => drop(self.condition.send_replace(Condition::Working)),
+            Fact::BrokerStarted { .. } | Fact::ControllerActivated { .. } => {
+                self.condition.send_replace(Condition::Working);
+            }
             Fact::LogFailed { partition: None, error } => {
                 tracing::error!(%error, "the disk has failed");
                 self.condition.send_replace(Condition::Failed);

@@ -68,7 +68,8 @@ impl OuterJudge {
     pub fn observe(&mut self, node: Option<usize>, what: What) {
         self.settling |= matches!(what, What::World(WorldFact::SettleBegan));
         let node = node.map(|node| NodeId(u16::try_from(node).expect("clients are few")));
-        let event = Event { id: EventId(self.last.0 + 1), at: Default::default(), node, cause: EventId::NONE, also: EventId::NONE, what };
+        let event =
+            Event { id: EventId(self.last.0 + 1), at: Default::default(), node, cause: EventId::NONE, also: EventId::NONE, what };
         self.last = event.id;
         self.note_weak_promise(&event);
         let Some(change) = self.ghost.apply(&event) else { return };
@@ -97,7 +98,8 @@ impl OuterJudge {
         self.checks.iter_mut().for_each(|(check, page)| check.finish(&scene, page));
         // What was not read is not missing.
         let is_unread = |note: &&Noted| {
-            let at_the_end = note.finding.event == self.last && [b1_lost_write::ID, b3_divergence::ID].contains(&&*note.finding.check);
+            let at_the_end =
+                note.finding.event == self.last && [b1_lost_write::ID, b3_divergence::ID].contains(&&*note.finding.check);
             at_the_end && note.partition.is_some_and(|partition| short.contains(&partition))
         };
         let notes = self.checks.iter().flat_map(|(_, page)| page.notes.iter()).filter(|note| !is_unread(note));
@@ -137,7 +139,11 @@ impl OuterJudge {
                 partition_epoch: PartitionEpoch(0),
                 isr: Vec::new(),
             };
-            self.tell(Fact::PartitionCreated { partition: PartitionId { topic, index: partition.index }, replicas: Vec::new(), state });
+            self.tell(Fact::PartitionCreated {
+                partition: PartitionId { topic, index: partition.index },
+                replicas: Vec::new(),
+                state,
+            });
         }
     }
 
@@ -181,7 +187,8 @@ impl OuterJudge {
     }
 
     fn show(&mut self, change: &Change<'_>) {
-        let scene = Scene { event: self.last, ghost: &self.ghost, clients: &self.clients, settling: self.settling, at_rest: false };
+        let scene =
+            Scene { event: self.last, ghost: &self.ghost, clients: &self.clients, settling: self.settling, at_rest: false };
         let kind: Kind = change.kind();
         for (check, page) in self.checks.iter_mut().filter(|(check, _)| check.watches().contains(&kind)) {
             check.look(&scene, change, page);
@@ -192,7 +199,9 @@ impl OuterJudge {
 /// From outside an end that is too low may be the word of a leader that is none any more.
 fn weighed(finding: Finding) -> Finding {
     match finding.check == b12_end_offset::ID && finding.verdict == Verdict::Violation {
-        true => Finding { verdict: Verdict::Sanctioned, text: format!("{}; a deposed leader may say so", finding.text), ..finding },
+        true => {
+            Finding { verdict: Verdict::Sanctioned, text: format!("{}; a deposed leader may say so", finding.text), ..finding }
+        }
         false => finding,
     }
 }

@@ -61,7 +61,8 @@ pub fn tell(judgement: &OuterJudgement, as_json: bool) {
 
 /// A judgement as JSON.
 pub fn as_value(judgement: &OuterJudgement) -> serde_json::Value {
-    let finding = |one: &brokerlab_reports::verdict::Finding| json!({"check": one.check, "verdict": one.verdict.name(), "text": one.text});
+    let finding =
+        |one: &brokerlab_reports::verdict::Finding| json!({"check": one.check, "verdict": one.verdict.name(), "text": one.text});
     json!({
         "verdict": judgement.verdict.name(),
         "checks": judgement.checks.iter().map(|one| (one.id.clone(), json!({"claim": one.claim, "evaluated": one.evaluated, "violated": one.violated}))).collect::<serde_json::Map<_, _>>(),

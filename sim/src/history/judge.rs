@@ -97,7 +97,9 @@ impl Cast {
                     named.extend(topics.get(&(&**client, *op)).map(|topic| (*topic, *partition)));
                     None
                 }
-                Line::Read { topic, partition, .. } | Line::MustRead { topic, partition, .. } | Line::AskEnd { topic, partition, .. } => {
+                Line::Read { topic, partition, .. }
+                | Line::MustRead { topic, partition, .. }
+                | Line::AskEnd { topic, partition, .. } => {
                     named.insert((topic, *partition));
                     None
                 }
@@ -117,7 +119,8 @@ impl Cast {
                     setups.push(NodeSetup::new(client, kind));
                 }
                 None if !nodes.contains_key(client) => {
-                    let message = format!("{client} was not introduced: a line {{\"event\":\"producer\" or \"consumer\"}} comes first");
+                    let message =
+                        format!("{client} was not introduced: a line {{\"event\":\"producer\" or \"consumer\"}} comes first");
                     return Err(HistoryError::Misplaced { line: *number, message });
                 }
                 None => {}

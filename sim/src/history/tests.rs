@@ -67,7 +67,10 @@ fn an_acknowledged_record_that_is_gone_is_a_lost_write() {
 
 #[test]
 fn two_records_at_one_offset_are_a_lost_write() {
-    assert!(condemned_by(&doctored(r#""client":"p2","op":1,"partition":0,"offset":2"#, r#""client":"p2","op":1,"partition":0,"offset":1"#), "B1"));
+    assert!(condemned_by(
+        &doctored(r#""client":"p2","op":1,"partition":0,"offset":2"#, r#""client":"p2","op":1,"partition":0,"offset":1"#),
+        "B1"
+    ));
 }
 
 #[test]
@@ -92,9 +95,12 @@ fn a_record_that_nobody_wrote_is_a_phantom() {
 #[test]
 fn a_later_write_at_an_earlier_offset_breaks_real_time_order() {
     let lines = HEALTHY.iter().map(|line| {
-        let line = line.replace(r#""client":"p1","op":1,"partition":0,"offset":0"#, r#""client":"p1","op":1,"partition":0,"offset":1"#);
-        let line = line.replace(r#""client":"p1","op":2,"partition":0,"offset":1"#, r#""client":"p1","op":2,"partition":0,"offset":2"#);
-        let line = line.replace(r#""client":"p2","op":1,"partition":0,"offset":2"#, r#""client":"p2","op":1,"partition":0,"offset":0"#);
+        let line =
+            line.replace(r#""client":"p1","op":1,"partition":0,"offset":0"#, r#""client":"p1","op":1,"partition":0,"offset":1"#);
+        let line =
+            line.replace(r#""client":"p1","op":2,"partition":0,"offset":1"#, r#""client":"p1","op":2,"partition":0,"offset":2"#);
+        let line =
+            line.replace(r#""client":"p2","op":1,"partition":0,"offset":2"#, r#""client":"p2","op":1,"partition":0,"offset":0"#);
         line.replace(r#"[0,"a"],[1,"b"]"#, r#"[0,"c"],[1,"a"]"#).replace(r#"[2,"c"]"#, r#"[2,"b"]"#)
     });
     let judgement = judged(&lines.collect::<Vec<_>>());
@@ -105,8 +111,10 @@ fn a_later_write_at_an_earlier_offset_breaks_real_time_order() {
 #[test]
 fn records_of_one_producer_out_of_order_are_found() {
     let lines = HEALTHY.iter().map(|line| {
-        let line = line.replace(r#""client":"p1","op":1,"partition":0,"offset":0"#, r#""client":"p1","op":1,"partition":0,"offset":1"#);
-        let line = line.replace(r#""client":"p1","op":2,"partition":0,"offset":1"#, r#""client":"p1","op":2,"partition":0,"offset":0"#);
+        let line =
+            line.replace(r#""client":"p1","op":1,"partition":0,"offset":0"#, r#""client":"p1","op":1,"partition":0,"offset":1"#);
+        let line =
+            line.replace(r#""client":"p1","op":2,"partition":0,"offset":1"#, r#""client":"p1","op":2,"partition":0,"offset":0"#);
         line.replace(r#"[0,"a"],[1,"b"]"#, r#"[0,"b"],[1,"a"]"#)
     });
     assert!(condemned_by(&judged(&lines.collect::<Vec<_>>()), "B6"));
@@ -114,7 +122,13 @@ fn records_of_one_producer_out_of_order_are_found() {
 
 #[test]
 fn a_consumer_that_skips_a_record_is_found() {
-    assert!(condemned_by(&doctored(r#""client":"c1","topic":"orders","partition":0,"records":[[0,"a"],[1,"b"]]"#, r#""client":"c1","topic":"orders","partition":0,"records":[[0,"a"]]"#), "B7"));
+    assert!(condemned_by(
+        &doctored(
+            r#""client":"c1","topic":"orders","partition":0,"records":[[0,"a"],[1,"b"]]"#,
+            r#""client":"c1","topic":"orders","partition":0,"records":[[0,"a"]]"#
+        ),
+        "B7"
+    ));
 }
 
 #[test]
@@ -126,8 +140,12 @@ fn an_end_before_what_was_read_is_found() {
 #[test]
 fn a_promise_of_the_leader_alone_may_be_broken() {
     let lines = HEALTHY.iter().filter(|line| !line.contains(r#""client":"c1""#) || line.contains("consumer")).map(|line| {
-        let line = line.replace(r#""client":"p2","acks":"all","idempotence":true"#, r#""client":"p2","acks":"1","idempotence":false"#);
-        line.replace(r#",[2,"c"]"#, "").replace(r#""must-read","topic":"orders","partition":0,"offset":3"#, r#""must-read","topic":"orders","partition":0,"offset":2"#)
+        let line =
+            line.replace(r#""client":"p2","acks":"all","idempotence":true"#, r#""client":"p2","acks":"1","idempotence":false"#);
+        line.replace(r#",[2,"c"]"#, "").replace(
+            r#""must-read","topic":"orders","partition":0,"offset":3"#,
+            r#""must-read","topic":"orders","partition":0,"offset":2"#,
+        )
     });
     let judgement = judged(&lines.collect::<Vec<_>>());
     assert_eq!(judgement.verdict, Verdict::Sanctioned, "{judgement:#?}");

@@ -68,7 +68,19 @@ impl Client {
                 let output = java(
                     classpath,
                     PRODUCER_TOOL,
-                    &["--topic", TOPIC, "--num-records", &records, "--record-size", &bytes, "--throughput", "-1", "--producer-props", &server, "acks=all"],
+                    &[
+                        "--topic",
+                        TOPIC,
+                        "--num-records",
+                        &records,
+                        "--record-size",
+                        &bytes,
+                        "--throughput",
+                        "-1",
+                        "--producer-props",
+                        &server,
+                        "acks=all",
+                    ],
                 )?;
                 produced(&output)
             }
@@ -90,7 +102,9 @@ impl Client {
                 let arguments = ["--bootstrap-server", bootstrap, "--topic", TOPIC, "--messages", &count, "--timeout", "10000"];
                 let (output, took) = timed(|| java(classpath, CONSUMER_TOOL, &arguments))?;
                 match consumed(&output) {
-                    Some(read) if read >= records => Ok(Measured { records_per_s: read as f64 / took.as_secs_f64(), latency_ms: None }),
+                    Some(read) if read >= records => {
+                        Ok(Measured { records_per_s: read as f64 / took.as_secs_f64(), latency_ms: None })
+                    }
                     Some(_) | None => Client::choose(None, false).consume(bootstrap, records, bytes),
                 }
             }

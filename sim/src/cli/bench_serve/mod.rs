@@ -211,7 +211,13 @@ fn tell(measured: &Value) {
             );
         }
         let single = &part["one_at_a_time"];
-        say!("      one record at a time: p50 {} ms, p99 {} ms; memory {} MB idle, {} MB at most", single["p50_ms"], single["p99_ms"], part["idle_mb"], part["peak_mb"]);
+        say!(
+            "      one record at a time: p50 {} ms, p99 {} ms; memory {} MB idle, {} MB at most",
+            single["p50_ms"],
+            single["p99_ms"],
+            part["idle_mb"],
+            part["peak_mb"]
+        );
         let met = if part["goal_met"] == json!(true) { "met" } else { "missed" };
         say!("      goal: produce at no more than {} times the limit: {met}", part["goal"]);
     }

@@ -111,7 +111,10 @@ impl Fleet {
             }
             let status = timeout(PATIENCE, child.wait()).await.into_diagnostic()?.into_diagnostic()?;
             if !status.success() {
-                return Err(miette!("process {member} did not stop in order: {status}; its log is {}", self.log(member).display()));
+                return Err(miette!(
+                    "process {member} did not stop in order: {status}; its log is {}",
+                    self.log(member).display()
+                ));
             }
         }
         Ok(())
@@ -144,7 +147,9 @@ impl Fleet {
             }
             Err(miette!("process {member} ended; its log is {}", log.display()))
         };
-        timeout(PATIENCE, ready).await.map_err(|_| miette!("process {member} is not ready after {PATIENCE:?}; its log is {}", log.display()))?
+        timeout(PATIENCE, ready)
+            .await
+            .map_err(|_| miette!("process {member} is not ready after {PATIENCE:?}; its log is {}", log.display()))?
     }
 
     fn log(&self, member: usize) -> PathBuf {

@@ -139,7 +139,9 @@ impl Writing {
                 Line::Sent { client, op, partition: partition.index, offset: offset.map(|offset| offset.0) }
             }
             Err(ClientError::Failed { certainty: Certainty::Definite, .. }) => Line::Failed { client, op },
-            Err(ClientError::Failed { certainty: Certainty::Indefinite, .. } | ClientError::Ended) => Line::Unknown { client, op },
+            Err(ClientError::Failed { certainty: Certainty::Indefinite, .. } | ClientError::Ended) => {
+                Line::Unknown { client, op }
+            }
         };
         self.writer.write(&line).into_diagnostic()
     }

@@ -64,7 +64,11 @@ impl Kill {
             value["slowest_return_ms"] = json!(waited.as_millis() as u64);
             say!("{value}");
         } else {
-            say!("{} kills of one broker, {} of all four; the slowest was ready again after {waited:.1?}", self.kills, self.massacres);
+            say!(
+                "{} kills of one broker, {} of all four; the slowest was ready again after {waited:.1?}",
+                self.kills,
+                self.massacres
+            );
             check::tell(&judgement, false);
             say!("again: brokerlab check {}", path.display());
         }

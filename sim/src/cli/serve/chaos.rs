@@ -61,7 +61,10 @@ impl Chaos {
         for (number, fault) in plan.faults.iter().enumerate() {
             if !is_possible(&fault.kind) {
                 let (id, kind) = (&fault.id, fault.kind.name());
-                return Err(miette!("{}: fault {id} is of kind {kind}, which cannot be done for real; possible are {POSSIBLE}", path.display()));
+                return Err(miette!(
+                    "{}: fault {id} is of kind {kind}, which cannot be done for real; possible are {POSSIBLE}",
+                    path.display()
+                ));
             }
             acts.extend(timeline(number, fault));
         }
@@ -89,7 +92,8 @@ impl Chaos {
         let properties = BTreeMap::from([("bootstrap.servers".to_string(), bootstrap.join(","))]);
         let admin = Admin::connect(&properties).into_diagnostic()?;
         for topic in &self.plan.topics {
-            let (partitions, replicas) = (topic.partitions.try_into().into_diagnostic()?, topic.replicas.try_into().into_diagnostic()?);
+            let (partitions, replicas) =
+                (topic.partitions.try_into().into_diagnostic()?, topic.replicas.try_into().into_diagnostic()?);
             if let Err(error) = admin.create_topic(&topic.name, partitions, replicas, topic.config.clone()).await {
                 let described = admin.describe_topic(&topic.name).await;
                 described.map_err(|_| error).into_diagnostic().wrap_err_with(|| format!("cannot create {}", topic.name))?;
@@ -124,6 +128,7 @@ impl Chaos {
         Ok(())
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only what is possible is in a timeline")]
     async fn begin(&mut self, number: usize, cluster: &mut Cluster) {
         let fault = self.plan.faults[number].clone();
         let (id, kind) = (&fault.id, fault.kind.name());
@@ -177,9 +182,14 @@ impl Chaos {
         let summary = cluster.nodes()[0].watch.summary();
         let partition = |topic: &str, index: u32| {
             let named = summary.topics.get(topic).and_then(|id| {
-                summary.partitions.iter().find(|(partition, _)| partition.topic == *id && u32::try_from(partition.index) == Ok(index))
+                summary
+                    .partitions
+                    .iter()
+                    .find(|(partition, _)| partition.topic == *id && u32::try_from(partition.index) == Ok(index))
             });
-            named.map(|(_, (replicas, state))| (replicas.clone(), state.clone())).ok_or_else(|| format!("there is no {topic}-{index}"))
+            named
+                .map(|(_, (replicas, state))| (replicas.clone(), state.clone()))
+                .ok_or_else(|| format!("there is no {topic}-{index}"))
         };
         let place = |broker: &BrokerId| usize::try_from(broker.0).unwrap_or(usize::MAX);
         let candidates: Vec<usize> = match target {

@@ -5,6 +5,7 @@
 
 mod chaos;
 mod logs;
+mod record;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::Exit;
 use chaos::Chaos;
 use logs::LogFormat;
+use record::Record;
 
+/// Brokers of a cluster, if nobody says how many.
+const BROKERS: u16 = 3;
 /// A server is asked whether it still lives so often.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// After so long a wait it is said what is waited for.
@@ -85,6 +89,9 @@ pub struct Serve {
     /// What chance decides in the scenario of --chaos; default: the scenario's own
     #[arg(long, value_name = "N", requires = "chaos")]
     seed: Option<u64>,
+    /// Whole cluster, new: write down every fact of every node, and judge them all with the inner checks
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Show /metrics (for Prometheus) and /health there
     #[arg(long, value_name = "HOST:PORT")]
     metrics: Option<String>,
@@ -126,9 +133,14 @@ impl Serve {
     async fn serve(&self, settings: Settings) -> miette::Result<Exit> {
         let mut told = Told::new()?;
         let chaos = self.chaos.as_deref().map(|path| Chaos::load(path, self.seed)).transpose()?;
+        let brokers = self.brokers.or(chaos.as_ref().map(Chaos::brokers)).unwrap_or(BROKERS);
+        let record = self.record.as_deref().map(|path| Record::begin(path, brokers)).transpose()?;
         let mut server = match settings.contains_key("process.roles") {
             true => Server::Process(self.process(&settings).await?),
-            false => Server::Cluster(self.cluster(&settings, chaos.as_ref()).await?, chaos.map(Box::new)),
+            false => {
+                let cluster = self.cluster(&settings, brokers, chaos.as_ref(), record.as_ref()).await?;
+                Server::Cluster(cluster, chaos.map(Box::new))
+            }
         };
         let _metrics = self.metrics(server.nodes()).await?;
         if server.until_ready(&mut told).await? {
@@ -144,32 +156,46 @@ impl Serve {
             () = told.again() => {}
             result = server.shut_down() => result.into_diagnostic().wrap_err("not everything stopped in order")?,
         }
-        Ok(Exit::GOOD)
+        record.map_or(Ok(Exit::GOOD), |record| record.finish())
     }
 
-    async fn cluster(&self, settings: &Settings, chaos: Option<&Chaos>) -> miette::Result<Cluster> {
+    async fn cluster(
+        &self,
+        settings: &Settings,
+        brokers: u16,
+        chaos: Option<&Chaos>,
+        record: Option<&Record>,
+    ) -> miette::Result<Cluster> {
         let one = "give it a role (--process-roles, --node-id)";
         if self.controller.is_some() || self.advertise.is_some() {
             return Err(miette!("--controller and --advertise are for one process of a cluster: {one}"));
         }
         let listen = self.listen.clone().unwrap_or_else(|| Address::new("127.0.0.1", 9092));
         if matches!(&*listen.host, "0.0.0.0" | "::") {
-            return Err(miette!("--listen {listen}: no address that a client could be told; name one of this machine's, or {one}"));
+            return Err(miette!(
+                "--listen {listen}: no address that a client could be told; name one of this machine's, or {one}"
+            ));
         }
         let data = settings.get("log.dirs").or(settings.get("log.dir")).map(|setting| PathBuf::from(&setting.value));
         let data = data.ok_or_else(|| miette!("where is the data to be kept? --data DIR"))?;
-        let brokers = self.brokers.or(chaos.map(Chaos::brokers)).unwrap_or(3);
+        if record.is_some() && data.exists() {
+            return Err(miette!(
+                "--record needs a new cluster: {} is there already, and nobody knows what was written to it",
+                data.display()
+            ));
+        }
         let mut properties = chaos.map_or_else(BTreeMap::new, |chaos| chaos.properties().clone());
         properties.extend(server::broker_properties(settings).map_err(|error| miette!("{error}"))?);
         // What is not said follows from the number of brokers: three copies of what is created on demand, if there are three brokers.
         properties.entry("default.replication.factor".into()).or_insert_with(|| brokers.min(3).to_string());
         let tcp = server::tcp(settings).map_err(|error| miette!("{error}"))?;
-        Cluster::start(&ClusterConfig { data, brokers, listen, properties, tcp }).await.into_diagnostic()
+        let witness = record.map(Record::witness);
+        Cluster::start(&ClusterConfig { data, brokers, listen, properties, tcp, witness }).await.into_diagnostic()
     }
 
     async fn process(&self, settings: &Settings) -> miette::Result<Process> {
-        if self.brokers.is_some() || self.chaos.is_some() {
-            return Err(miette!("--brokers and --chaos are for a whole cluster in one process; this one has a role"));
+        if self.brokers.is_some() || self.chaos.is_some() || self.record.is_some() {
+            return Err(miette!("--brokers, --chaos and --record are for a whole cluster in one process; this one has a role"));
         }
         let config = ServerConfig::from_settings(settings, self.cluster_id.clone()).map_err(|error| miette!("{error}"))?;
         Process::start(&config).await.into_diagnostic()
@@ -195,7 +221,9 @@ impl Server {
     async fn until_ready(&self, told: &mut Told) -> miette::Result<bool> {
         let ready = async {
             match self {
-                Server::Cluster(cluster, _) => cluster.ready().await.into_diagnostic().wrap_err("the cluster did not become ready"),
+                Server::Cluster(cluster, _) => {
+                    cluster.ready().await.into_diagnostic().wrap_err("the cluster did not become ready")
+                }
                 Server::Process(process) => {
                     process.ready().await;
                     Ok(())
