@@ -18,13 +18,14 @@ use crate::wire::frame::Framer;
 
 use super::TcpConfig;
 use super::connection::reason;
-use super::pressure::{FREE_BYTES, GIVE_WAY_AFTER, Loan, Pressure};
+use super::pressure::{GIVE_WAY_AFTER, Loan, Pressure};
 use super::rim::Arrival;
 
 /// Bytes before each frame, which say how long it is.
 const LENGTH_SIZE: usize = 4;
-/// Bytes asked for at once where nothing larger is known to come.
-const READ_BYTES: usize = FREE_BYTES;
+/// Bytes asked for at once where nothing larger is known to come: a batch of Kafka's default size with what is around it, which then is
+/// large enough against the memory it came in not to be copied.
+const READ_BYTES: usize = 20 << 10;
 /// Bytes asked for at once for a frame that is known to be large, before more has come.
 const READ_AHEAD_BYTES: usize = 256 << 10;
 /// How often a reader looks whether it must give way.
