@@ -218,7 +218,8 @@ fn real() -> [Vec<String>; 2] {
         drop(unused);
         let disk = FsDisk::new(&place.0).unwrap();
         let server = Server { notes: notes.clone(), waiting: None, synced: None };
-        let server = spawn_server("server", Box::new(server), listener, disk, TcpConfig::default(), Box::new(|_| {})).unwrap();
+        let server =
+            spawn_server("server", Box::new(server), listener, disk, TcpConfig::default(), Box::new(|_| {}), None).unwrap();
         let client = Client { notes: notes.clone(), server: server_at, nobody, stage: 0, asked: None };
         let client = spawn(Box::new(client), TcpConfig::default());
         let over = async {

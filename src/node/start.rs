@@ -12,7 +12,7 @@ use crate::broker::{BrokerActor, BrokerConfig, ConfigError};
 use crate::controller::{ControllerActor, ControllerConfig};
 use crate::node::fs::FsDisk;
 use crate::node::tcp::meters::Meters;
-use crate::node::tcp::{self, FactSink, NodeError, Running, TcpConfig};
+use crate::node::tcp::{self, FactSink, NodeError, RequestSink, Running, TcpConfig};
 use crate::node::watch::Watch;
 use crate::node::witness::{Happening, Witness};
 use crate::types::{Address, Uuid};
@@ -120,7 +120,7 @@ impl Node {
     fn live(self, actor: Box<dyn Actor>, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Result<Node, StartError> {
         let config = TcpConfig { meters: self.meters.clone(), ..tcp.clone() };
         self.tell(Happening::Started);
-        let running = tcp::spawn_server(&self.name, actor, listener, disk, config, self.sink());
+        let running = tcp::spawn_server(&self.name, actor, listener, disk, config, self.sink(), self.requests());
         Ok(Node { running: Some(running.map_err(StartError::Thread)?), ..self })
     }
 
@@ -132,6 +132,11 @@ impl Node {
                 witness.hear(*place, Happening::Fact(fact));
             }
         })
+    }
+
+    fn requests(&self) -> Option<RequestSink> {
+        let (place, witness) = self.witness.clone()?;
+        Some(Box::new(move |request| witness.hear(place, Happening::Request(request))))
     }
 
     fn tell(&self, happening: Happening<'_>) {

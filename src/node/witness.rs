@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::fact::Fact;
 
 /// What happens to a node.
@@ -17,6 +19,8 @@ pub enum Happening<'a> {
     Stopped,
     /// It was killed.
     Killed,
+    /// It is given a request, the whole frame; what it states because of it follows.
+    Request(&'a Bytes),
     /// It states something.
     Fact(&'a Fact),
 }

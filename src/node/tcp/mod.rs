@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -80,6 +81,9 @@ impl Default for TcpConfig {
 /// Hears every fact that a node states.
 pub type FactSink = Box<dyn FnMut(&Fact) + Send>;
 
+/// Hears every request that a node is given, before the step that handles it.
+pub type RequestSink = Box<dyn FnMut(&Bytes) + Send>;
+
 /// A node that runs. Dropping the handle kills it, as `kill -9` would.
 #[derive(Debug)]
 pub struct Running {
@@ -104,7 +108,7 @@ pub enum NodeError {
 /// Runs an actor on the present tokio runtime; it only connects to others, and keeps nothing.
 #[must_use]
 pub fn spawn(actor: Box<dyn Actor>, config: TcpConfig) -> Running {
-    let (running, life) = prepare(actor, None, None, config, None);
+    let (running, life) = prepare(actor, None, config, None, None);
     let task = tokio::spawn(life).abort_handle();
     running(task)
 }
@@ -121,10 +125,11 @@ pub fn spawn_server(
     disk: FsDisk,
     config: TcpConfig,
     facts: FactSink,
+    requests: Option<RequestSink>,
 ) -> io::Result<Running> {
     let listener = listener.into_std()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (running, life) = prepare(actor, Some(listener), Some(disk), config, Some(facts));
+    let (running, life) = prepare(actor, Some((listener, disk)), config, Some(facts), requests);
     let task = runtime.spawn(life);
     let mut running = running(task.abort_handle());
     let live = move || {
@@ -139,17 +144,19 @@ pub fn spawn_server(
 /// The handle, once the task is known, and the task.
 fn prepare(
     mut actor: Box<dyn Actor>,
-    listener: Option<std::net::TcpListener>,
-    disk: Option<FsDisk>,
+    server: Option<(std::net::TcpListener, FsDisk)>,
     config: TcpConfig,
     facts: Option<FactSink>,
+    requests: Option<RequestSink>,
 ) -> (impl FnOnce(AbortHandle) -> Running, impl Future<Output = ()> + Send + 'static) {
     let (arrivals, inbox) = mpsc::channel(ARRIVALS_MAX);
     let (farewell, ended) = oneshot::channel();
     let sender = arrivals.clone();
+    let (listener, disk) = server.unzip();
     let life = async move {
         let mut out = Outbox::new();
         let mut rim = TcpRim::new(sender, inbox, Storage::new(disk), config, facts, &mut out);
+        rim.show_requests(requests);
         match listener.map(TcpListener::from_std).transpose() {
             Ok(listener) => listener.into_iter().for_each(|listener| rim.listen(listener)),
             Err(error) => return tracing::error!(%error, "cannot listen any more"),

@@ -21,7 +21,7 @@ use crate::wire::ApiKey;
 use super::connection::{Connection, reason};
 use super::pressure::{Loan, Pressure};
 use super::storage::Storage;
-use super::{FactSink, TcpConfig};
+use super::{FactSink, RequestSink, TcpConfig};
 
 /// Pause after the system could not give us a connection (no more file descriptors): it will not help to ask at once.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
@@ -90,6 +90,7 @@ pub(super) struct TcpRim {
     config: TcpConfig,
     pressure: Arc<Pressure>,
     facts: Option<FactSink>,
+    requests: Option<RequestSink>,
     started: Instant,
     acceptor: Option<Abort>,
     lines: BTreeMap<ConnectionId, Line>,
@@ -128,6 +129,7 @@ impl TcpRim {
             config,
             pressure,
             facts,
+            requests: None,
             started: Instant::now(),
             acceptor: None,
             lines: BTreeMap::new(),
@@ -142,6 +144,11 @@ impl TcpRim {
             answers: BTreeMap::new(),
             next: VecDeque::new(),
         }
+    }
+
+    /// Shows every request from now on.
+    pub fn show_requests(&mut self, requests: Option<RequestSink>) {
+        self.requests = requests;
     }
 
     /// Accepts connections from now on.
@@ -267,6 +274,9 @@ impl TcpRim {
     fn on_frame(&mut self, connection: ConnectionId, frame: Bytes) -> Option<Event> {
         let Some(Line::Open(line)) = self.lines.get_mut(&connection) else { return None };
         if line.accepted {
+            if let Some(sink) = &mut self.requests {
+                sink(&frame);
+            }
             let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key));
             // What is no API is not counted by its number: peers choose it.
             line.asked = key.filter(|key| ApiKey::from_code(*key).is_some()).map(|key| (key, Instant::now()));

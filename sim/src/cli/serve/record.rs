@@ -1,9 +1,9 @@
 //! `serve --record FILE`: a real cluster under the eyes of the inner checks.
 //!
-//! Every fact of every node is numbered, written down and judged as it is stated, in an order in which causes come before effects (see
-//! [`brokerlab::node::witness`]). What only a simulated world can know is missing: frames as they were carried, audits of disks. So there is nothing
-//! about durability here, nor about what was promised to whom, and the checks that need it have nothing to see. The judgement covers
-//! leaders, logs, high watermarks and the ISR.
+//! Every fact of every node, and every fetch of a follower as it comes in, is numbered, written down and judged as it happens, in an order in
+//! which causes come before effects (see [`brokerlab::node::witness`]). What only a simulated world can know is missing: answers as they were
+//! carried, audits of disks. So there is nothing about durability here, nor about what was promised to whom, and the checks that need it
+//! have nothing to see. The judgement covers leaders, logs, high watermarks and the ISR.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -12,10 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use brokerlab::node::witness::{Happening, Witness};
-use brokerlab::types::{BrokerId, Time};
-use brokerlab_reports::event::{Event, EventId, NodeId, What, WorldFact};
+use brokerlab::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, Time, Uuid};
+use brokerlab::wire::fetch_request::FetchPartition;
+use brokerlab::wire::{ApiKey, Request, decode_request};
+use brokerlab_reports::event::{Event, EventId, NodeId, Tap, What, WorldFact};
 use brokerlab_reports::recording::{FORMAT, Recorder, RunHeader};
 use brokerlab_reports::verdict::Verdict;
+use bytes::Bytes;
 use miette::{IntoDiagnostic, WrapErr, miette};
 
 use crate::check::{Judge, NodeKind, NodeSetup, Setup};
@@ -93,15 +96,21 @@ impl Record {
 
 impl Making {
     fn note(&mut self, node: usize, happening: Happening<'_>) {
-        let what = match happening {
+        match happening {
             Happening::Started => {
                 self.lives[node] += 1;
-                What::World(WorldFact::NodeStarted { life: self.lives[node] })
+                self.take(node, What::World(WorldFact::NodeStarted { life: self.lives[node] }));
             }
-            Happening::Stopped => What::World(WorldFact::NodeStopped),
-            Happening::Killed => What::World(WorldFact::ProcessCrashed),
-            Happening::Fact(fact) => What::Fact(fact.clone()),
-        };
+            Happening::Stopped => self.take(node, What::World(WorldFact::NodeStopped)),
+            Happening::Killed => self.take(node, What::World(WorldFact::ProcessCrashed)),
+            Happening::Fact(fact) => self.take(node, What::Fact(fact.clone())),
+            // The controller's followers are observers of its own log, which is no partition.
+            Happening::Request(frame) if node > 0 => fetches(frame).into_iter().for_each(|tap| self.take(node, What::Tap(tap))),
+            Happening::Request(_) => {}
+        }
+    }
+
+    fn take(&mut self, node: usize, what: What) {
         self.events += 1;
         let at = Time(u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
         let node = u16::try_from(node).ok().map(NodeId);
@@ -109,4 +118,24 @@ impl Making {
         self.recorder.push(&event);
         self.judge.observe(&event);
     }
+}
+
+/// What a follower asks for, partition by partition; nothing for any other request. Our followers name topics by id.
+fn fetches(frame: &Bytes) -> Vec<Tap> {
+    let is_fetch = frame.first_chunk().is_some_and(|key| i16::from_be_bytes(*key) == ApiKey::Fetch.code());
+    let Some((_, Request::Fetch(fetch))) = is_fetch.then(|| decode_request(frame).ok()).flatten() else { return Vec::new() };
+    let follower = fetch.replica_id.max(fetch.replica_state.replica_id);
+    if follower < 0 {
+        return Vec::new();
+    }
+    let asked = fetch.topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic_id, partition)));
+    let tap = |(topic, asked): (Uuid, &FetchPartition)| Tap::FollowerFetch {
+        partition: PartitionId { topic, index: asked.partition },
+        follower: BrokerId(follower),
+        broker_epoch: BrokerEpoch(fetch.replica_state.replica_epoch),
+        fetch_offset: Offset(asked.fetch_offset),
+        leader_epoch: LeaderEpoch(asked.current_leader_epoch),
+        last_fetched_epoch: LeaderEpoch(asked.last_fetched_epoch),
+    };
+    asked.map(tap).collect()
 }
