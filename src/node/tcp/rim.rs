@@ -102,6 +102,7 @@ pub(super) struct TcpRim {
     tickets: BTreeMap<Ticket, Vec<ConnectionId>>,
     failed: BTreeSet<Ticket>,
     is_isolated: bool,
+    has_shed: bool,
     disk_delay: std::time::Duration,
     /// Connections that waited for the ticket of which the present step hears.
     released: Vec<ConnectionId>,
@@ -139,6 +140,7 @@ impl TcpRim {
             tickets: BTreeMap::new(),
             failed: BTreeSet::new(),
             is_isolated: false,
+            has_shed: false,
             disk_delay: std::time::Duration::ZERO,
             released: Vec::new(),
             answers: BTreeMap::new(),
@@ -419,6 +421,7 @@ impl TcpRim {
         let standing = self.lines.iter().filter_map(|(name, line)| Some((stands(line)?, *name)));
         let Some((_, connection)) = standing.min() else { return };
         self.config.meters.shed.add(1);
+        self.has_shed = true;
         if let Some(Line::Open(open)) = self.forget(connection, CloseReason::Reset) {
             open.connection.abort();
         }
@@ -441,6 +444,8 @@ impl Rim for TcpRim {
             if deadline.is_some_and(|deadline| deadline <= self.now().mono) {
                 return Some((self.now(), Event::Woken));
             }
+            // Those who read and write must not starve behind an actor that always has something to do.
+            tokio::task::consume_budget().await;
             // No timer is set while there is something to do.
             let arrival = match (self.inbox.try_recv(), deadline) {
                 (Ok(arrival), _) => Some(arrival),
@@ -487,6 +492,10 @@ impl Rim for TcpRim {
         }
         if std::mem::take(&mut self.is_spare_taken) {
             self.spare = out.next_connection();
+        }
+        if std::mem::take(&mut self.has_shed) {
+            // What was given up is held by a task that is to end; until it has, its memory is not free.
+            tokio::task::yield_now().await;
         }
     }
 }
