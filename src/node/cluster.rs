@@ -17,7 +17,7 @@ use crate::node::tcp::{NodeError, Running, TcpConfig};
 use crate::types::{Address, BrokerId};
 
 use super::limits;
-use super::start::{CONTROLLER_NAME, Node, bind, broker_name, disk, identity, new_cluster_id};
+use super::start::{CONTROLLER_NAME, Node, bind, broker_name, disk, identity, kept_in, new_cluster_id};
 use super::witness::Witness;
 
 pub use super::start::StartError;
@@ -181,13 +181,6 @@ impl Cluster {
     pub fn running(&self, node: usize) -> Option<&Running> {
         self.nodes.get(node)?.running.as_ref()
     }
-}
-
-/// The same broker, which can tell where its data lies.
-fn kept_in(data: &Path, broker: BrokerConfig) -> BrokerConfig {
-    let directory = data.join(format!("broker-{}", broker.id));
-    let absolute = std::path::absolute(&directory).unwrap_or(directory);
-    BrokerConfig { log_dir: absolute.to_string_lossy().into_owned(), ..broker }
 }
 
 fn addresses(config: &ClusterConfig) -> Result<Vec<Address>, StartError> {

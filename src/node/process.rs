@@ -15,7 +15,7 @@ use crate::node::tcp::NodeError;
 use crate::types::Address;
 
 use super::server::{BrokerRole, ControllerRole, ServerConfig};
-use super::start::{CONTROLLER_NAME, Node, StartError, bind, broker_name, disk, identity};
+use super::start::{CONTROLLER_NAME, Node, StartError, bind, broker_name, disk, identity, kept_in};
 use super::{limits, probe};
 
 /// The cluster to which processes belong that were not told any other: the one that Kafka's container image uses.
@@ -81,7 +81,7 @@ impl Process {
         // If the controller is here and took any port, only we know which.
         let controller = self.controller.clone().filter(|_| config.controller.port == 0).unwrap_or(config.controller.clone());
         let broker = BrokerConfig::new(config.id, cluster_id, 0, advertised.clone(), controller);
-        let broker = broker.with_properties(&role.properties)?;
+        let broker = kept_in(&config.data, broker.with_properties(&role.properties)?);
         let disk = disk(&config.data, &broker_name(&broker))?;
         self.broker = Some(Served { id: broker.id, advertised, listen });
         self.nodes.push(Node::unborn(broker_name(&broker), None).with_broker(broker, listener, disk, &config.tcp)?);

@@ -197,6 +197,13 @@ pub(super) fn disk(data: &Path, name: &str) -> Result<FsDisk, StartError> {
     FsDisk::new(&path).map_err(|error| StartError::Data { path, error })
 }
 
+/// The same broker, which can tell where its data lies.
+pub(super) fn kept_in(data: &Path, broker: BrokerConfig) -> BrokerConfig {
+    let directory = data.join(broker_name(&broker));
+    let absolute = std::path::absolute(&directory).unwrap_or(directory);
+    BrokerConfig { log_dir: absolute.to_string_lossy().into_owned(), ..broker }
+}
+
 /// The only chance that a node gets.
 pub(super) fn chance() -> u64 {
     rand::rngs::OsRng.next_u64()

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::{Line, Place};
 use crate::check::outer::{OuterJudge, OuterJudgement};
+use crate::check::setup::Reset;
 use crate::check::{NodeKind, NodeSetup, Setup};
 
 /// Why a history cannot be judged.
@@ -88,7 +89,9 @@ impl Cast {
                 Line::Producer { acks, idempotence, max_in_flight, .. } => {
                     Some(NodeKind::Producer { acks: acks.code(), idempotent: *idempotence, in_flight: *max_in_flight })
                 }
-                Line::Consumer { client } => Some(NodeKind::Consumer { laboratory: finals.contains(&**client) }),
+                Line::Consumer { client } => {
+                    Some(NodeKind::Consumer { laboratory: finals.contains(&**client), reset: Reset::Earliest })
+                }
                 Line::Send { client, op, topic, .. } => {
                     topics.insert((client, *op), topic);
                     None
