@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::{Line, Place};
 use crate::check::outer::{OuterJudge, OuterJudgement};
 use crate::check::setup::Reset;
-use crate::check::{NodeKind, NodeSetup, Setup};
+use crate::check::{Dating, NodeKind, NodeSetup, Setup};
 
 /// Why a history cannot be judged.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +130,11 @@ impl Cast {
             }
         }
         let partitions = named.into_iter().map(|(topic, index)| TopicPartition { topic: topic.into(), index }).collect();
-        Ok(Cast { setup: Setup { nodes: setups, must_exercise: Vec::new(), enabled: true }, nodes, partitions })
+        Ok(Cast {
+            setup: Setup { nodes: setups, must_exercise: Vec::new(), enabled: true, dating: Dating::ANY },
+            nodes,
+            partitions,
+        })
     }
 
     fn node(&self, client: &str) -> usize {

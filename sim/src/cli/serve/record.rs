@@ -21,7 +21,7 @@ use brokerlab_reports::verdict::Verdict;
 use bytes::Bytes;
 use miette::{IntoDiagnostic, WrapErr, miette};
 
-use crate::check::{Judge, NodeKind, NodeSetup, Setup};
+use crate::check::{Dating, Judge, NodeKind, NodeSetup, Setup};
 use crate::cli::machine::now;
 use crate::cli::{Exit, build_id};
 
@@ -59,7 +59,7 @@ impl Record {
         };
         let recorder = Recorder::writing(Box::new(BufWriter::new(file)), &header).into_diagnostic()?;
         let lives = vec![0; nodes.len()];
-        let judge = Judge::new(Setup { nodes, must_exercise: Vec::new(), enabled: true });
+        let judge = Judge::new(Setup { nodes, must_exercise: Vec::new(), enabled: true, dating: Dating::ANY });
         Ok(Record(Arc::new(Mutex::new(Some(Making { recorder, judge, lives, events: 0, begun: now() })))))
     }
 
