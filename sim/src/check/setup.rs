@@ -25,8 +25,8 @@ pub struct Dating {
 }
 
 impl Dating {
-    /// Nobody knows the clocks: a history from outside, a real cluster.
-    pub const ANY: Dating = Dating { epoch_ms: 0, ahead_max_ms: i64::MAX };
+    /// Nobody knows the clocks (a history from outside, a real cluster): nothing counts as dated ahead.
+    pub const ANY: Dating = Dating { epoch_ms: i64::MAX, ahead_max_ms: 0 };
 }
 
 /// One participant.
