@@ -51,6 +51,8 @@ pub struct ProducerState {
 #[derive(Default)]
 struct Fold {
     sessions: BTreeMap<ProducerId, Session>,
+    /// Where the newest batch ends.
+    end: Offset,
 }
 
 struct Session {
@@ -73,7 +75,11 @@ impl Check for ProducerState {
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         match change {
-            Change::Appended { at, link, .. } => self.replicas.entry(*at).or_default().take(link, scene.event),
+            Change::Appended { at, link, .. } => match self.replicas.entry(*at).or_default() {
+                // It goes on below where it ended: the log before was lost as a whole.
+                fold if link.base < fold.end => self.read_again(scene, *at),
+                fold => fold.take(link, scene.event),
+            },
             Change::Truncated { at, .. } => self.read_again(scene, *at),
             Change::Registered { node } => {
                 (0..scene.ghost.partitions.len()).for_each(|partition| self.read_again(scene, Place { node: *node, partition }));
@@ -145,6 +151,7 @@ impl ProducerState {
 
 impl Fold {
     fn take(&mut self, link: &Link, since: EventId) {
+        self.end = link.end;
         let Some((producer, epoch, first)) = link.producer else { return };
         let records = i32::try_from(link.end.since(link.base)).unwrap_or(i32::MAX);
         let session = self.sessions.entry(producer).or_insert_with(|| Session { epoch, batches: VecDeque::new() });
