@@ -274,7 +274,7 @@ fn a_plan_has_no_chance_left_and_expands_to_itself() {
     for seed in 0..200 {
         let plan = expand(&full(), seed);
         assert_eq!((plan.seed, plan.chaos.as_ref()), (seed, None));
-        assert!(plan.faults.is_sorted_by_key(|fault| fault.at) && (12..=20).contains(&plan.faults.len()));
+        assert!(plan.faults.is_sorted_by_key(|fault| fault.at) && (13..=21).contains(&plan.faults.len()));
         let again = parse("another-name.toml", &to_toml(&plan)).unwrap();
         assert_eq!(again, plan, "a plan is a scenario file again");
         assert_eq!(expand(&again, seed), plan);
