@@ -25,6 +25,15 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
         h.advance("b1").boot("b3").ack("b1", "a");
         h
     }),
+    exhibit("R12", "promised before it was on every medium; right is that a member has given it up since", |step| {
+        let mut h = History::on(Terms { flush: true, ..TERMS });
+        h.write("a").append("b1", "a").replicate().flush("b1").flush("b2").advance("b1").follow_mark("b3", 1);
+        if step == Step::Right {
+            h.start_at("b3", 1);
+        }
+        h.ack("b1", "a");
+        h
+    }),
     exhibit("R14", "a follower begins anew though its leader holds what it has", |step| {
         let mut h = History::new();
         let start = step.of(1, 2);

@@ -85,8 +85,11 @@ fn is_false(ghost: &Ghost, p: &Partition, answer: &Answer<'_>, end: Offset) -> O
         return None;
     }
     let isr = leading.filter(|_| all).map_or(&[][..], |leading| &leading.isr);
-    // A fault may have taken the medium since.
-    let volatile = |node: usize| p.shadows[node].durable.max(p.shadows[node].durable_once) < end;
+    // A fault may have taken the medium since, and of what a member has given up it owes nothing (a retry may be answered long after).
+    let volatile = |node: usize| {
+        let shadow = &p.shadows[node];
+        shadow.durable.max(shadow.durable_once).max(shadow.log.start()) < end
+    };
     let someone = isr.iter().filter_map(|member| ghost.node_of(*member)).any(volatile);
     (someone || volatile(answer.at.node)).then_some("it is not yet on every medium that counts")
 }
