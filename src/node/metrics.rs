@@ -118,10 +118,13 @@ fn health(shown: &[Shown]) -> (&'static str, String) {
     if wrong.is_empty() { ("200 OK", "ok\n".to_owned()) } else { ("503 Service Unavailable", wrong) }
 }
 
+/// Name, explanation, and where its value is.
+type Counter = (&'static str, &'static str, fn(&Meters) -> u64);
+
 fn page(shown: &[Shown]) -> String {
     let mut page = String::new();
     process(&mut page);
-    let meters: [(&str, &str, fn(&Meters) -> u64); 8] = [
+    let meters: [Counter; 8] = [
         ("network_received_bytes_total", "Bytes read from sockets", |m| m.bytes_in.value()),
         ("network_sent_bytes_total", "Bytes written to sockets", |m| m.bytes_out.value()),
         ("connections_accepted_total", "Connections that peers opened", |m| m.accepted.value()),

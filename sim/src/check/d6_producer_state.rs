@@ -73,6 +73,7 @@ impl Check for ProducerState {
         &[Kind::Appended, Kind::Truncated, Kind::Registered, Kind::Answered, Kind::Audited]
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a check is shown only what it watches")]
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         match change {
             Change::Appended { at, link, .. } => match self.replicas.entry(*at).or_default() {

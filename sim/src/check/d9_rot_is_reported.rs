@@ -39,6 +39,7 @@ impl Check for RotIsReported {
         &[Kind::Audited, Kind::Damaged, Kind::Recovered, Kind::Appended]
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a check is shown only what it watches")]
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         match change {
             Change::Audited { at, image, .. } if image.moment == AuditMoment::BeforeRecovery => {

@@ -42,6 +42,7 @@ impl Check for PromptAdvance {
         &[Kind::Heard, Kind::Advanced, Kind::Began]
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a check is shown only what it watches")]
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
         match change {
             Change::Began { at, .. } | Change::Advanced { at, .. } => {

@@ -334,8 +334,11 @@ fn with_log(seed: u64, sectors: usize) -> SimDisk {
     disk
 }
 
+/// Files by path.
+type Files = Vec<(String, Bytes)>;
+
 /// What an auditor finds: as a reader sees it, and as a power loss would leave it.
-fn as_written(disk: &SimDisk) -> (Vec<(String, Bytes)>, Vec<(String, Bytes)>) {
+fn as_written(disk: &SimDisk) -> (Files, Files) {
     let owned = |images: &[Image<'_>]| {
         images.iter().map(|image| (image.path.to_string(), Bytes::copy_from_slice(&image.bytes))).collect::<Vec<_>>()
     };

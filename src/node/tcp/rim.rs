@@ -455,15 +455,15 @@ impl Rim for TcpRim {
                 },
                 (Err(_), None) => self.inbox.recv().await,
             };
-            let arrival = match arrival? {
-                Arrival::Stop => return None,
-                Arrival::Pause(resumed) => {
-                    // Whoever froze it lets it go on by a word, or by being gone.
-                    let _ = resumed.await;
-                    continue;
-                }
-                arrival => arrival,
-            };
+            let arrival = arrival?;
+            if matches!(arrival, Arrival::Stop) {
+                return None;
+            }
+            if let Arrival::Pause(resumed) = arrival {
+                // Whoever froze it lets it go on by a word, or by being gone.
+                let _ = resumed.await;
+                continue;
+            }
             if let Some(event) = self.take_in(arrival) {
                 return Some((self.now(), event));
             }

@@ -52,12 +52,7 @@ impl Ghost {
             Fact::HighWatermarkAdvanced { .. } => self.advance(node, fact),
             Fact::HighWatermarkFollowed { partition, to, .. } => {
                 let at = self.place(node, *partition);
-                let p = &mut self.partitions[at.partition];
-                let exempt_below = p.exempt_below;
-                let shadow = &mut p.shadows[node];
-                shadow.high_watermark = *to;
-                shadow.exempt &= shadow.epoch() < exempt_below;
-                Some(Change::Followed { at })
+                Some(self.partitions[at.partition].follow(at, *to))
             }
             Fact::IsrLearned { partition, leader_epoch, partition_epoch, isr } => {
                 let (at, now) = (self.place(node, *partition), self.now);
@@ -359,8 +354,8 @@ impl Ghost {
                     p.shadows[follower].lossy &= *fetch_offset < p.log.end();
                 }
                 let leading = p.shadows[node].leading_mut();
-                let (offset, last) = (*fetch_offset, *fetch_offset);
-                let heard = Fetched { follower: *follower, broker_epoch: *broker_epoch, life, offset, last };
+                let (follower, broker_epoch, offset) = (*follower, *broker_epoch, *fetch_offset);
+                let heard = Fetched { follower, broker_epoch, life, offset, last: offset };
                 leading.filter(|leading| leading.epoch == *leader_epoch)?.hear(heard);
                 Some(Change::Heard { at })
             }
@@ -376,19 +371,7 @@ impl Ghost {
             Tap::ProducerIdGiven { id, epoch, producer } => {
                 Some(Change::ProducerIdGiven { node, id: *id, epoch: *epoch, producer: usize::from(producer.0) })
             }
-            Tap::IsrChangeAnswered { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, error } => {
-                let (partition, broker, granted) = (self.intern(*partition), *broker, *error == 0);
-                let (broker_epoch, leader_epoch, partition_epoch) = (*broker_epoch, *leader_epoch, *partition_epoch);
-                Some(Change::IsrAnswered(IsrAnswer {
-                    partition,
-                    broker,
-                    broker_epoch,
-                    leader_epoch,
-                    partition_epoch,
-                    isr,
-                    granted,
-                }))
-            }
+            Tap::IsrChangeAnswered { .. } => self.isr_answered(tap),
             Tap::StaleHeartbeatAnswered { broker, broker_epoch, error } => {
                 let (broker, broker_epoch, believed) = (*broker, *broker_epoch, *error == 0);
                 Some(Change::HeartbeatAnswered { broker, broker_epoch, believed })
@@ -403,10 +386,31 @@ impl Ghost {
     }
 }
 
+impl Ghost {
+    fn isr_answered<'e>(&mut self, tap: &'e Tap) -> Option<Change<'e>> {
+        let Tap::IsrChangeAnswered { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, error } = tap else {
+            return None;
+        };
+        let (partition, broker, granted) = (self.intern(*partition), *broker, *error == 0);
+        let (broker_epoch, leader_epoch, partition_epoch) = (*broker_epoch, *leader_epoch, *partition_epoch);
+        let answer = IsrAnswer { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, granted };
+        Some(Change::IsrAnswered(answer))
+    }
+}
+
 /// What a client asks for to learn where a partition ends.
 const LATEST: Timestamp = Timestamp(-1);
 
 impl Partition {
+    /// A follower takes over a high watermark from the leader of its epoch.
+    fn follow(&mut self, at: Place, to: Offset) -> Change<'static> {
+        let exempt_below = self.exempt_below;
+        let shadow = &mut self.shadows[at.node];
+        shadow.high_watermark = to;
+        shadow.exempt &= shadow.epoch() < exempt_below;
+        Change::Followed { at }
+    }
+
     fn append(&mut self, at: Place, link: Link, role_epoch: LeaderEpoch, as_leader: bool) -> Change<'static> {
         let shadow = &mut self.shadows[at.node];
         let mut chain = std::mem::take(&mut shadow.log);

@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// Reads them all.
-    pub fn consume(&self, bootstrap: &str, records: u64, bytes: usize) -> miette::Result<Measured> {
+    pub fn consume(&self, bootstrap: &str, records: u64) -> miette::Result<Measured> {
         match self {
             // Its consumer needs a group coordinator; where there is none, kcat or our own reads.
             Client::KafkaTools(classpath) => {
@@ -105,7 +105,7 @@ impl Client {
                     Some(read) if read >= records => {
                         Ok(Measured { records_per_s: read as f64 / took.as_secs_f64(), latency_ms: None })
                     }
-                    Some(_) | None => Client::choose(None, false).consume(bootstrap, records, bytes),
+                    Some(_) | None => Client::choose(None, false).consume(bootstrap, records),
                 }
             }
             Client::Kcat => {

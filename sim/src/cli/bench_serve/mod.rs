@@ -93,7 +93,7 @@ impl BenchServe {
         let produced = client.produce(&server.bootstrap, self.records, RECORD_BYTES)?;
         let cpu_produced = (server.cpu_seconds() - before) / gigabytes;
         let before = server.cpu_seconds();
-        let consumed = client.consume(&server.bootstrap, self.records, RECORD_BYTES)?;
+        let consumed = client.consume(&server.bootstrap, self.records)?;
         let cpu_consumed = (server.cpu_seconds() - before) / gigabytes;
         let single = load::latency(&server.bootstrap, LATENCY_RECORDS, RECORD_BYTES)?;
         let peak = server.peak_mb();

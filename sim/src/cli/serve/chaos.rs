@@ -234,10 +234,8 @@ fn is_possible(kind: &FaultKind) -> bool {
 
 /// Begin and end of a fault; of a crash loop as many as it has crashes.
 fn timeline(number: usize, fault: &Fault) -> Vec<(Duration, Act)> {
-    let (times, every) = match &fault.kind {
-        FaultKind::CrashLoop { times, every, .. } => (*times, real(*every)),
-        _ => (1, Duration::ZERO),
-    };
+    let (times, every) =
+        if let FaultKind::CrashLoop { times, every, .. } = &fault.kind { (*times, real(*every)) } else { (1, Duration::ZERO) };
     let (at, lasts) = (real(fault.at), real(fault.lasts));
     let mut acts = Vec::new();
     for turn in 0..times {

@@ -33,12 +33,7 @@ impl World {
                 }
                 Ok(vec![node])
             }
-            FaultKind::Outage => {
-                let runs = |node: &u16| self.nodes[usize::from(*node)].process.is_some();
-                let brokers = (0..number(self.nodes.len())).filter(|node| matches!(self.member(*node).role, Role::Broker(_)));
-                let brokers: Vec<u16> = brokers.filter(runs).collect();
-                if brokers.is_empty() { Err("no broker runs".to_string()) } else { Ok(brokers) }
-            }
+            FaultKind::Outage => self.running_brokers(),
             FaultKind::PowerLoss { target } => {
                 let node = self.resolve(fault, target, None)?;
                 if !self.fabric.is_powered(host(node)) {
@@ -81,6 +76,13 @@ impl World {
             }
             FaultKind::Cut { from, to, .. } | FaultKind::SlowLink { from, to, .. } => self.ends(fault, Some(from), Some(to)),
         }
+    }
+
+    fn running_brokers(&self) -> Result<Vec<u16>, String> {
+        let runs = |node: &u16| self.nodes[usize::from(*node)].process.is_some();
+        let brokers = (0..number(self.nodes.len())).filter(|node| matches!(self.member(*node).role, Role::Broker(_)));
+        let brokers: Vec<u16> = brokers.filter(runs).collect();
+        if brokers.is_empty() { Err("no broker runs".to_string()) } else { Ok(brokers) }
     }
 
     /// The ends of a link, as far as they are named.
