@@ -213,6 +213,18 @@ fn unclean_election_sanctions_the_loss_where_it_is_allowed() {
 }
 
 #[test]
+fn an_unclean_leader_need_not_know_what_retention_took() {
+    let lead_without = |unclean| {
+        let mut h = History::on(Terms { min_isr: 1, unclean, ..FREE });
+        h.commit("a").crash("b3").isr(&["b1", "b2"]).commit("b").commit("c");
+        h.follow_mark("b2", 3).start_at("b1", 2).start_at("b2", 2).crash("b1").crash("b2").restart("b3").elect_unclean("b3");
+        h
+    };
+    lead_without(true).is_judged(Verdict::Sanctioned, "unclean-election");
+    lead_without(false).also_cries("R8").cries("R9");
+}
+
+#[test]
 fn the_zombie_of_an_unclean_election_is_sanctioned_too() {
     let mut h = History::on(Terms { min_isr: 1, unclean: true, ..FREE });
     h.commit("a").isr(&["b1"]).commit("b");

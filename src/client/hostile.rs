@@ -34,7 +34,7 @@ use crate::wire::{Listener, Request, Response, api_versions, decode_request, enc
 const EVENTS_MAX: usize = 20_000;
 
 #[allow(clippy::wildcard_enum_match_arm)]
-fn plausible(request: &Request) -> Response {
+fn plausible(request: &Request, version: i16) -> Response {
     let (name, topic_id) = ("t".to_owned(), Uuid(1));
     match request {
         Request::ApiVersions(_) => {
@@ -61,7 +61,9 @@ fn plausible(request: &Request) -> Response {
             Response::Fetch(FetchResponse { responses: vec![topic], ..Default::default() })
         }
         Request::ListOffsets(_) => {
-            let partitions = vec![ListOffsetsPartitionResponse { offset: 7, leader_epoch: 1, ..Default::default() }];
+            // Older versions cannot say in which epoch.
+            let leader_epoch = if version >= 4 { 1 } else { -1 };
+            let partitions = vec![ListOffsetsPartitionResponse { offset: 7, leader_epoch, ..Default::default() }];
             let topics = vec![ListOffsetsTopicResponse { name, partitions, ..Default::default() }];
             Response::ListOffsets(ListOffsetsResponse { topics, ..Default::default() })
         }
@@ -160,7 +162,8 @@ fn run(mut client: impl Actor, commands: Vec<Operation>, harms: Vec<Harm>) -> BT
                 }
                 Action::Send { connection, chunks, .. } => {
                     let (header, request) = decode_request(&join(&chunks)).expect("clients send requests");
-                    let answer = encode_response(header.api_key, header.api_version, header.correlation_id, &plausible(&request));
+                    let response = plausible(&request, header.api_version);
+                    let answer = encode_response(header.api_key, header.api_version, header.correlation_id, &response);
                     let harm = harms.pop_front().unwrap_or(Harm::None);
                     let frame = harmed(&join(&answer.expect("possible")), &harm);
                     events.push_back(Event::Frame { connection, frame });

@@ -151,7 +151,13 @@ fn judge(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpoch, allowed:
     }
     let given_up = p.shadows.iter().any(|shadow| shadow.gave_up(link.base));
     let robbed = p.shadows.iter().any(|shadow| shadow.was_robbed_of(link)) || !uncertain.is_empty();
-    let (weight, reason) = if given_up || !robbed { GIVEN_UP } else { BEYOND };
+    // Retention has taken the last copy: whoever was allowed to lead without it did no more harm than that.
+    let is_forgotten = link.end <= p.kept_from && with_copy == UNCLEAN;
+    let (weight, reason) = match (is_forgotten, given_up || !robbed) {
+        (true, _) => UNCLEAN,
+        (false, true) => GIVEN_UP,
+        (false, false) => BEYOND,
+    };
     LostBatch { link: *link, weight, reason, owed: true, if_copied: Some(with_copy), uncertain }
 }
 
