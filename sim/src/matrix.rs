@@ -111,92 +111,51 @@ kind = "power-loss"
 target = "leader of orders-0"
 "#;
 
+/// Everything between the first producer and one broker takes longer.
+macro_rules! far {
+    ($n:literal) => {
+        concat!(
+            "\n[[faults]]\nid = \"far-",
+            $n,
+            "\"\nat = \"9s\"\nfor = \"11s\"\nkind = \"slow-link\"\n",
+            "from = \"p1\"\nto = \"b",
+            $n,
+            "\"\nby = \"30ms\"\n"
+        )
+    };
+}
+
+/// The leader hands over, while a follower hears of everything late.
+macro_rules! moved {
+    ($n:literal, $late:literal, $at:literal) => {
+        concat!(
+            "\n[[faults]]\nid = \"late-",
+            $n,
+            "\"\nat = \"",
+            $late,
+            "\"\nfor = \"600ms\"\n",
+            "kind = \"stale-metadata\"\ntarget = \"a follower of orders-0\"\n",
+            "\n[[faults]]\nid = \"move-",
+            $n,
+            "\"\nat = \"",
+            $at,
+            "\"\nfor = \"800ms\"\n",
+            "kind = \"restart\"\ntarget = \"leader of orders-0\"\n"
+        )
+    };
+}
+
 /// A producer far away has several requests on their way when a partition moves to a broker that has not heard of it: it refuses the first, hears
 /// of it, and takes the second.
-const OVERTAKING: &str = r#"
-[[faults]]
-id = "far-1"
-at = "9s"
-for = "11s"
-kind = "slow-link"
-from = "p1"
-to = "b1"
-by = "30ms"
-
-[[faults]]
-id = "far-2"
-at = "9s"
-for = "11s"
-kind = "slow-link"
-from = "p1"
-to = "b2"
-by = "30ms"
-
-[[faults]]
-id = "far-3"
-at = "9s"
-for = "11s"
-kind = "slow-link"
-from = "p1"
-to = "b3"
-by = "30ms"
-
-[[faults]]
-id = "late-1"
-at = "9480ms"
-for = "600ms"
-kind = "stale-metadata"
-target = "a follower of orders-0"
-
-[[faults]]
-id = "move-1"
-at = "9500ms"
-for = "800ms"
-kind = "restart"
-target = "leader of orders-0"
-
-[[faults]]
-id = "late-2"
-at = "11980ms"
-for = "600ms"
-kind = "stale-metadata"
-target = "a follower of orders-0"
-
-[[faults]]
-id = "move-2"
-at = "12s"
-for = "800ms"
-kind = "restart"
-target = "leader of orders-0"
-
-[[faults]]
-id = "late-3"
-at = "14480ms"
-for = "600ms"
-kind = "stale-metadata"
-target = "a follower of orders-0"
-
-[[faults]]
-id = "move-3"
-at = "14500ms"
-for = "800ms"
-kind = "restart"
-target = "leader of orders-0"
-
-[[faults]]
-id = "late-4"
-at = "16980ms"
-for = "600ms"
-kind = "stale-metadata"
-target = "a follower of orders-0"
-
-[[faults]]
-id = "move-4"
-at = "17s"
-for = "800ms"
-kind = "restart"
-target = "leader of orders-0"
-"#;
+const OVERTAKING: &str = concat!(
+    far!(1),
+    far!(2),
+    far!(3),
+    moved!(1, "9480ms", "9500ms"),
+    moved!(2, "11980ms", "12s"),
+    moved!(3, "14480ms", "14500ms"),
+    moved!(4, "16980ms", "17s"),
+);
 
 /// The rows, from the weakest promise to the strongest.
 pub const ROWS: &[Row] = &[
