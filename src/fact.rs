@@ -6,6 +6,10 @@
 //!
 //! A fact describes the state *after* the change. Sets of brokers are sorted.
 
+pub mod group;
+
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::disk::DiskError;
@@ -13,6 +17,8 @@ use crate::mutant::Mutant;
 use crate::types::{
     BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch, ProducerId, Sequence, TopicId, Uuid,
 };
+
+pub use group::GroupFact;
 
 /// One statement.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -296,6 +302,9 @@ pub enum Fact {
         end: Offset,
     },
 
+    /// A coordinator or a member states something about groups.
+    Group(GroupFact),
+
     /// A corner was reached that only the broker can see: no state changed, and all is as it should be.
     Reached {
         /// Which.
@@ -366,7 +375,7 @@ pub enum TruncationReason {
 }
 
 /// A piece of state that a fact can change; explanations follow the last writer of a cell.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Cell {
     /// Whether and how a broker takes part.
     Broker(BrokerId),
@@ -386,6 +395,10 @@ pub enum Cell {
     Partition(PartitionId),
     /// The controller's state of a topic.
     Topic(TopicId),
+    /// A coordinator's charge of a partition of `__consumer_offsets`.
+    Shard(PartitionId),
+    /// A group, at its coordinator and at its members.
+    Group(Arc<str>),
 }
 
 impl Fact {
@@ -418,6 +431,10 @@ impl Fact {
             | Fact::IsrShrunk { partition, .. }
             | Fact::IsrExpanded { partition, .. } => Cell::Partition(*partition),
             Fact::TopicCreated { topic, .. } | Fact::TopicDeleted { topic } => Cell::Topic(*topic),
+            Fact::Group(GroupFact::CoordinatorLoaded { shard, .. } | GroupFact::CoordinatorUnloaded { shard, .. }) => {
+                Cell::Shard(*shard)
+            }
+            Fact::Group(fact) => Cell::Group(fact.group()?.clone()),
             Fact::LogFailed { partition: None, .. }
             | Fact::AlterPartitionRefused { .. }
             | Fact::Reached { .. }
@@ -440,10 +457,11 @@ impl Fact {
                     | Cell::Role(partition)
                     | Cell::HighWatermark(partition)
                     | Cell::Isr(partition)
-                    | Cell::Partition(partition),
+                    | Cell::Partition(partition)
+                    | Cell::Shard(partition),
                 ),
             ) => Some(partition),
-            (_, Some(Cell::Broker(_) | Cell::Metadata | Cell::Topic(_)) | None) => None,
+            (_, Some(Cell::Broker(_) | Cell::Metadata | Cell::Topic(_) | Cell::Group(_)) | None) => None,
         }
     }
 
@@ -480,6 +498,7 @@ impl Fact {
             Fact::IsrExpanded { .. } => "IsrExpanded",
             Fact::AlterPartitionRefused { .. } => "AlterPartitionRefused",
             Fact::MetadataCommitted { .. } => "MetadataCommitted",
+            Fact::Group(fact) => fact.name(),
             Fact::Reached { .. } => "Reached",
             Fact::MutantActed { .. } => "MutantActed",
         }

@@ -118,10 +118,9 @@ impl Ghost {
                         struck.cache_lies |= &**kind == FAILED_SYNC;
                         struck.rotten |= &**kind == BIT_ROT;
                     }
-                    // It may strike between two lives.
+                    // It may strike between two lives, or a life that has not loaded its logs: what an audit found there is gone too.
                     let shadows = self.partitions.iter_mut().filter_map(|p| p.shadows.get_mut(usize::from(node.0)));
-                    let downfalls = shadows.filter_map(|shadow| shadow.downfall.as_mut());
-                    downfalls.for_each(|downfall| downfall.disk_struck |= [WIPE, BIT_ROT].contains(&&**kind));
+                    shadows.filter_map(|shadow| shadow.downfall.as_mut()).for_each(|downfall| downfall.suffer(kind));
                 });
             }
             (WorldFact::SettleBegan, _) => return Some(Change::SettleBegan),
@@ -371,6 +370,14 @@ impl Partition {
 }
 
 impl Downfall {
+    /// A fault strikes a disk whose log was not loaded since.
+    fn suffer(&mut self, kind: &str) {
+        self.disk_struck |= [WIPE, BIT_ROT].contains(&kind);
+        if kind == WIPE {
+            (self.survived, self.survived_end) = (None, None);
+        }
+    }
+
     /// Everything below had to survive; nothing, if the log began above all that was durable.
     fn owed(&self) -> Offset {
         if self.durable <= self.log.start() { Offset::ZERO } else { self.durable.min(self.log.end()) }
