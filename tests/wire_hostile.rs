@@ -76,12 +76,26 @@ fn shapes() -> Vec<Shape> {
     shapes.extend(of::<wire::ListPartitionReassignmentsRequest, wire::ListPartitionReassignmentsResponse>(
         ApiKey::ListPartitionReassignments,
     ));
+    shapes.extend(of::<wire::FindCoordinatorRequest, wire::FindCoordinatorResponse>(ApiKey::FindCoordinator));
+    shapes.extend(of::<wire::JoinGroupRequest, wire::JoinGroupResponse>(ApiKey::JoinGroup));
+    shapes.extend(of::<wire::SyncGroupRequest, wire::SyncGroupResponse>(ApiKey::SyncGroup));
+    shapes.extend(of::<wire::HeartbeatRequest, wire::HeartbeatResponse>(ApiKey::Heartbeat));
+    shapes.extend(of::<wire::LeaveGroupRequest, wire::LeaveGroupResponse>(ApiKey::LeaveGroup));
+    shapes.extend(of::<wire::OffsetCommitRequest, wire::OffsetCommitResponse>(ApiKey::OffsetCommit));
+    shapes.extend(of::<wire::OffsetFetchRequest, wire::OffsetFetchResponse>(ApiKey::OffsetFetch));
+    shapes.extend(of::<wire::OffsetDeleteRequest, wire::OffsetDeleteResponse>(ApiKey::OffsetDelete));
+    shapes.extend(of::<wire::ListGroupsRequest, wire::ListGroupsResponse>(ApiKey::ListGroups));
+    shapes.extend(of::<wire::DescribeGroupsRequest, wire::DescribeGroupsResponse>(ApiKey::DescribeGroups));
+    shapes.extend(of::<wire::DeleteGroupsRequest, wire::DeleteGroupsResponse>(ApiKey::DeleteGroups));
+    shapes
+        .extend(of::<wire::ConsumerGroupHeartbeatRequest, wire::ConsumerGroupHeartbeatResponse>(ApiKey::ConsumerGroupHeartbeat));
+    shapes.extend(of::<wire::ConsumerGroupDescribeRequest, wire::ConsumerGroupDescribeResponse>(ApiKey::ConsumerGroupDescribe));
     shapes.extend(of::<wire::AlterPartitionRequest, wire::AlterPartitionResponse>(ApiKey::AlterPartition));
     shapes.extend(of::<wire::EnvelopeRequest, wire::EnvelopeResponse>(ApiKey::Envelope));
     shapes.extend(of::<wire::BrokerRegistrationRequest, wire::BrokerRegistrationResponse>(ApiKey::BrokerRegistration));
     shapes.extend(of::<wire::BrokerHeartbeatRequest, wire::BrokerHeartbeatResponse>(ApiKey::BrokerHeartbeat));
     shapes.extend(of::<wire::AllocateProducerIdsRequest, wire::AllocateProducerIdsResponse>(ApiKey::AllocateProducerIds));
-    assert!(ApiKey::ALL.iter().filter(|key| key.implemented().is_some()).count() == 27, "every API is listed");
+    assert!(ApiKey::ALL.iter().filter(|key| key.implemented().is_some()).count() == 40, "every API is listed");
     shapes
 }
 

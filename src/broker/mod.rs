@@ -288,6 +288,20 @@ impl BrokerActor {
             | Request::DescribeQuorum(_)
             | Request::AlterConfigs(_)
             | Request::IncrementalAlterConfigs(_) => self.on_forwardable(caller, frame, step),
+            // Declared, but not served so far, and so not advertised either.
+            Request::FindCoordinator(_)
+            | Request::JoinGroup(_)
+            | Request::SyncGroup(_)
+            | Request::Heartbeat(_)
+            | Request::LeaveGroup(_)
+            | Request::OffsetCommit(_)
+            | Request::OffsetFetch(_)
+            | Request::OffsetDelete(_)
+            | Request::ListGroups(_)
+            | Request::DescribeGroups(_)
+            | Request::DeleteGroups(_)
+            | Request::ConsumerGroupHeartbeat(_)
+            | Request::ConsumerGroupDescribe(_) => self.close_client(caller.connection, step.out),
             // Only controllers serve these.
             Request::AlterPartition(_)
             | Request::Envelope(_)

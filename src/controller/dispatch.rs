@@ -63,7 +63,20 @@ pub fn handle(controller: &mut Controller, now: Time, request: Request) -> Handl
         | Request::DescribeTopicPartitions(_)
         | Request::ListConfigResources(_)
         | Request::ListPartitionReassignments(_)
-        | Request::AlterReplicaLogDirs(_) => return Handled::NotServed,
+        | Request::AlterReplicaLogDirs(_)
+        | Request::FindCoordinator(_)
+        | Request::JoinGroup(_)
+        | Request::SyncGroup(_)
+        | Request::Heartbeat(_)
+        | Request::LeaveGroup(_)
+        | Request::OffsetCommit(_)
+        | Request::OffsetFetch(_)
+        | Request::OffsetDelete(_)
+        | Request::ListGroups(_)
+        | Request::DescribeGroups(_)
+        | Request::DeleteGroups(_)
+        | Request::ConsumerGroupHeartbeat(_)
+        | Request::ConsumerGroupDescribe(_) => return Handled::NotServed,
     })
 }
 

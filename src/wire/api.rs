@@ -13,10 +13,12 @@ use super::header::{HeaderTags, RequestHeader, ResponseHeader};
 use super::messages::api_versions::api_versions_response::{ApiVersion, ApiVersionsResponse};
 use super::messages::{
     allocate_producer_ids::*, alter_configs::*, alter_partition::*, alter_replica_log_dirs::*, api_versions::*,
-    broker_heartbeat::*, broker_registration::*, create_partitions::*, create_topics::*, delete_records::*, delete_topics::*,
-    describe_cluster::*, describe_configs::*, describe_log_dirs::*, describe_quorum::*, describe_topic_partitions::*,
-    elect_leaders::*, envelope::*, fetch::*, incremental_alter_configs::*, init_producer_id::*, list_config_resources::*,
-    list_offsets::*, list_partition_reassignments::*, metadata::*, offset_for_leader_epoch::*, produce::*,
+    broker_heartbeat::*, broker_registration::*, consumer_group_describe::*, consumer_group_heartbeat::*, create_partitions::*,
+    create_topics::*, delete_groups::*, delete_records::*, delete_topics::*, describe_cluster::*, describe_configs::*,
+    describe_groups::*, describe_log_dirs::*, describe_quorum::*, describe_topic_partitions::*, elect_leaders::*, envelope::*,
+    fetch::*, find_coordinator::*, heartbeat::*, incremental_alter_configs::*, init_producer_id::*, join_group::*,
+    leave_group::*, list_config_resources::*, list_groups::*, list_offsets::*, list_partition_reassignments::*, metadata::*,
+    offset_commit::*, offset_delete::*, offset_fetch::*, offset_for_leader_epoch::*, produce::*, sync_group::*,
 };
 use super::mistake::{DecodeError, EncodeError};
 use super::schema::{Message, Versions, unsupported};
@@ -65,23 +67,23 @@ api_keys! {
     ListOffsets = 2,
     /// Learn brokers, topics and leaders.
     Metadata = 3,
-    /// Not declared here: Kafka's OffsetCommit.
+    /// Store committed offsets.
     OffsetCommit = 8,
-    /// Not declared here: Kafka's OffsetFetch.
+    /// Learn committed offsets.
     OffsetFetch = 9,
-    /// Not declared here: Kafka's FindCoordinator.
+    /// Find the coordinator of a group.
     FindCoordinator = 10,
-    /// Not declared here: Kafka's JoinGroup.
+    /// Enter a rebalance.
     JoinGroup = 11,
-    /// Not declared here: Kafka's Heartbeat.
+    /// Show that a member lives.
     Heartbeat = 12,
-    /// Not declared here: Kafka's LeaveGroup.
+    /// Leave a group.
     LeaveGroup = 13,
-    /// Not declared here: Kafka's SyncGroup.
+    /// Hand in the assignment and receive a part of it.
     SyncGroup = 14,
-    /// Not declared here: Kafka's DescribeGroups.
+    /// Learn the members of groups.
     DescribeGroups = 15,
-    /// Not declared here: Kafka's ListGroups.
+    /// Learn which groups there are.
     ListGroups = 16,
     /// Not declared here: Kafka's SaslHandshake.
     SaslHandshake = 17,
@@ -133,7 +135,7 @@ api_keys! {
     ExpireDelegationToken = 40,
     /// Not declared here: Kafka's DescribeDelegationToken.
     DescribeDelegationToken = 41,
-    /// Not declared here: Kafka's DeleteGroups.
+    /// Forget groups.
     DeleteGroups = 42,
     /// Elect leaders now.
     ElectLeaders = 43,
@@ -143,7 +145,7 @@ api_keys! {
     AlterPartitionReassignments = 45,
     /// Learn which partitions are on their way.
     ListPartitionReassignments = 46,
-    /// Not declared here: Kafka's OffsetDelete.
+    /// Forget committed offsets.
     OffsetDelete = 47,
     /// Not declared here: Kafka's DescribeClientQuotas.
     DescribeClientQuotas = 48,
@@ -185,9 +187,9 @@ api_keys! {
     ListTransactions = 66,
     /// Receive a block of producer ids.
     AllocateProducerIds = 67,
-    /// Not declared here: Kafka's ConsumerGroupHeartbeat.
+    /// Join, live in and leave a group of the next-generation protocol.
     ConsumerGroupHeartbeat = 68,
-    /// Not declared here: Kafka's ConsumerGroupDescribe.
+    /// Learn the members of groups of the next-generation protocol.
     ConsumerGroupDescribe = 69,
     /// Not declared here: Kafka's ControllerRegistration.
     ControllerRegistration = 70,
@@ -233,6 +235,23 @@ api_keys! {
     DeleteShareGroupOffsets = 92,
 }
 
+/// Declared, but served by no broker yet. A key that leaves this list is advertised by brokers from then on.
+const NOT_YET_SERVED: &[ApiKey] = &[
+    ApiKey::FindCoordinator,
+    ApiKey::JoinGroup,
+    ApiKey::SyncGroup,
+    ApiKey::Heartbeat,
+    ApiKey::LeaveGroup,
+    ApiKey::OffsetCommit,
+    ApiKey::OffsetFetch,
+    ApiKey::OffsetDelete,
+    ApiKey::ListGroups,
+    ApiKey::DescribeGroups,
+    ApiKey::DeleteGroups,
+    ApiKey::ConsumerGroupHeartbeat,
+    ApiKey::ConsumerGroupDescribe,
+];
+
 impl ApiKey {
     /// The number in headers.
     #[must_use]
@@ -244,14 +263,16 @@ impl ApiKey {
     #[must_use]
     pub fn advertised(self, listener: Listener) -> Option<Versions> {
         let serves = match listener {
-            Listener::Broker => !matches!(
-                self,
-                ApiKey::Envelope
-                    | ApiKey::AlterPartition
-                    | ApiKey::BrokerRegistration
-                    | ApiKey::BrokerHeartbeat
-                    | ApiKey::AllocateProducerIds
-            ),
+            Listener::Broker => {
+                !matches!(
+                    self,
+                    ApiKey::Envelope
+                        | ApiKey::AlterPartition
+                        | ApiKey::BrokerRegistration
+                        | ApiKey::BrokerHeartbeat
+                        | ApiKey::AllocateProducerIds
+                ) && !NOT_YET_SERVED.contains(&self)
+            }
             Listener::Controller => !matches!(
                 self,
                 ApiKey::Produce
@@ -267,6 +288,19 @@ impl ApiKey {
                     | ApiKey::ListConfigResources
                     | ApiKey::ListPartitionReassignments
                     | ApiKey::AlterReplicaLogDirs
+                    | ApiKey::FindCoordinator
+                    | ApiKey::JoinGroup
+                    | ApiKey::SyncGroup
+                    | ApiKey::Heartbeat
+                    | ApiKey::LeaveGroup
+                    | ApiKey::OffsetCommit
+                    | ApiKey::OffsetFetch
+                    | ApiKey::OffsetDelete
+                    | ApiKey::ListGroups
+                    | ApiKey::DescribeGroups
+                    | ApiKey::DeleteGroups
+                    | ApiKey::ConsumerGroupHeartbeat
+                    | ApiKey::ConsumerGroupDescribe
             ),
         };
         let implemented = self.implemented().filter(|_| serves)?;
@@ -465,6 +499,34 @@ apis! {
     /// Learn which partitions are on their way.
     ListPartitionReassignments: list_partition_reassignments_request::ListPartitionReassignmentsRequest,
         list_partition_reassignments_response::ListPartitionReassignmentsResponse;
+    /// Find the coordinator of a group.
+    FindCoordinator: find_coordinator_request::FindCoordinatorRequest, find_coordinator_response::FindCoordinatorResponse;
+    /// Enter a rebalance.
+    JoinGroup: join_group_request::JoinGroupRequest, join_group_response::JoinGroupResponse;
+    /// Hand in the assignment and receive a part of it.
+    SyncGroup: sync_group_request::SyncGroupRequest, sync_group_response::SyncGroupResponse;
+    /// Show that a member lives.
+    Heartbeat: heartbeat_request::HeartbeatRequest, heartbeat_response::HeartbeatResponse;
+    /// Leave a group.
+    LeaveGroup: leave_group_request::LeaveGroupRequest, leave_group_response::LeaveGroupResponse;
+    /// Store committed offsets.
+    OffsetCommit: offset_commit_request::OffsetCommitRequest, offset_commit_response::OffsetCommitResponse;
+    /// Learn committed offsets.
+    OffsetFetch: offset_fetch_request::OffsetFetchRequest, offset_fetch_response::OffsetFetchResponse;
+    /// Forget committed offsets.
+    OffsetDelete: offset_delete_request::OffsetDeleteRequest, offset_delete_response::OffsetDeleteResponse;
+    /// Learn which groups there are.
+    ListGroups: list_groups_request::ListGroupsRequest, list_groups_response::ListGroupsResponse;
+    /// Learn the members of groups.
+    DescribeGroups: describe_groups_request::DescribeGroupsRequest, describe_groups_response::DescribeGroupsResponse;
+    /// Forget groups.
+    DeleteGroups: delete_groups_request::DeleteGroupsRequest, delete_groups_response::DeleteGroupsResponse;
+    /// Join, live in and leave a group of the next-generation protocol.
+    ConsumerGroupHeartbeat: consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest,
+        consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
+    /// Learn the members of groups of the next-generation protocol.
+    ConsumerGroupDescribe: consumer_group_describe_request::ConsumerGroupDescribeRequest,
+        consumer_group_describe_response::ConsumerGroupDescribeResponse;
     /// Change in-sync replicas.
     AlterPartition: alter_partition_request::AlterPartitionRequest, alter_partition_response::AlterPartitionResponse;
     /// Forward a request to the controller.

@@ -69,12 +69,18 @@ reexport! {
     broker_heartbeat: broker_heartbeat_request::BrokerHeartbeatRequest, broker_heartbeat_response::BrokerHeartbeatResponse;
     broker_registration: broker_registration_request::BrokerRegistrationRequest,
         broker_registration_response::BrokerRegistrationResponse;
+    consumer_group_describe: consumer_group_describe_request::ConsumerGroupDescribeRequest,
+        consumer_group_describe_response::ConsumerGroupDescribeResponse;
+    consumer_group_heartbeat: consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest,
+        consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
     create_partitions: create_partitions_request::CreatePartitionsRequest, create_partitions_response::CreatePartitionsResponse;
     create_topics: create_topics_request::CreateTopicsRequest, create_topics_response::CreateTopicsResponse;
+    delete_groups: delete_groups_request::DeleteGroupsRequest, delete_groups_response::DeleteGroupsResponse;
     delete_records: delete_records_request::DeleteRecordsRequest, delete_records_response::DeleteRecordsResponse;
     delete_topics: delete_topics_request::DeleteTopicsRequest, delete_topics_response::DeleteTopicsResponse;
     describe_cluster: describe_cluster_request::DescribeClusterRequest, describe_cluster_response::DescribeClusterResponse;
     describe_configs: describe_configs_request::DescribeConfigsRequest, describe_configs_response::DescribeConfigsResponse;
+    describe_groups: describe_groups_request::DescribeGroupsRequest, describe_groups_response::DescribeGroupsResponse;
     describe_log_dirs: describe_log_dirs_request::DescribeLogDirsRequest, describe_log_dirs_response::DescribeLogDirsResponse;
     describe_quorum: describe_quorum_request::DescribeQuorumRequest, describe_quorum_response::DescribeQuorumResponse;
     describe_topic_partitions: describe_topic_partitions_request::DescribeTopicPartitionsRequest,
@@ -82,18 +88,27 @@ reexport! {
     elect_leaders: elect_leaders_request::ElectLeadersRequest, elect_leaders_response::ElectLeadersResponse;
     envelope: envelope_request::EnvelopeRequest, envelope_response::EnvelopeResponse;
     fetch: fetch_request::FetchRequest, fetch_response::FetchResponse;
+    find_coordinator: find_coordinator_request::FindCoordinatorRequest, find_coordinator_response::FindCoordinatorResponse;
+    heartbeat: heartbeat_request::HeartbeatRequest, heartbeat_response::HeartbeatResponse;
     incremental_alter_configs: incremental_alter_configs_request::IncrementalAlterConfigsRequest,
         incremental_alter_configs_response::IncrementalAlterConfigsResponse;
     init_producer_id: init_producer_id_request::InitProducerIdRequest, init_producer_id_response::InitProducerIdResponse;
+    join_group: join_group_request::JoinGroupRequest, join_group_response::JoinGroupResponse;
+    leave_group: leave_group_request::LeaveGroupRequest, leave_group_response::LeaveGroupResponse;
     list_config_resources: list_config_resources_request::ListConfigResourcesRequest,
         list_config_resources_response::ListConfigResourcesResponse;
+    list_groups: list_groups_request::ListGroupsRequest, list_groups_response::ListGroupsResponse;
     list_offsets: list_offsets_request::ListOffsetsRequest, list_offsets_response::ListOffsetsResponse;
     list_partition_reassignments: list_partition_reassignments_request::ListPartitionReassignmentsRequest,
         list_partition_reassignments_response::ListPartitionReassignmentsResponse;
     metadata: metadata_request::MetadataRequest, metadata_response::MetadataResponse;
+    offset_commit: offset_commit_request::OffsetCommitRequest, offset_commit_response::OffsetCommitResponse;
+    offset_delete: offset_delete_request::OffsetDeleteRequest, offset_delete_response::OffsetDeleteResponse;
+    offset_fetch: offset_fetch_request::OffsetFetchRequest, offset_fetch_response::OffsetFetchResponse;
     offset_for_leader_epoch: offset_for_leader_epoch_request::OffsetForLeaderEpochRequest,
         offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
     produce: produce_request::ProduceRequest, produce_response::ProduceResponse;
+    sync_group: sync_group_request::SyncGroupRequest, sync_group_response::SyncGroupResponse;
 }
 
 #[cfg(test)]

@@ -294,9 +294,12 @@ pub(super) fn unsupported(api_key: ApiKey, api_version: i16) -> DecodeError {
     DecodeError::UnsupportedVersion { header: RequestHeader { api_key, api_version, ..RequestHeader::default() } }
 }
 
+/// The first flexible version of a message that has none.
+pub const NEVER: i16 = i16::MAX;
+
 /// What the declarations need in scope.
 pub mod prelude {
-    pub use super::{Field, Kind, Message, Nulls, Rule, Schema, UnknownTags, Versions, Wire, always, between, since};
+    pub use super::{Field, Kind, Message, NEVER, Nulls, Rule, Schema, UnknownTags, Versions, Wire, always, between, since};
     pub use crate::types::Uuid;
     pub use crate::wire::decoder::Decoder;
     pub use crate::wire::encoder::Encoder;
@@ -308,7 +311,7 @@ pub mod prelude {
 macro_rules! message {
     (
         $(#[$doc:meta])*
-        $module:ident :: $name:ident : versions $min:literal ..= $max:literal, flexible $flexible:literal { $($fields:tt)* }
+        $module:ident :: $name:ident : versions $min:literal ..= $max:literal, flexible $flexible:tt { $($fields:tt)* }
         $( $(#[$inner_doc:meta])* $inner:ident { $($inner_fields:tt)* } )*
     ) => {
         #[doc = concat!("`", stringify!($name), "` and the structs in it.")]
