@@ -99,6 +99,7 @@ fn on_fact(model: &mut Model, tally: &mut Tally, now: Time, node: usize, fact: &
         | Fact::RegistrationAccepted { .. }
         | Fact::BrokerUnfenced { .. }
         | Fact::MetadataCommitted { .. }
+        | Fact::Group(_)
         | Fact::MutantActed { .. } => {}
     }
 }

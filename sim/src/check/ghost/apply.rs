@@ -87,6 +87,7 @@ impl Ghost {
             Fact::LogFailed { .. }
             | Fact::ControllerActivated { .. }
             | Fact::AlterPartitionRefused { .. }
+            | Fact::Group(_)
             | Fact::Reached { .. } => None,
             Fact::MutantActed { .. } => {
                 if !self.mutants.contains(&node) {
