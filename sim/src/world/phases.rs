@@ -155,16 +155,19 @@ impl World {
     }
 
     fn let_laboratory_read(&mut self) {
-        let all = self.plan.topics.iter().flat_map(|topic| {
+        // A deletion that was long on its way may have come after the creation that followed it: what is not there cannot be read.
+        let directory = &self.directory;
+        let is_there = |name: &str| directory.topic(name).is_some();
+        let all = self.plan.topics.iter().filter(|topic| is_there(&topic.name)).flat_map(|topic| {
             let name: Arc<str> = Arc::from(topic.name.as_str());
             let count = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
             (0..count).map(move |index| TopicPartition { topic: name.clone(), index })
         });
         let all: Vec<TopicPartition> = all.collect();
         for node in 0..number(self.nodes.len()) {
-            if let Driver::Laboratory(laboratory) = &mut self.drivers[usize::from(node)]
-                && (!laboratory.has_begun() || laboratory.is_done())
-            {
+            let Driver::Laboratory(laboratory) = &mut self.drivers[usize::from(node)] else { continue };
+            laboratory.retain(|partition| all.contains(partition));
+            if !laboratory.has_begun() || laboratory.is_done() {
                 // Done and yet not enough: a request of a writer who had given it up long ago came after all.
                 let wish = laboratory.begin(all.clone());
                 self.act(node, wish);
