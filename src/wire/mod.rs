@@ -6,6 +6,7 @@
 //!   schema     message! { name: type [versions] }   what a message is; the macro
 //!   messages   one file per API                     the declarations
 //!   metadata   records of the metadata log          more declarations
+//!   consumer_protocol                               what consumers tell each other within JoinGroup and SyncGroup
 //!   decoder    bytes -> values                      every count checked before anything is allocated
 //!   encoder    values -> chunks                     record bytes are chunks of their own
 //!   record     record batches, version 2            header peeked, checksummed, patched; records read and built
@@ -19,6 +20,7 @@
 //! Simplified: of Kafka's APIs only those in [`Request`] are declared; batches are never compressed here.
 
 pub mod api;
+pub mod consumer_protocol;
 pub mod decoder;
 pub mod encoder;
 pub mod error_code;
