@@ -239,6 +239,7 @@ fn declared_tags_rise() {
     for schema in [&ProduceResponse::SCHEMA, &FetchRequest::SCHEMA, &FetchResponse::SCHEMA, &ApiVersionsResponse::SCHEMA] {
         structs(schema, &mut found);
     }
+    structs(&group::OffsetCommitValue::SCHEMA, &mut found);
     for schema in [&metadata::PartitionRecord::SCHEMA, &metadata::PartitionChangeRecord::SCHEMA] {
         structs(schema, &mut found);
     }
