@@ -15,10 +15,10 @@ use super::error::{Damage, LogError};
 use super::flush::Durability;
 use super::names::{self, Name};
 use super::partition_log::Log;
-use super::scan::ScanStop;
+use super::scan::{Scan, ScanStop};
 use super::segment::Segment;
 use crate::disk::{self, Disk, DiskError};
-use crate::types::{Offset, TopicId};
+use crate::types::{LeaderEpoch, Offset, TopicId};
 use crate::wire::record::{BatchHeader, HEADER_SIZE};
 
 /// What loading a log found.
@@ -95,7 +95,13 @@ impl Log {
     }
 
     /// Opens the segments and tidies up the names around them.
-    fn adopt(&mut self, disk: &mut dyn Disk, listing: &Listing, log_start: Offset, recovery_point: Offset) -> Result<(), LogError> {
+    fn adopt(
+        &mut self,
+        disk: &mut dyn Disk,
+        listing: &Listing,
+        log_start: Offset,
+        recovery_point: Offset,
+    ) -> Result<(), LogError> {
         for name in &listing.leftovers {
             disk.remove(&format!("{}/{name}", self.dir))?;
             self.durability.change_names();
@@ -114,12 +120,38 @@ impl Log {
         let restarted = self.truncation_marks.contains(&first);
         self.log_start = if restarted { first } else { log_start.max(first) };
         self.durability.start_lowered = self.log_start < log_start;
-        // Old segments tell of producers for whom no snapshot that can be believed vouches yet.
         let kept = self.segment_of(self.log_start);
-        match self.segments.get(kept).is_none_or(|first| first.base <= recovery_point) {
-            true => self.remove_segments_below_start(disk),
-            false => Ok(()),
+        let producers_are_told = self.segments.get(kept).is_none_or(|first| first.base <= recovery_point);
+        match !producers_are_told && self.goes_on_from_old_segments(disk, kept)? {
+            true => Ok(()),
+            false => self.remove_segments_below_start(disk),
         }
+    }
+
+    /// Whether the segments before the one numbered `kept`, of which no record may be read any more, are whole and it goes on where they end. They
+    /// still tell of producers; but where a loss of power has brought back only some of those that were removed, or one is damaged, that must
+    /// not cost the log anything.
+    fn goes_on_from_old_segments(&self, disk: &mut dyn Disk, kept: usize) -> Result<bool, LogError> {
+        let mut epoch = LeaderEpoch::NONE;
+        for (number, segment) in self.segments[..=kept].iter().enumerate() {
+            let mut scan = Scan::new(segment.file, segment.length, 0, segment.base);
+            scan.epoch = epoch;
+            loop {
+                match scan.next(disk) {
+                    // Behind the old ones only the first batch matters here.
+                    Ok(Some(_)) if number < kept => {}
+                    Ok(_) => break,
+                    Err(ScanStop::Damage(Damage::EpochFalls { .. })) => return Ok(false),
+                    Err(ScanStop::Damage(_)) => return Ok(number == kept),
+                    Err(ScanStop::Disk(error)) => return Err(error.into()),
+                }
+            }
+            epoch = scan.epoch;
+            if number < kept && scan.expected != self.segments[number + 1].base {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Removes segments of which no record may be read any more.
