@@ -5,7 +5,7 @@ use brokerlab::types::Duration;
 use proptest::prelude::*;
 
 use super::chance::Chance;
-use super::model::{FaultKind, Producer, Target};
+use super::model::{FaultKind, Producer, Progress, Target};
 use super::*;
 
 const FULL: &str = r#"title = "A lesson"
@@ -15,6 +15,7 @@ two lines."""
 seed = 7
 duration = "30s"
 must_exercise = ["R11", "B1"]
+progress = { acknowledged = 3, within = "5s" }
 expect = { verdict = ["PASS", "SANCTIONED"], facts = { LeaderElected = 1, lost = 2 }, never = ["Panicked"] }
 cluster = { brokers = 3, config = { "broker.session.timeout.ms" = 3000 } }
 network = { latency = "1ms" }
@@ -168,6 +169,7 @@ fn a_file_becomes_a_value() {
     assert_eq!((scenario.name.as_str(), scenario.seed), ("full-lesson", 7));
     assert_eq!(scenario.lesson, "With \"quotes\", a \\ and\ntwo lines.");
     assert_eq!(scenario.topics[0].config["min.insync.replicas"], "2");
+    assert_eq!(scenario.progress, Some(Progress { acknowledged: 3, within: Duration::secs(5) }));
     assert_eq!(scenario.producers[0].value_bytes, 1024);
     assert_eq!(scenario.expect.facts["lost"], 2);
     assert_eq!((scenario.network.latency, scenario.network.tail_one_in), (Duration::millis(1), 200));
@@ -189,6 +191,7 @@ fn names_that_do_not_exist_are_refused_with_the_nearest_one() {
         ("\"AlterPartition\"", "\"AlterPartitions\"", "did you mean `AlterPartition`?"),
         ("\"sever-before\"", "\"sever_before\"", "did you mean `sever-before`?"),
         ("partitions = 2", "partition = 2", "did you mean `partitions`?"),
+        ("within =", "withn =", "did you mean `within`?"),
     ];
     for (from, to, expected) in cases {
         let (message, place, help) = replaced(from, to);
@@ -213,6 +216,7 @@ fn values_of_the_wrong_kind_are_refused_with_what_was_allowed() {
         ("[[\"leader of orders-0\", \"p1\"], [\"b2\"]]", "[]", "[] <- must be a list of up to 3 lists of targets"),
         ("[\"b1\", \"b2\"]", "[\"b1\", 2]", "[\"b1\", 2] <- must be a target, or a list of targets"),
         ("faults = [3, 9]", "faults = [9, 3]", "[9, 3] <- must be two whole numbers"),
+        ("acknowledged = 3", "acknowledged = 0", "0 <- must be a whole number from 1 to 1000000"),
         ("seed = 7", "seed = -7", "-7 <- must be a whole number from 0"),
     ];
     for (from, to, expected) in cases {
@@ -246,6 +250,7 @@ fn what_does_not_fit_together_is_refused() {
         ("\"cluster.brokers\"", "\"cluster.broker\"", "there is no setting `cluster.broker`"),
         ("\"1 + false\"", "\"1\"", ""),
         ("kind = \"crash\"\n", "", "`kind` is missing in [[faults]]"),
+        ("within = \"5s\"", "within = \"60ms\"", "`p1` does not even ask for that"),
         ("for = \"4s\"\n", "", "`for` is missing in crash"),
         ("title = \"A lesson\"", "", "`title` is missing in (top of the file)"),
         ("[[topics]]", "[[topics]", ""),
