@@ -495,6 +495,8 @@ pub struct Chaos {
     pub at_most: BTreeMap<String, u64>,
     /// Length of a fault, shortest and longest.
     pub lasts: (Duration, Duration),
+    /// Storms in a run, fewest and most: leaderships move again and again while news and answers are late.
+    pub storms: (u32, u32),
     /// Settings that each seed draws anew: name (`topics.orders.replicas`, `cluster.brokers`, ...) and the values to choose from.
     pub swarm: BTreeMap<String, Vec<String>>,
 }

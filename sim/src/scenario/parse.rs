@@ -480,13 +480,14 @@ fn disk_weather(fields: &Fields<'_>) -> DiskWeather {
 }
 
 fn chaos_profile(fields: &Fields<'_>) -> Chaos {
-    let (low, high) = fields.numbers("faults").expect(SURE);
     let bounded = |n: u64| u32::try_from(n).expect("the reference bounds it");
+    let range = |key: &str| fields.numbers(key).map(|(low, high)| (bounded(low), bounded(high))).expect(SURE);
     Chaos {
         kinds: fields.words("kinds").expect(SURE),
-        faults: (bounded(low), bounded(high)),
+        faults: range("faults"),
         at_most: fields.tally("at_most").unwrap_or_default(),
         lasts: fields.durations("lasts").expect(SURE),
+        storms: range("storms"),
         swarm: fields.swarm("swarm").unwrap_or_default(),
     }
 }

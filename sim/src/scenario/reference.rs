@@ -249,6 +249,12 @@ pub const CHAOS: Section = Section {
         required("faults", Shape::Counts(0, 1000), "number of faults in a run, smallest and largest"),
         optional("at_most", Shape::Tally(fault_kinds), "kinds of which a run has no more than so many"),
         required("lasts", Shape::Durations, "length of a fault, shortest and longest"),
+        default(
+            "storms",
+            Shape::Counts(0, 100),
+            "[0, 0]",
+            "storms in a run, fewest and most: the leader of a partition changes again and again while news and answers are late",
+        ),
         optional("swarm", Shape::Swarm, "settings that each seed draws anew, and the values to choose from"),
     ],
 };

@@ -190,6 +190,9 @@ fn chaos(out: &mut String, chaos: &Chaos) {
         let _ = writeln!(out, "at_most = {}", inline(chaos.at_most.iter().map(|(kind, most)| (kind.as_str(), most.to_string()))));
     }
     let _ = writeln!(out, "lasts = [\"{}\", \"{}\"]", chaos.lasts.0, chaos.lasts.1);
+    if chaos.storms != (0, 0) {
+        let _ = writeln!(out, "storms = [{}, {}]", chaos.storms.0, chaos.storms.1);
+    }
     if !chaos.swarm.is_empty() {
         out.push_str("\n[chaos.swarm]\n");
     }
