@@ -345,7 +345,7 @@ pub const MUSEUM: &[Entry] = &[
         "ST-03",
         "recovery-point-too-far",
         "what recovery has read counts as durable, without a flush",
-        &["D1", "D2", "D8"],
+        &["D1", "D2", "D8", "D10"],
     ),
     planted(
         Mutant::NoDirFsync,
@@ -366,7 +366,7 @@ pub const MUSEUM: &[Entry] = &[
         "ST-07",
         "append-after-io-error",
         "a log is written to and flushed again after its disk has failed once",
-        &["R18", "D1", "D8"],
+        &["R18", "D1", "D8", "D10"],
     ),
     absent("ST-08", "leo-after-index", "the log end moves after the transaction index was written", TRANSACTIONS),
     planted(

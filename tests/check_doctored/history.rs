@@ -11,7 +11,7 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::operation::{Command, Operation, OperationId, Position};
 use brokerlab::types::*;
 use brokerlab_reports::event::{AuditMoment, Event, EventId, NodeId, SmallFiles, Tap, TappedBatch, What, WorldFact};
-use brokerlab_sim::check::Reset;
+use brokerlab_sim::check::{Pace, Reset};
 use bytes::Bytes;
 
 mod answers;
@@ -75,6 +75,7 @@ pub struct History {
     operations: BTreeMap<&'static str, u64>,
     requests: BTreeMap<&'static str, EventId>,
     must_exercise: Vec<String>,
+    pace: Option<Pace>,
     enabled: bool,
 }
 
@@ -103,6 +104,7 @@ impl History {
             operations: BTreeMap::new(),
             requests: BTreeMap::new(),
             must_exercise: Vec::new(),
+            pace: None,
             enabled: true,
         };
         for (broker, node) in (1..).map(BrokerId).zip(NODES.into_iter().take(3)) {
@@ -473,6 +475,12 @@ impl History {
 
     pub fn must_exercise(&mut self, check: &str) -> &mut History {
         self.must_exercise.push(check.to_string());
+        self
+    }
+
+    /// While faults last the producer gets so many writes acknowledged within so many seconds.
+    pub fn promise_pace(&mut self, acknowledged: usize, seconds: u64) -> &mut History {
+        self.pace = Some(Pace { acknowledged, within: Duration::secs(seconds) });
         self
     }
 

@@ -20,6 +20,7 @@ impl History {
             must_exercise: self.must_exercise.clone(),
             enabled: self.enabled,
             dating: Dating { epoch_ms: 0, ahead_max_ms: 3_600_000 },
+            pace: self.pace,
         });
         self.events.iter().for_each(|event| judge.observe(event));
         judge

@@ -43,6 +43,7 @@ pub mod l2_open_writes;
 pub mod l3_high_watermark;
 pub mod l4_full_isr;
 pub mod l6_lag;
+pub mod l8_availability;
 pub mod l9_progress;
 pub mod liveness;
 pub mod memory;
@@ -86,7 +87,7 @@ pub mod verdict;
 use brokerlab_reports::event::EventId;
 
 pub use judge::Judge;
-pub use setup::{Dating, NodeKind, NodeSetup, Reset, Setup};
+pub use setup::{Dating, NodeKind, NodeSetup, Pace, Reset, Setup};
 
 use clients::Clients;
 use ghost::{Change, Ghost, Kind, Place};
@@ -204,12 +205,13 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     (l3_high_watermark::ID, l3_high_watermark::CLAIM),
     (l4_full_isr::ID, l4_full_isr::CLAIM),
     (l6_lag::ID, l6_lag::CLAIM),
+    (l8_availability::ID, l8_availability::CLAIM),
     (l9_progress::ID, l9_progress::CLAIM),
     (l10_life::ID, l10_life::CLAIM),
 ];
 
 /// One of each, in the order of the catalogue.
-fn every_check() -> Vec<Box<dyn Check>> {
+fn every_check(setup: &Setup) -> Vec<Box<dyn Check>> {
     let [l1, l3, l4] = OBLIGATIONS.map(Liveness);
     vec![
         Box::new(r1_epoch_monotone::EpochMonotone),
@@ -264,6 +266,7 @@ fn every_check() -> Vec<Box<dyn Check>> {
         Box::new(l3),
         Box::new(l4),
         Box::new(l6_lag::Lag),
+        Box::new(l8_availability::Availability::new(setup.pace)),
         Box::<l9_progress::Progress>::default(),
         Box::new(l10_life::Life),
     ]

@@ -124,6 +124,7 @@ pub const FILE: Section = Section {
         default("seed", Shape::Seed, "1", "seed of `run` if none is given; in a plan the seed of the weather"),
         required("duration", Shape::Duration, "length of the fault phase"),
         optional("must_exercise", Shape::SomeOf(properties), "checks that must have had something to see, else UNKNOWN"),
+        optional("progress", Shape::Table(&PROGRESS), "how producers get on while faults last (L8)"),
         optional("expect", Shape::Table(&EXPECT), "what every seed must bring"),
         optional("mutant", Shape::OneOf(mutants), "a planted bug"),
         required("cluster", Shape::Table(&CLUSTER_SECTION), "the nodes"),
@@ -134,6 +135,20 @@ pub const FILE: Section = Section {
         optional("network", Shape::Table(&NETWORK), "latency of every link"),
         optional("disk", Shape::Table(&DISK), "speed and mischief of every disk"),
         optional("chaos", Shape::Table(&CHAOS), "random faults and settings, decided by the seed"),
+    ],
+};
+
+/// `progress`.
+pub const PROGRESS: Section = Section {
+    name: "progress",
+    about: "what each producer is promised from its first write until faults end, in any stretch of time; else HANG (L8)",
+    keys: &[
+        default("acknowledged", Shape::Count(1, 1_000_000), "1", "so many writes are acknowledged, at least"),
+        required(
+            "within",
+            Shape::Duration,
+            "the length of the stretch: the longest pause that the faults leave, if one is promised",
+        ),
     ],
 };
 
@@ -234,6 +249,12 @@ pub const CHAOS: Section = Section {
         required("faults", Shape::Counts(0, 1000), "number of faults in a run, smallest and largest"),
         optional("at_most", Shape::Tally(fault_kinds), "kinds of which a run has no more than so many"),
         required("lasts", Shape::Durations, "length of a fault, shortest and longest"),
+        default(
+            "storms",
+            Shape::Counts(0, 100),
+            "[0, 0]",
+            "storms in a run, fewest and most: the leader of a partition changes again and again while news and answers are late",
+        ),
         optional("swarm", Shape::Swarm, "settings that each seed draws anew, and the values to choose from"),
     ],
 };
@@ -360,9 +381,18 @@ pub const COUNTS: &[&str] = &[
 #[must_use]
 pub fn text() -> String {
     let mut out = String::from("What may stand in a scenario file\n");
-    for section in
-        [&FILE, &EXPECT, &CLUSTER_SECTION, &TOPIC_SECTION, &PRODUCER_SECTION, &CONSUMER_SECTION, &NETWORK, &DISK, &CHAOS]
-    {
+    for section in [
+        &FILE,
+        &PROGRESS,
+        &EXPECT,
+        &CLUSTER_SECTION,
+        &TOPIC_SECTION,
+        &PRODUCER_SECTION,
+        &CONSUMER_SECTION,
+        &NETWORK,
+        &DISK,
+        &CHAOS,
+    ] {
         section_text(&mut out, section, section.keys);
     }
     out.push_str("\n[[faults]]: what goes wrong; every kind has id, at, for and kind\n");

@@ -57,7 +57,7 @@ use cast::{Cast, CastError, Ensemble, Role};
 use journal::{Closed, Journal, Observer};
 use state::World;
 
-use crate::check::{Dating, Judge, NodeKind, NodeSetup, Reset, Setup};
+use crate::check::{Dating, Judge, NodeKind, NodeSetup, Pace, Reset, Setup};
 use crate::reach::Reached;
 use crate::scenario::model::{Scenario, Topic};
 
@@ -208,7 +208,8 @@ fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_ma
 fn setup(plan: &Scenario, cast: &dyn Cast, enabled: bool) -> Setup {
     let nodes = cast.members().iter().map(|member| NodeSetup::new(&member.name, kind(plan, member.role))).collect();
     let dating = Dating { epoch_ms: clock::EPOCH_MS, ahead_max_ms: dated_ahead_max_ms(plan) };
-    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating }
+    let pace = plan.progress.map(|promised| Pace { acknowledged: promised.acknowledged as usize, within: promised.within });
+    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating, pace }
 }
 
 /// How far ahead records may be dated, in the most generous topic: Kafka's default is an hour.

@@ -340,6 +340,7 @@ macro_rules! scripts {
 
 scripts! {
     produce_waits_for_followers
+    too_few_in_sync_after_the_append
     fetch_long_poll
     leader_change_answers_parked_produce
     versions_fallback
