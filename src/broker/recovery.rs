@@ -57,6 +57,8 @@ pub(super) struct Found {
     pub logs: Vec<Loaded>,
     /// Directories of which the checkpoints tell, still there or not.
     pub used: BTreeSet<String>,
+    /// Whether the cleaner's checkpoint tells of any log.
+    pub were_compacted: bool,
 }
 
 /// The directory id in `meta.properties`; `None` if the directory is new.
@@ -160,7 +162,7 @@ pub(super) fn load_logs(disk: &mut dyn Disk, config: &LogConfig, clean: bool, fa
             Err(error) => return Err(error),
         }
     }
-    Ok(Found { logs, used })
+    Ok(Found { logs, used, were_compacted: !first_dirty.is_empty() })
 }
 
 fn loaded(log: Log, index: i32, high_watermark: Offset, recovery: &Recovery, facts: &mut Vec<Fact>) -> Loaded {

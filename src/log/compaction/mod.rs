@@ -161,10 +161,10 @@ impl Log {
         self.cleaner.first_dirty.max(self.log_start)
     }
 
-    /// Whether a pass is under way.
+    /// Whether there may be gaps between batches: it was compacted, or its leader's was.
     #[must_use]
-    pub fn is_compacting(&self) -> bool {
-        self.cleaner.pass.is_some()
+    pub fn has_gaps(&self) -> bool {
+        self.cleaner.gaps
     }
 
     fn go_on(&mut self, disk: &mut dyn Disk, now: Timestamp, high_watermark: Offset) -> Result<Compaction, LogError> {
