@@ -329,8 +329,7 @@ impl Log {
     /// Disk errors.
     pub fn prepare_shutdown(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         self.check_running()?;
-        let given_up = self.give_up_pass(disk).map_err(LogError::from);
-        let result = given_up.and_then(|()| self.write_index(disk)).and_then(|()| self.write_snapshot(disk));
+        let result = self.give_up_pass(disk).and_then(|()| self.write_index(disk)).and_then(|()| self.write_snapshot(disk));
         self.durability.press();
         self.watch(result)
     }

@@ -65,7 +65,7 @@ impl Log {
         if kept == 0 || !start_is_told || !producers_are_told {
             return Ok(());
         }
-        let result = self.remove_segments_below_start(disk);
+        let result = self.give_up_pass(disk).and_then(|()| self.remove_segments_below_start(disk));
         self.watch(result)
     }
 

@@ -53,12 +53,13 @@ impl Log {
     }
 
     fn cut(&mut self, disk: &mut dyn Disk, to: Offset) -> Result<(), LogError> {
+        self.give_up_pass(disk)?;
         let number = self.segment_of(to);
         let (position, end) = self.boundary(disk, number, to)?;
         if end < self.log_start {
             return self.start_over(disk, self.log_start);
         }
-        self.cut_compaction(disk, end)?;
+        self.lower_first_dirty(end);
         self.mark_truncation(disk, end)?;
         self.remove_segments_from(disk, number + 1)?;
         self.remove_snapshots_above(disk, end)?;
@@ -89,7 +90,8 @@ impl Log {
     }
 
     pub(super) fn start_over(&mut self, disk: &mut dyn Disk, new_start: Offset) -> Result<(), LogError> {
-        self.cut_compaction(disk, new_start)?;
+        self.give_up_pass(disk)?;
+        self.lower_first_dirty(new_start);
         if new_start < self.log_start {
             self.durability.start_lowered = true;
             self.leave_truncation_mark(disk, new_start)?;
@@ -110,7 +112,8 @@ impl Log {
     /// The empty log begins at `base`, below its present start. Nothing is lost, so nothing needs to wait.
     pub(super) fn restart_empty_at(&mut self, disk: &mut dyn Disk, base: Offset) -> Result<(), LogError> {
         assert!(self.is_empty() && base < self.log_end, "only an empty log may begin lower");
-        self.cut_compaction(disk, base)?;
+        self.give_up_pass(disk)?;
+        self.lower_first_dirty(base);
         self.durability.start_lowered = true;
         self.leave_truncation_mark(disk, base)?;
         self.remove_segments_from(disk, 0)?;

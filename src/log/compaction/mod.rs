@@ -11,8 +11,8 @@
 //! **A pass** goes through these states, a bounded piece of work for each call of [`Log::compact`]; nothing is waited for:
 //!
 //! ```text
-//!   idle ─▶ mapping ─▶ cleaning a group ─▶ written ─▶ in place ─▶ next group ... ─▶ idle, first dirty = bound
-//!           keys        into .cleaned       flush       swap
+//!   idle ─▶ mapping ─▶ choosing ─▶ writing ─────▶ swapping ─────────▶ choosing the next group ... ─▶ idle, first dirty = up_to
+//!           keys       a group     into .cleaned  flush by flush
 //! ```
 //!
 //! 1. *Is it worth it?* (`due`) The part from the first dirty offset to the bound is compared with what was cleaned before:
@@ -58,7 +58,7 @@ mod output;
 pub(super) use output::Swap;
 
 use map::OffsetMap;
-use output::Output;
+use output::{Output, SwapStep};
 
 use super::error::LogError;
 use super::names;
@@ -101,8 +101,15 @@ enum Stage {
     Choosing(Offset),
     /// Writing what is left of a group.
     Writing(Box<Output>),
-    /// It is written; a flush must cover it.
-    Written(Box<Output>),
+    /// It is written, and on its way into the place of the group.
+    Swapping {
+        /// The output.
+        output: Box<Output>,
+        /// What is to be done next.
+        step: SwapStep,
+        /// Not before the change of this number is durable.
+        after: u64,
+    },
 }
 
 /// What a pass did.
@@ -169,15 +176,15 @@ impl Log {
 
     fn go_on(&mut self, disk: &mut dyn Disk, now: Timestamp, high_watermark: Offset) -> Result<Compaction, LogError> {
         let Some(mut pass) = self.cleaner.pass.take() else { return self.begin_pass(disk, now, high_watermark) };
-        if self.config.compaction.is_none() || !self.is_sound(&pass) {
-            pass.discard(disk, &self.dir)?;
-            return Ok(Compaction::Idle);
+        if self.config.compaction.is_none() {
+            self.cleaner.pass = Some(pass);
+            return self.give_up_pass(disk).map(|()| Compaction::Idle);
         }
         let said = match &pass.stage {
             Stage::Mapping(from) => self.map_keys(disk, *from, &mut pass)?,
             Stage::Choosing(base) => self.choose_group(disk, *base, &mut pass)?,
             Stage::Writing(_) => self.write_output(disk, now, &mut pass)?,
-            Stage::Written(_) => self.swap_output(disk, &mut pass)?,
+            Stage::Swapping { .. } => self.swap_output(disk, &mut pass)?,
         };
         match said {
             Compaction::Idle => {}
@@ -185,11 +192,6 @@ impl Log {
             Compaction::Working | Compaction::Began { .. } | Compaction::Waiting => self.cleaner.pass = Some(pass),
         }
         Ok(said)
-    }
-
-    /// Retention may have taken segments of the group meanwhile. (A truncation gives the pass up.)
-    fn is_sound(&self, pass: &Pass) -> bool {
-        pass.output().is_none_or(|output| output.covers(&self.segments))
     }
 
     fn begin_pass(&mut self, disk: &mut dyn Disk, now: Timestamp, high_watermark: Offset) -> Result<Compaction, LogError> {
@@ -267,17 +269,19 @@ impl Log {
         self.segments.iter_mut().for_each(|segment| segment.gaps = true);
     }
 
-    /// The log was cut at `end`: what the map knows may not be there any more.
-    pub(super) fn cut_compaction(&mut self, disk: &mut dyn Disk, end: Offset) -> Result<(), DiskError> {
+    /// The log was cut at `end`: what comes there from now on is not clean.
+    pub(super) fn lower_first_dirty(&mut self, end: Offset) {
         self.cleaner.first_dirty = self.cleaner.first_dirty.min(end);
-        self.give_up_pass(disk)
     }
 
-    /// Ends a pass where it is: what is in place stays.
-    pub(super) fn give_up_pass(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        match self.cleaner.pass.take() {
-            Some(pass) => pass.discard(disk, &self.dir),
-            None => Ok(()),
+    /// Ends a pass where it is, because what its map knows may not be there any more. What is in place stays; a swap that has been announced is brought to its end.
+    pub(super) fn give_up_pass(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
+        let Some(pass) = self.cleaner.pass.take() else { return Ok(()) };
+        match pass.stage {
+            Stage::Swapping { output, step, .. } if step != SwapStep::Announce => self.end_swap(disk, output, step),
+            Stage::Mapping(_) | Stage::Choosing(_) | Stage::Writing(_) | Stage::Swapping { .. } => {
+                Ok(pass.discard(disk, &self.dir)?)
+            }
         }
     }
 }
@@ -293,7 +297,7 @@ impl Pass {
     fn output(&self) -> Option<&Output> {
         match &self.stage {
             Stage::Mapping(_) | Stage::Choosing(_) => None,
-            Stage::Writing(output) | Stage::Written(output) => Some(output),
+            Stage::Writing(output) | Stage::Swapping { output, .. } => Some(output),
         }
     }
 

@@ -1,20 +1,22 @@
 //! Rewriting a group of segments, and putting the result in their place.
 //!
 //! ```text
-//!                                          a crash here leaves             the next start
-//!   segments 0.log 3.log, group 0..6
-//!   write 0.log.cleaned                    0 3 + half a .cleaned           discards .cleaned
-//!   flush: file, then directory            0 3 + .cleaned                  discards .cleaned
-//!   remove 0.index, 3.index                0 3 + .cleaned, no index        discards .cleaned; makes indexes anew
-//!   rename 0.log.cleaned 0.log.swap        0 3 + .swap      ◀── the pass has happened
-//!   remove 3.log, snapshots within         0   + .swap                     removes what .swap covers, renames it
-//!   rename 0.log.swap 0.log                0'                              nothing to do
-//!   write 0.index
+//!                                             a crash here leaves           the next start
+//!            segments 0.log 3.log, group 0..6
+//!            write 0.log.cleaned              0 3 + half a .cleaned         discards .cleaned
+//!   flush    its content, then its name
+//!   announce remove 0.index 3.index           0 3 + .cleaned, no index      discards .cleaned; makes indexes anew
+//!            rename 0.log.cleaned 0.log.swap  0 3 + .swap                   removes what .swap covers, renames it
+//!   flush    names                            ◀── the swap has happened: old and new are both there
+//!   clear    remove 3.log, snapshots within   0   + .swap                   the same
+//!   flush    names                            ◀── nothing but 0.log is in the way
+//!   install  rename 0.log.swap 0.log          0'                            nothing to do
+//!            write 0.index
 //! ```
 //!
-//! The content is durable before the first name changes, and names survive as a prefix of what was done ([`crate::disk`]), so a loss
-//! of power leaves one of these lines. What a `.swap` covers it tells itself: from the offset in its name to its last batch, which is kept for that (among
-//! other things). Kafka does the same with the same names; there the flushes are the cleaner thread's own.
+//! The contract of the disk says that names survive a loss of power as a prefix of what was done; the flushes between make the swap safe also where they
+//! survive as any subset, as on file systems that promise less. What a `.swap` covers it tells itself: from the offset in its name to the end of
+//! its last batch, which is kept for that (among other things). Kafka uses the same names, and syncs the directory after the renames.
 //!
 //! Snapshots of the producers at offsets within the group go with it: the one at its start, replayed over what is left, gives the same.
 
@@ -49,6 +51,17 @@ pub(super) struct Output {
     pub(in crate::log) segment: Segment,
 }
 
+/// What is to be done next of a swap; see the drawing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum SwapStep {
+    /// The output gets the name that makes it count.
+    Announce,
+    /// What it replaces goes, but for the segment at its own base.
+    Clear,
+    /// It takes the place of that one.
+    Install,
+}
+
 /// Batches on their way into the file.
 #[derive(Default)]
 struct Buffer {
@@ -62,15 +75,6 @@ pub(in crate::log) struct Swap {
     pub(in crate::log) base: Offset,
     /// Where it ends.
     pub(in crate::log) end: Offset,
-}
-
-impl Output {
-    /// Whether the group is still there, one segment after the other.
-    pub(super) fn covers(&self, segments: &[Segment]) -> bool {
-        let first = segments.partition_point(|segment| segment.base < self.bases[0]);
-        let found = segments.get(first..first + self.bases.len()).unwrap_or_default();
-        found.iter().map(|segment| segment.base).eq(self.bases.iter().copied()) && first + self.bases.len() < segments.len()
-    }
 }
 
 impl Log {
@@ -142,8 +146,7 @@ impl Log {
         output.segment.changed_at = self.durability.change();
         self.durability.press();
         tally.bytes_after += output.segment.length;
-        let output = output.clone();
-        pass.stage = Stage::Written(output);
+        pass.stage = Stage::Swapping { output: output.clone(), step: SwapStep::Announce, after: output.segment.changed_at };
         Ok(Compaction::Waiting)
     }
 
@@ -186,35 +189,70 @@ impl Log {
         is_remembered
     }
 
-    /// Puts the output in the place of its group, if a flush has covered it.
+    /// Takes the next step of the swap, if a flush has covered the one before.
     pub(super) fn swap_output(&mut self, disk: &mut dyn Disk, pass: &mut Pass) -> Result<Compaction, LogError> {
-        let Stage::Written(output) = &pass.stage else { return Ok(Compaction::Working) };
-        if !self.durability.has_synced(output.segment.changed_at) {
+        let Stage::Swapping { output, step, after } = &pass.stage else { return Ok(Compaction::Working) };
+        if !self.durability.has_synced(*after) {
             return Ok(Compaction::Waiting);
         }
-        let segment = output.segment.clone();
-        let (base, count) = (segment.base, output.bases.len());
+        let (output, step) = (output.clone(), *step);
+        pass.stage = self.take_step(disk, output, step)?;
+        Ok(match step {
+            SwapStep::Announce | SwapStep::Clear => Compaction::Waiting,
+            SwapStep::Install => Compaction::Working,
+        })
+    }
+
+    /// Takes all that is left of a swap that has been announced, without waiting.
+    pub(super) fn end_swap(&mut self, disk: &mut dyn Disk, output: Box<Output>, step: SwapStep) -> Result<(), LogError> {
+        let mut stage = Stage::Swapping { output, step, after: 0 };
+        while let Stage::Swapping { output, step, .. } = stage {
+            stage = self.take_step(disk, output, step)?;
+        }
+        Ok(())
+    }
+
+    fn take_step(&mut self, disk: &mut dyn Disk, output: Box<Output>, step: SwapStep) -> Result<Stage, LogError> {
+        let base = output.segment.base;
         let first = self.segments.partition_point(|known| known.base < base);
+        let end = self.segments[first + output.bases.len()].base;
+        let step = match step {
+            SwapStep::Announce => {
+                for base in &output.bases {
+                    remove_if_there(disk, &names::index(&self.dir, *base))?;
+                }
+                disk.rename(&names::cleaned(&self.dir, base), &names::swap(&self.dir, base))?;
+                SwapStep::Clear
+            }
+            SwapStep::Clear => {
+                self.remove_covered(disk, &Swap { base, end })?;
+                SwapStep::Install
+            }
+            SwapStep::Install => {
+                self.install(disk, &output, first)?;
+                return Ok(Stage::Choosing(end));
+            }
+        };
+        self.durability.change_names();
+        self.durability.press();
+        Ok(Stage::Swapping { output, step, after: self.durability.last_change() })
+    }
+
+    fn install(&mut self, disk: &mut dyn Disk, output: &Output, first: usize) -> Result<(), LogError> {
+        let (base, count) = (output.segment.base, output.bases.len());
+        disk.rename(&names::swap(&self.dir, base), &names::segment(&self.dir, base))?;
         let end = self.segments[first + count].base;
         assert_eq!(output.expected, end, "the group was read up to its end");
-        for base in &output.bases {
-            remove_if_there(disk, &names::index(&self.dir, *base))?;
-        }
-        disk.rename(&names::cleaned(&self.dir, base), &names::swap(&self.dir, base))?;
-        self.remove_covered(disk, &Swap { base, end })?;
-        disk.rename(&names::swap(&self.dir, base), &names::segment(&self.dir, base))?;
-        let index = segment.index_file();
-        for former in self.segments.splice(first..first + count, [segment]) {
+        for former in self.segments.splice(first..first + count, [output.segment.clone()]) {
             disk.close(former.file);
         }
         self.durability.change_names();
-        if let Some(content) = index {
+        if let Some(content) = output.segment.index_file() {
             self.write_side_file(disk, &names::index(&self.dir, base), &content)?;
         }
         self.tail.forget_below(end);
         self.durability.press();
-        pass.stage = Stage::Choosing(end);
-        Ok(Compaction::Working)
+        Ok(())
     }
 
     /// Removes segments and snapshots within what the swap stands for.

@@ -60,7 +60,7 @@ pub(super) fn record_text(record: &Record) -> String {
 
 impl Bench {
     /// `compact`: to the end of a pass, with the flushes that it waits for. `compact written`: until something is written and waits for its
-    /// flush. `compact crash=3`: the same, then the flush, then the process dies at the fourth operation of the disk. `compact once`: one call.
+    /// flush. `compact crash=3`: the process dies at the fourth operation of the disk after the first flush that it waits for. `compact once`: one call.
     pub(super) fn compact(&mut self, args: &mut ArgumentConsumer<'_>) -> Answer {
         let (now, how) = (Timestamp(number(args, "now", 1000)?), args.next_pos());
         let crash = args.take_key("crash").map(str::parse).transpose()?;
@@ -79,7 +79,7 @@ impl Bench {
                 Compaction::Waiting if how == Some("written") => return Ok(text + "written"),
                 Compaction::Waiting => {
                     self.flush_all()?;
-                    self.disk.operations_left = crash;
+                    self.disk.operations_left = self.disk.operations_left.or(crash);
                 }
                 Compaction::Ended { up_to, tally } => {
                     let (records, batches) = (tally.records_dropped, tally.batches_dropped);
