@@ -1,8 +1,8 @@
 //! B7: a consumer that reads on misses nothing and sees nothing twice.
 //!
 //! From one assignment to the next, what a consumer is given of a partition is contiguous: each record is the one after the last. It may jump
-//! only over what retention has taken, and go back only after a loss. (There are no control records and no compaction yet, which leave
-//! holes that are known.)
+//! only over what retention has taken, or what lies below the cleaned point of a compacted partition, and go back only after a loss. (There are no
+//! control records yet, which leave holes that are known.)
 
 use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
@@ -80,7 +80,7 @@ impl SessionContiguity {
             let (due, given) = (session[partition], record.offset);
             page.looked(due.is_some());
             session[partition] = Some(given.next());
-            let Some(due) = due.filter(|due| *due != given && !is_taken_by_retention(scene.ghost, partition, *due, given)) else {
+            let Some(due) = due.filter(|due| *due != given && !is_taken(scene.ghost, partition, *due, given)) else {
                 continue;
             };
             if self.contradicted.len() < CONTRADICTIONS_MAX {
@@ -90,7 +90,8 @@ impl SessionContiguity {
     }
 }
 
-/// What was due is gone, so the consumer had to begin elsewhere.
-fn is_taken_by_retention(ghost: &Ghost, partition: usize, due: Offset, given: Offset) -> bool {
-    given > due && due < ghost.partitions[partition].kept_from
+/// What was due is gone, by retention or by compaction, so the consumer had to begin elsewhere.
+fn is_taken(ghost: &Ghost, partition: usize, due: Offset, given: Offset) -> bool {
+    let p = &ghost.partitions[partition];
+    given > due && (due < p.kept_from || given <= p.cleaned)
 }
