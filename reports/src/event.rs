@@ -350,6 +350,19 @@ pub struct LogImage {
     pub trailing_bytes: u64,
     /// What the small files say.
     pub small_files: SmallFiles,
+    /// The records of a log that is marked as compacted, after recovery and at the end; `None` of others, and where one could not be read.
+    pub records: Option<Vec<KeyedRecord>>,
+}
+
+/// One record of a compacted log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyedRecord {
+    /// Its offset.
+    pub offset: Offset,
+    /// Hash of its key; 0: it has none.
+    pub key: u64,
+    /// It deletes its key.
+    pub is_tombstone: bool,
 }
 
 /// What the small files of a data directory say about one log, as they would survive a power loss now in any case.

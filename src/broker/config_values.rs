@@ -35,6 +35,8 @@ const SETTABLE: &[(&str, ValueKind, Teller)] = &[
     ("controlled.shutdown.timeout.ms", Int, |c| millis(c.controlled_shutdown_timeout)),
     ("default.replication.factor", Int, |c| c.default_replication_factor.to_string()),
     ("fetch.max.bytes", Int, |c| c.fetch_max_bytes.to_string()),
+    ("log.cleaner.backoff.ms", Long, |c| millis(c.cleaner_backoff)),
+    ("log.cleaner.dedupe.buffer.size", Long, |c| c.cleaner_buffer_bytes.to_string()),
     ("log.flush.interval.messages", Long, |c| c.log_flush_interval_messages.to_string()),
     ("log.flush.offset.checkpoint.interval.ms", Int, |c| millis(c.recovery_point_checkpoint_interval)),
     ("log.message.timestamp.after.max.ms", Long, |c| age(c.timestamp_ahead_max)),

@@ -32,6 +32,7 @@
 //! | `produce`, `fetch`, `purgatory` | requests that wait |
 //! | `settle` | the end of each step |
 //! | `delete_records`, `retention` | giving up old records, the first waiting for followers |
+//! | `cleaner` | compaction, piece by piece |
 //! | `fetchers`, `isr` | following, and carrying ISR proposals |
 //! | `configs`, `config_values`, `describe` | what tools ask |
 //! | `topics`, `offsets`, `producer_ids`, `forwarding` | everything else clients ask |
@@ -39,6 +40,7 @@
 //! Simplified: no groups, no transactions, no quotas, no authorization, one listener, one log directory.
 
 mod checkpoints;
+mod cleaner;
 pub mod config;
 mod config_values;
 mod configs;
@@ -84,6 +86,7 @@ use crate::wire::{
 pub use config::{BrokerConfig, ConfigError};
 
 use checkpoints::Checkpoints;
+use cleaner::Cleaner;
 use fetchers::Fetchers;
 use forwarding::{Answered, Forwarding};
 use isr::IsrChanges;
@@ -110,6 +113,7 @@ pub struct BrokerActor {
     isr_changes: IsrChanges,
     isr_scan_due: Time,
     retention_due: Time,
+    cleaner: Cleaner,
     forwarding: Forwarding,
     producer_ids: ProducerIds,
     checkpoints: Checkpoints,
@@ -147,6 +151,7 @@ impl BrokerActor {
             isr_changes: IsrChanges::new(&config, channels.clone()),
             isr_scan_due: Time::ZERO,
             retention_due: Time::ZERO,
+            cleaner: Cleaner::default(),
             forwarding: Forwarding::new(&config, channels.clone()),
             producer_ids: ProducerIds::default(),
             checkpoints: Checkpoints::default(),
@@ -359,6 +364,7 @@ impl BrokerActor {
         self.expect_disk(result, step);
         self.isr_scan_due = step.now.mono.plus(self.config.replica_lag_time_max.divided(2));
         self.retention_due = step.now.mono.plus(self.config.retention_check_interval);
+        self.cleaner.start(step.now.mono.plus(self.config.cleaner_backoff));
         self.session.hurry();
     }
 
@@ -414,7 +420,7 @@ impl Actor for BrokerActor {
 
     fn digest(&self, hash: &mut Digest) {
         (&self.config, &self.phase, self.identity, &self.session, &self.view).hash(hash);
-        (&self.partitions, &self.fetchers, &self.isr_changes, self.isr_scan_due).hash(hash);
+        (&self.partitions, &self.fetchers, &self.isr_changes, self.isr_scan_due, &self.cleaner).hash(hash);
         (&self.forwarding, &self.producer_ids, &self.checkpoints, &self.parked, &self.clients).hash(hash);
     }
 }

@@ -40,6 +40,7 @@ impl BrokerActor {
             replicas.for_each(|replica| replica.on_tick(step.now, members, step.out));
         }
         self.check_retention(step);
+        self.clean_logs(step);
     }
 
     /// Keeps every line busy with what it is for.
@@ -150,7 +151,7 @@ impl BrokerActor {
     pub(super) fn next_wish(&self) -> Option<Time> {
         let lines = if self.stirred { self.next_wish_of_lines() } else { self.lines_due };
         let scan = self.view.is_published().then_some(self.isr_scan_due);
-        earliest([lines, self.parked.deadline(), scan, self.retention_deadline()])
+        earliest([lines, self.parked.deadline(), scan, self.retention_deadline(), self.cleaner_deadline()])
     }
 
     fn next_wish_of_lines(&self) -> Option<Time> {

@@ -2,6 +2,9 @@
 
 use crate::types::Offset;
 
+/// The mark of a log in which gaps are legal.
+const GAPS: &str = "compacted";
+
 /// What a name in a log's directory stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Name {
@@ -15,6 +18,10 @@ pub(super) enum Name {
     Truncated(Offset),
     /// `.corrupt`: bad bytes were found in the log, at this offset.
     Corrupt(Offset),
+    /// `.log.swap`: what compaction has left of the segments from this offset on, not yet in their place.
+    Swap(Offset),
+    /// `compacted`: gaps between batches are legal in this log.
+    Gaps,
     /// What an interrupted replacement, deletion or compaction left behind.
     Leftover,
     /// Anything else: left alone.
@@ -24,7 +31,10 @@ pub(super) enum Name {
 impl Name {
     /// Reads a name.
     pub(super) fn parse(name: &str) -> Name {
-        if [".tmp", ".deleted", ".swap", ".cleaned"].iter().any(|suffix| name.ends_with(suffix)) {
+        if name == GAPS {
+            return Name::Gaps;
+        }
+        if [".tmp", ".deleted", ".cleaned"].iter().any(|suffix| name.ends_with(suffix)) {
             return Name::Leftover;
         }
         let Some((digits, kind)) = name.split_once('.') else { return Name::Other };
@@ -34,6 +44,7 @@ impl Name {
         let Ok(offset) = digits.parse().map(Offset) else { return Name::Other };
         match kind {
             "log" => Name::Segment(offset),
+            "log.swap" => Name::Swap(offset),
             "index" => Name::Index(offset),
             "snapshot" => Name::Snapshot(offset),
             "truncated" => Name::Truncated(offset),
@@ -46,6 +57,21 @@ impl Name {
 /// The file that holds the batches from `base` on.
 pub(super) fn segment(dir: &str, base: Offset) -> String {
     format!("{dir}/{:020}.log", base.0)
+}
+
+/// What compaction is writing of the segments from `base` on.
+pub(super) fn cleaned(dir: &str, base: Offset) -> String {
+    format!("{dir}/{:020}.log.cleaned", base.0)
+}
+
+/// The same when it is whole, durable and on its way into their place.
+pub(super) fn swap(dir: &str, base: Offset) -> String {
+    format!("{dir}/{:020}.log.swap", base.0)
+}
+
+/// The mark of a log in which gaps are legal.
+pub(super) fn gaps(dir: &str) -> String {
+    format!("{dir}/{GAPS}")
 }
 
 /// The index of that file.
@@ -88,6 +114,10 @@ mod tests {
         assert_eq!(corrupt("orders-0", base), "orders-0/00000000000000001234.corrupt");
         assert_eq!(Name::parse("00000000000000001234.corrupt"), Name::Corrupt(base));
         assert_eq!(Name::parse("00000000000000001234.log.deleted"), Name::Leftover);
+        assert_eq!(cleaned("orders-0", base), "orders-0/00000000000000001234.log.cleaned");
+        assert_eq!(Name::parse("00000000000000001234.log.cleaned"), Name::Leftover);
+        assert_eq!(Name::parse("00000000000000001234.log.swap"), Name::Swap(base));
+        assert_eq!(Name::parse("compacted"), Name::Gaps);
         assert_eq!(Name::parse("leader-epoch-checkpoint.tmp"), Name::Leftover);
         assert_eq!(Name::parse("leader-epoch-checkpoint"), Name::Other);
         assert_eq!(Name::parse("99999999999999999999.log"), Name::Other, "no offset is that large");

@@ -1,7 +1,8 @@
 //! Loading a log directory.
 //!
 //! ```text
-//!   names      leftovers of replacements, deletions, compactions are removed; so are indexes without a segment
+//!   names      leftovers of replacements, deletions, compactions are removed; so are indexes without a segment; a swap that compaction
+//!              has begun is brought to its end
 //!   identity   partition.metadata
 //!   content    clean stop: trust the segments, look only at the end of the last one; if even that looks wrong, or no clean
 //!              stop: see recovery.rs
@@ -9,6 +10,7 @@
 //! ```
 
 use super::checkpoint::{self, Checkpoint, EPOCH_FILE, METADATA_FILE};
+use super::compaction::Swap;
 use super::config::LogConfig;
 use super::epochs::{EpochCache, EpochFile};
 use super::error::{Damage, LogError};
@@ -19,7 +21,6 @@ use super::scan::{Scan, ScanStop};
 use super::segment::Segment;
 use crate::disk::{self, Disk, DiskError};
 use crate::types::{LeaderEpoch, Offset, TopicId};
-use crate::wire::record::{BatchHeader, HEADER_SIZE};
 
 /// What loading a log found.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -46,6 +47,8 @@ pub(super) struct Listing {
     indexes: Vec<Offset>,
     snapshots: Vec<Offset>,
     truncation_marks: Vec<Offset>,
+    swaps: Vec<Offset>,
+    gaps: bool,
     corrupt: Option<Offset>,
     leftovers: Vec<String>,
 }
@@ -67,7 +70,7 @@ impl Log {
         clean: bool,
         checkpoint: &Checkpoint,
     ) -> Result<(Log, Recovery), LogError> {
-        let listing = Listing::read(disk, dir)?;
+        let mut listing = Listing::read(disk, dir)?;
         let topic = read_topic(disk, dir, clean)?;
         if let Some(at) = listing.corrupt {
             let (path, fault) = (names::corrupt(dir, at), Damage::Known);
@@ -76,7 +79,10 @@ impl Log {
         let mut log = Log::empty(dir, topic, config);
         let recovery_point = listing.truncation_marks.iter().copied().fold(checkpoint.recovery_point, Offset::min);
         log.durability = Durability::loading(checkpoint);
+        log.finish_swaps(disk, &mut listing)?;
         log.adopt(disk, &listing, checkpoint.log_start, recovery_point)?;
+        // Above the recovery point the log may have been cut since the checkpoint was written.
+        log.cleaner.first_dirty = checkpoint.first_dirty.min(recovery_point);
         let epochs = read_epochs(disk, dir)?;
         let mut recovery = Recovery::default();
         match epochs.as_ref().filter(|_| clean) {
@@ -92,6 +98,29 @@ impl Log {
         let high_watermark = if restarted { log.log_start } else { checkpoint.high_watermark };
         recovery.high_watermark = high_watermark.clamp(log.log_start, log.log_end);
         Ok((log, recovery))
+    }
+
+    /// Puts in place what compaction had ready, and removes what it stands for.
+    fn finish_swaps(&mut self, disk: &mut dyn Disk, listing: &mut Listing) -> Result<(), DiskError> {
+        for base in std::mem::take(&mut listing.swaps) {
+            let swap = Swap::read(disk, &self.dir, base)?;
+            for covered in listing.segments.extract_if(.., |segment| swap.covers(*segment)) {
+                disk.remove(&names::segment(&self.dir, covered))?;
+            }
+            for covered in listing.snapshots.extract_if(.., |snapshot| swap.covers(*snapshot)) {
+                disk.remove(&names::snapshot(&self.dir, covered))?;
+            }
+            // It tells of the segment before.
+            for index in listing.indexes.extract_if(.., |index| *index == base) {
+                disk.remove(&names::index(&self.dir, index))?;
+            }
+            disk.rename(&names::swap(&self.dir, base), &names::segment(&self.dir, base))?;
+            self.durability.change_names();
+            if let Err(place) = listing.segments.binary_search(&base) {
+                listing.segments.insert(place, base);
+            }
+        }
+        Ok(())
     }
 
     /// Opens the segments and tidies up the names around them.
@@ -112,6 +141,9 @@ impl Log {
         }
         for base in &listing.segments {
             self.segments.push(Segment::open(disk, &self.dir, *base)?);
+        }
+        if listing.gaps {
+            self.let_gaps_be();
         }
         self.snapshots.clone_from(&listing.snapshots);
         self.truncation_marks.clone_from(&listing.truncation_marks);
@@ -190,20 +222,11 @@ impl Log {
         if !(agrees && reaches) || scan.expected < recovery_point.max(self.log_start) {
             return Ok(false);
         }
-        self.note_first_timestamp(disk)?;
+        self.active().first_timestamp(disk)?;
         self.epochs = epochs.clone();
         self.log_end = scan.expected;
         self.durability.settle(self.log_end);
         Ok(true)
-    }
-
-    fn note_first_timestamp(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        let active = self.active();
-        if active.length > 0 {
-            let header = BatchHeader::parse(&disk.read(active.file, 0, HEADER_SIZE)?);
-            active.first_timestamp = header.ok().map(|header| header.max_timestamp);
-        }
-        Ok(())
     }
 
     /// Brings into line what follows from the batches. Snapshots above `trusted` are not believed.
@@ -230,6 +253,8 @@ impl Listing {
                 Name::Snapshot(offset) => listing.snapshots.push(offset),
                 Name::Truncated(offset) => listing.truncation_marks.push(offset),
                 Name::Corrupt(offset) => listing.corrupt = Some(offset),
+                Name::Swap(base) => listing.swaps.push(base),
+                Name::Gaps => listing.gaps = true,
                 Name::Leftover => listing.leftovers.push(name),
                 Name::Other => {}
             }

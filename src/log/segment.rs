@@ -8,7 +8,7 @@ use super::names;
 use super::scan::{Scan, ScanStop};
 use crate::disk::{self, Disk, DiskError, FileId};
 use crate::types::{Offset, Timestamp};
-use crate::wire::record::BatchHeader;
+use crate::wire::record::{BatchHeader, HEADER_SIZE};
 
 /// One segment. Only the last one of a log, the *active* segment, is written to.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Segment {
     pub(super) file: FileId,
     /// Bytes of batches in it.
     pub(super) length: u64,
+    /// Whether there may be gaps between its batches.
+    pub(super) gaps: bool,
     /// Number of the last change to the file (see [`super::flush::Durability`]).
     pub(super) changed_at: u64,
     /// Largest timestamp of its first batch; `None` until asked for.
@@ -32,23 +34,35 @@ pub(super) struct Segment {
 impl Segment {
     /// Creates an empty one. A file of that name, left over from a former life, gives way.
     pub(super) fn create(disk: &mut dyn Disk, dir: &str, base: Offset) -> Result<Segment, DiskError> {
-        let path = names::segment(dir, base);
-        let file = match disk.create(&path) {
+        Segment::create_at(disk, &names::segment(dir, base), base)
+    }
+
+    /// The same under another name.
+    pub(super) fn create_at(disk: &mut dyn Disk, path: &str, base: Offset) -> Result<Segment, DiskError> {
+        let file = match disk.create(path) {
             Err(DiskError::Exists) => {
-                disk.remove(&path)?;
-                disk.create(&path)?
+                disk.remove(path)?;
+                disk.create(path)?
             }
             created => created?,
         };
-        let (first_timestamp, max_timestamp) = (None, Some(Timestamp(-1)));
-        Ok(Segment { base, file, length: 0, changed_at: 0, first_timestamp, max_timestamp, index: Some(Index::new(base)) })
+        let (first_timestamp, max_timestamp, index) = (None, Some(Timestamp(-1)), Some(Index::new(base)));
+        Ok(Segment { base, file, length: 0, gaps: false, changed_at: 0, first_timestamp, max_timestamp, index })
+    }
+
+    /// A walk over its batches from the one at (`expected`, `position`) on.
+    pub(super) fn scan(&self, position: u64, expected: Offset) -> Scan {
+        let mut scan = Scan::new(self.file, self.length, position, expected);
+        scan.gaps = self.gaps;
+        scan
     }
 
     /// Opens an existing one.
     pub(super) fn open(disk: &mut dyn Disk, dir: &str, base: Offset) -> Result<Segment, DiskError> {
         let file = disk.open(&names::segment(dir, base))?;
         let length = disk.len(file)?;
-        Ok(Segment { base, file, length, changed_at: 0, first_timestamp: None, max_timestamp: None, index: None })
+        let (gaps, first_timestamp, max_timestamp, index) = (false, None, None, None);
+        Ok(Segment { base, file, length, gaps, changed_at: 0, first_timestamp, max_timestamp, index })
     }
 
     /// Writes one or more batches, given in parts, to the end. `headers` are theirs, as they stand in the log.
@@ -98,6 +112,15 @@ impl Segment {
         Ok(())
     }
 
+    /// Largest timestamp of its first batch; -1 if there is none.
+    pub(super) fn first_timestamp(&mut self, disk: &mut dyn Disk) -> Result<Timestamp, DiskError> {
+        if self.first_timestamp.is_none() && self.length > 0 {
+            let header = BatchHeader::parse(&disk.read(self.file, 0, HEADER_SIZE)?);
+            self.first_timestamp = header.ok().map(|header| header.max_timestamp);
+        }
+        Ok(self.first_timestamp.unwrap_or(Timestamp(-1)))
+    }
+
     /// Whether the index is full.
     pub(super) fn index_is_full(&self, bytes_max: u32) -> bool {
         self.index.as_ref().is_some_and(|index| index.file_bytes() + 8 > bytes_max as usize)
@@ -125,7 +148,7 @@ impl Segment {
 
     /// Makes the index from the batches.
     pub(super) fn rebuild_index(&mut self, disk: &mut dyn Disk, dir: &str, interval: u32) -> Result<(), LogError> {
-        let mut scan = Scan::new(self.file, self.length, 0, self.base);
+        let mut scan = self.scan(0, self.base);
         let mut index = Index::new(self.base);
         let mut max = Timestamp(-1);
         loop {

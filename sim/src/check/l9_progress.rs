@@ -91,6 +91,7 @@ fn is_progress(change: &Change<'_>) -> bool {
             Outcome::Offset { .. } => false,
         },
         Change::StartMoved { .. }
+        | Change::CompactionBegan { .. }
         | Change::Heard { .. }
         | Change::Damaged { .. }
         | Change::Learned { .. }

@@ -30,6 +30,8 @@ pub mod d10_sync_order;
 pub mod d11_deadlines;
 pub mod d12_dated_within_bounds;
 pub mod d3_start_below_watermark;
+pub mod d4_compaction_keeps_latest;
+pub mod d5_compaction_bounded;
 pub mod d6_producer_state;
 pub mod d7_clean_mark;
 pub mod d8_recovery;
@@ -82,6 +84,7 @@ pub mod r8_leader_completeness;
 pub mod r9_candidate_completeness;
 pub mod reader;
 pub mod setup;
+pub mod survivors;
 pub mod verdict;
 
 use brokerlab_reports::event::EventId;
@@ -179,6 +182,8 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     (r22_batch_epoch::ID, r22_batch_epoch::CLAIM),
     (r23_prompt_advance::ID, r23_prompt_advance::CLAIM),
     (d3_start_below_watermark::ID, d3_start_below_watermark::CLAIM),
+    (d4_compaction_keeps_latest::ID, d4_compaction_keeps_latest::CLAIM),
+    (d5_compaction_bounded::ID, d5_compaction_bounded::CLAIM),
     (d6_producer_state::ID, d6_producer_state::CLAIM),
     (d7_clean_mark::ID, d7_clean_mark::CLAIM),
     (d8_recovery::ID, d8_recovery::CLAIM),
@@ -240,6 +245,8 @@ fn every_check(setup: &Setup) -> Vec<Box<dyn Check>> {
         Box::new(r22_batch_epoch::BatchEpoch),
         Box::<r23_prompt_advance::PromptAdvance>::default(),
         Box::new(d3_start_below_watermark::StartBelowWatermark),
+        Box::new(d4_compaction_keeps_latest::CompactionKeepsLatest),
+        Box::new(d5_compaction_bounded::CompactionBounded),
         Box::<d6_producer_state::ProducerState>::default(),
         Box::new(d7_clean_mark::CleanMark),
         Box::new(d8_recovery::RecoveredPrefix),

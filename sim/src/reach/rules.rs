@@ -93,6 +93,8 @@ fn on_fact(model: &mut Model, tally: &mut Tally, now: Time, node: usize, fact: &
         | Fact::IsrLearned { partition, .. }
         | Fact::LogRemoved { partition } => on_replica(model, tally, *partition, node, fact),
         Fact::BrokerRegistered { .. }
+        | Fact::CompactionBegan { .. }
+        | Fact::Compacted { .. }
         | Fact::MetadataApplied { .. }
         | Fact::LogFlushed { .. }
         | Fact::RegistrationAccepted { .. }

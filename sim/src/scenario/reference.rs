@@ -273,9 +273,9 @@ pub fn fault_kinds() -> Vec<&'static str> {
 pub fn properties() -> Vec<&'static str> {
     vec![
         "R1", "R2", "R3", "R4", "R5a", "R5b", "R5c", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "R16",
-        "R17", "R18", "R19", "R20", "R21", "R22", "R23", "D1", "D2", "D3", "D6", "D7", "D8", "D9", "D10", "D11", "D12", "Q7",
-        "Q9", "Q13", "Q14", "P1", "P2", "P3", "P4", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B12", "L1", "L2", "L3", "L4",
-        "L6", "L7", "L8", "L9", "L10",
+        "R17", "R18", "R19", "R20", "R21", "R22", "R23", "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D11",
+        "D12", "Q7", "Q9", "Q13", "Q14", "P1", "P2", "P3", "P4", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B12", "L1", "L2",
+        "L3", "L4", "L6", "L7", "L8", "L9", "L10",
     ]
 }
 
@@ -315,6 +315,8 @@ pub const FACTS: &[&str] = &[
     "LogTruncated",
     "LogFlushed",
     "LogStartMoved",
+    "CompactionBegan",
+    "Compacted",
     "LogRemoved",
     "CorruptionFound",
     "LogFailed",

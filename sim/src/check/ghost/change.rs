@@ -76,6 +76,13 @@ pub enum Change<'e> {
         /// Its own high watermark before.
         mark: Offset,
     },
+    /// A replica will give up records that newer ones below `up_to` replace.
+    CompactionBegan {
+        /// Which replica.
+        at: Place,
+        /// Where that ends.
+        up_to: Offset,
+    },
     /// A replica leads or follows.
     Began {
         /// Which replica.
@@ -335,6 +342,7 @@ pub enum Kind {
     Appended,
     Truncated,
     StartMoved,
+    CompactionBegan,
     Began,
     Learned,
     Advanced,
@@ -365,7 +373,7 @@ pub enum Kind {
 
 impl Kind {
     /// How many there are.
-    pub const COUNT: usize = 29;
+    pub const COUNT: usize = 30;
 }
 
 impl Change<'_> {
@@ -376,6 +384,7 @@ impl Change<'_> {
             Change::Appended { at, .. }
             | Change::Truncated { at, .. }
             | Change::StartMoved { at, .. }
+            | Change::CompactionBegan { at, .. }
             | Change::Began { at, .. }
             | Change::Learned { at, .. }
             | Change::Advanced { at, .. }
@@ -412,6 +421,7 @@ impl Change<'_> {
             Change::Appended { .. } => Kind::Appended,
             Change::Truncated { .. } => Kind::Truncated,
             Change::StartMoved { .. } => Kind::StartMoved,
+            Change::CompactionBegan { .. } => Kind::CompactionBegan,
             Change::Began { .. } => Kind::Began,
             Change::Learned { .. } => Kind::Learned,
             Change::Advanced { .. } => Kind::Advanced,
