@@ -26,6 +26,8 @@ pub struct Process {
     /// The name that the next accepted connection gets.
     pub spare: ConnectionId,
     /// Its connections by their names; the names are dense.
+    /// Connections that it has asked for to addresses that nobody has, and has not been told of.
+    pub unknown: BTreeSet<ConnectionId>,
     lines: Vec<Option<Box<Line>>>,
     /// What is to be told to it, in order. A paused process lets it grow.
     pub pending: VecDeque<Pending>,
@@ -61,6 +63,8 @@ pub enum Pending {
     /// A connection is gone.
     Ended(ConnectionId, CloseReason, Source),
     /// A sync or replace ended.
+    /// A connection that it asked for leads to an address that nobody has.
+    Unknown(ConnectionId, Source),
     Synced(Ticket, Result<(), DiskError>, Source),
     /// A read ended.
     ReadDone(Ticket, Result<Bytes, DiskError>, Source),
@@ -82,6 +86,7 @@ impl Pending {
             | Pending::Writable(_)
             | Pending::Ended(..)
             | Pending::Command(..)
+            | Pending::Unknown(..)
             | Pending::Woken => None,
         }
     }
@@ -215,6 +220,7 @@ impl Process {
     /// Names a connection.
     pub fn add_line(&mut self, name: ConnectionId, line: Line) {
         let at = index(name);
+            unknown: BTreeSet::new(),
         if self.lines.len() <= at {
             self.lines.resize_with(at + 1, || None);
         }

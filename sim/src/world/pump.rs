@@ -228,6 +228,13 @@ impl World {
             Pending::Synced(ticket, result, source) => {
                 let id = self.deliver(node, source, Delivery::Synced { result });
                 Some((id, Event::Synced { ticket, result }))
+            Pending::Unknown(connection, source) => {
+                // Not if it was given up meanwhile. There is no node at the other end that could be named.
+                self.node(node).process.as_mut()?.unknown.take(&connection)?;
+                let reason = CloseReason::Refused;
+                let id = self.deliver(node, source, Delivery::Closed { peer: NodeId(node), reason });
+                Some((id, Event::Closed { connection, reason }))
+            }
             }
             Pending::ReadDone(ticket, result, source) => {
                 let length = result.as_ref().map(|bytes| bytes.len() as u64).map_err(|error| *error);

@@ -74,8 +74,8 @@ impl World {
     fn connect(&mut self, node: u16, connection: ConnectionId, to: &Address, cause: EventId) {
         let Some(&peer) = self.addresses.get(to) else {
             // A name that does not exist is refused by the resolver.
-            self.tell(node, Pending::Ended(connection, CloseReason::Refused, Source::of(cause)));
-            return;
+            self.node(node).process.as_mut().expect("it has just taken a step").unknown.insert(connection);
+            return self.tell(node, Pending::Unknown(connection, Source::of(cause)));
         };
         let socket = self.fabric.connect(host(node), host(peer), cause.0, self.now);
         self.trace(socket).names[socket.end as usize] = Some(connection);
@@ -85,6 +85,9 @@ impl World {
 
     fn close(&mut self, node: u16, connection: ConnectionId, cause: EventId) {
         let Some(line) = self.node(node).process.as_mut().and_then(|process| process.remove_line(connection)) else { return };
+        if let Some(process) = &mut self.node(node).process {
+            process.unknown.remove(&connection);
+        }
         self.fabric.close(line.socket, cause.0, self.now);
         self.forget(line.socket);
     }
