@@ -87,7 +87,7 @@ pub enum Delivery {
     },
     /// A connection is gone.
     Closed {
-        /// The other end.
+        /// The other end; the node itself, if nobody has the address that it asked for.
         peer: NodeId,
         /// How.
         reason: CloseReason,

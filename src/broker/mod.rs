@@ -18,7 +18,8 @@
 //! woken, wishes for another ISR are gathered, fetches are sent, syncs are begun. Nothing polls; time only brings deadlines.
 //!
 //! **Lines.** To the controller there are four, because the protocol answers in order and none of the four may wait for the others:
-//! heartbeats, metadata, ISR changes, forwarded requests. To every leader there is one. Accepted connections deliver one request at a time.
+//! heartbeats, metadata, ISR changes, forwarded requests. To every leader there is one. Accepted connections deliver one request at a time, or a few
+//! Produce requests.
 //!
 //! **Trust.** What comes in on an accepted connection may be anything. A frame that does not decode closes the connection; everything else is
 //! answered with one of Kafka's error codes.
@@ -124,6 +125,8 @@ pub struct BrokerActor {
     stirred: bool,
     /// When the broker's own lines want to be looked at in any case.
     lines_due: Option<Time>,
+    /// Another event follows this step at once.
+    expects_more: bool,
 }
 
 /// What a connection is for.
@@ -159,6 +162,7 @@ impl BrokerActor {
             clients: BTreeSet::new(),
             stirred: true,
             lines_due: None,
+            expects_more: false,
             channels,
             config,
         }
@@ -243,7 +247,7 @@ impl BrokerActor {
 
     fn forget_client(&mut self, connection: ConnectionId) {
         self.clients.remove(&connection);
-        self.parked.release(connection);
+        self.parked.forget(connection);
     }
 
     /// Closes an accepted connection, with whatever waits on it.
@@ -402,6 +406,10 @@ impl Actor for BrokerActor {
             self.on_time(&mut step);
         }
         self.settle(&mut step);
+    }
+
+    fn expect_more(&mut self) {
+        self.expects_more = true;
     }
 
     fn deadline(&self) -> Option<Time> {

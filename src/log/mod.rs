@@ -7,6 +7,7 @@
 //!     partition.metadata              whose log this is
 //!     00000000000000000000.log        segment: batches 0 ..          closed
 //!     00000000000000000000.index      sparse index: offset → position
+//!     00000000000000000000.timeindex  sparse index: timestamp → offset
 //!     00000000000000000357.log        segment: batches 357 ..        active: appended to
 //!     00000000000000000357.snapshot   producer states as of offset 357
 //!     leader-epoch-checkpoint         leader epoch → first offset
@@ -39,7 +40,7 @@
 //! **One disk error stops the log** for the rest of the life of the process ([`LogError::Stopped`]). Bytes that are not those that were
 //! written are worse: the log is [condemned](Log::condemn), and the next life of the process [sets it aside](Log::set_aside).
 //!
-//! Simplified against Kafka: no time index and no transaction index; records inside a compressed batch are looked at only where a topic is compacted.
+//! Simplified against Kafka: no transaction index; records inside a compressed batch are looked at only where a topic is compacted.
 
 mod append;
 pub mod checkpoint;
@@ -62,6 +63,7 @@ mod snapshot;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod time_index;
 mod timestamps;
 mod truncate;
 

@@ -12,6 +12,8 @@ pub(super) enum Name {
     Segment(Offset),
     /// `.index` of the segment with this base offset.
     Index(Offset),
+    /// `.timeindex` of the segment with this base offset.
+    TimeIndex(Offset),
     /// `.snapshot`: producer states as of this offset.
     Snapshot(Offset),
     /// `.truncated`: the log was cut here, below a recovery point that may still be on the disk.
@@ -46,6 +48,7 @@ impl Name {
             "log" => Name::Segment(offset),
             "log.swap" => Name::Swap(offset),
             "index" => Name::Index(offset),
+            "timeindex" => Name::TimeIndex(offset),
             "snapshot" => Name::Snapshot(offset),
             "truncated" => Name::Truncated(offset),
             "corrupt" => Name::Corrupt(offset),
@@ -79,6 +82,11 @@ pub(super) fn index(dir: &str, base: Offset) -> String {
     format!("{dir}/{:020}.index", base.0)
 }
 
+/// The time index of that file.
+pub(super) fn time_index(dir: &str, base: Offset) -> String {
+    format!("{dir}/{:020}.timeindex", base.0)
+}
+
 /// The producer states as of `offset`.
 pub(super) fn snapshot(dir: &str, offset: Offset) -> String {
     format!("{dir}/{:020}.snapshot", offset.0)
@@ -109,6 +117,8 @@ mod tests {
         assert_eq!(segment("orders-0", base), "orders-0/00000000000000001234.log");
         assert_eq!(Name::parse("00000000000000001234.log"), Name::Segment(base));
         assert_eq!(Name::parse("00000000000000001234.index"), Name::Index(base));
+        assert_eq!(time_index("orders-0", base), "orders-0/00000000000000001234.timeindex");
+        assert_eq!(Name::parse("00000000000000001234.timeindex"), Name::TimeIndex(base));
         assert_eq!(Name::parse("00000000000000001234.snapshot"), Name::Snapshot(base));
         assert_eq!(Name::parse("00000000000000001234.truncated"), Name::Truncated(base));
         assert_eq!(corrupt("orders-0", base), "orders-0/00000000000000001234.corrupt");

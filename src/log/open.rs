@@ -45,6 +45,7 @@ pub struct Recovery {
 pub(super) struct Listing {
     pub(super) segments: Vec<Offset>,
     indexes: Vec<Offset>,
+    time_indexes: Vec<Offset>,
     snapshots: Vec<Offset>,
     truncation_marks: Vec<Offset>,
     swaps: Vec<Offset>,
@@ -137,6 +138,10 @@ impl Log {
         }
         for base in listing.indexes.iter().filter(|base| !listing.segments.contains(base)) {
             disk.remove(&names::index(&self.dir, *base))?;
+            self.durability.change_names();
+        }
+        for base in listing.time_indexes.iter().filter(|base| !listing.segments.contains(base)) {
+            disk.remove(&names::time_index(&self.dir, *base))?;
             self.durability.change_names();
         }
         for base in &listing.segments {
@@ -250,6 +255,7 @@ impl Listing {
             match Name::parse(&name) {
                 Name::Segment(base) => listing.segments.push(base),
                 Name::Index(base) => listing.indexes.push(base),
+                Name::TimeIndex(base) => listing.time_indexes.push(base),
                 Name::Snapshot(offset) => listing.snapshots.push(offset),
                 Name::Truncated(offset) => listing.truncation_marks.push(offset),
                 Name::Corrupt(offset) => listing.corrupt = Some(offset),

@@ -8,7 +8,7 @@ use super::error::LogError;
 use super::flush::{Durability, Flush};
 use super::names;
 use super::producers::ProducerStates;
-use super::segment::Segment;
+use super::segment::{Segment, remove_if_there};
 use super::tail::Tail;
 use crate::disk::{Disk, DiskError, SyncTarget};
 use crate::mutant::{Mutant, Taint};
@@ -461,12 +461,16 @@ impl Log {
         Ok(())
     }
 
-    /// Writes the index of the active segment.
+    /// Writes the indexes of the active segment.
     pub(super) fn write_index(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         let (dir, base) = (self.dir.clone(), self.active().base);
-        match self.active().index_file() {
-            Some(content) => self.write_side_file(disk, &names::index(&dir, base), &content),
-            None => Ok(()),
+        if let Some(content) = self.active().index_file() {
+            self.write_side_file(disk, &names::index(&dir, base), &content)?;
+        }
+        match self.active().time_index_file() {
+            Some(content) => self.write_side_file(disk, &names::time_index(&dir, base), &content),
+            // One that was removed when the segment was cut may have come back with a loss of power.
+            None => Ok(remove_if_there(disk, &names::time_index(&dir, base))?),
         }
     }
 

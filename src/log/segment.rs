@@ -6,6 +6,7 @@ use super::error::LogError;
 use super::index::Index;
 use super::names;
 use super::scan::{Scan, ScanStop};
+use super::time_index::TimeIndex;
 use crate::disk::{self, Disk, DiskError, FileId};
 use crate::types::{Offset, Timestamp};
 use crate::wire::record::{BatchHeader, HEADER_SIZE};
@@ -83,7 +84,7 @@ impl Segment {
     /// Takes note of a batch at the end of the file: just written, or found by recovery.
     pub(super) fn note(&mut self, header: &BatchHeader, interval: u32) {
         let index = self.index.as_mut().expect("the index of the active segment is always there");
-        index.note(header.base_offset, self.length, header.size() as u64, interval);
+        index.note(header.base_offset, self.length, header.size() as u64, header.max_timestamp, interval);
         self.first_timestamp.get_or_insert(header.max_timestamp);
         self.max_timestamp = self.max_timestamp.map(|max| max.max(header.max_timestamp));
         self.length += header.size() as u64;
@@ -103,11 +104,10 @@ impl Segment {
         disk.set_len(self.file, position)?;
         self.length = position;
         self.max_timestamp = None;
-        if position == 0 {
-            self.forget();
-        }
-        if let Some(index) = &mut self.index {
-            index.truncate(position);
+        match &mut self.index {
+            _ if position == 0 => drop(self.forget()),
+            Some(index) => index.truncate(position),
+            None => {}
         }
         Ok(())
     }
@@ -146,6 +146,20 @@ impl Segment {
         }
     }
 
+    /// The time index, read from its file or made anew; whole.
+    pub(super) fn times(&mut self, disk: &mut dyn Disk, dir: &str, interval: u32) -> Result<&TimeIndex, LogError> {
+        let (base, length) = (self.base, self.length);
+        let index = self.index(disk, dir, interval)?;
+        if !index.times.as_ref().is_some_and(TimeIndex::is_whole) {
+            let stored = if index.trusted { None } else { stored_times(disk, dir, base, length)? };
+            match (stored, &mut self.index) {
+                (Some(stored), Some(index)) => index.times = Some(stored),
+                (None, _) | (_, None) => self.rebuild_index(disk, dir, interval)?,
+            }
+        }
+        Ok(self.index.as_ref().and_then(|index| index.times.as_ref()).expect("just put there"))
+    }
+
     /// Makes the index from the batches.
     pub(super) fn rebuild_index(&mut self, disk: &mut dyn Disk, dir: &str, interval: u32) -> Result<(), LogError> {
         let mut scan = self.scan(0, self.base);
@@ -154,7 +168,8 @@ impl Segment {
         loop {
             match scan.next(disk) {
                 Ok(Some(batch)) => {
-                    index.note(batch.header.base_offset, batch.position, batch.bytes.len() as u64, interval);
+                    let (header, bytes) = (&batch.header, batch.bytes.len() as u64);
+                    index.note(header.base_offset, batch.position, bytes, header.max_timestamp, interval);
                     max = max.max(batch.header.max_timestamp);
                 }
                 Ok(None) => break,
@@ -185,12 +200,33 @@ impl Segment {
         self.index.as_ref().map(|index| Bytes::from(index.encode()))
     }
 
-    /// Removes the segment and its index.
+    /// The content of the file of the time index, if that is known and whole.
+    pub(super) fn time_index_file(&self) -> Option<Bytes> {
+        let times = self.index.as_ref()?.times.as_ref().filter(|times| times.is_whole())?;
+        Some(Bytes::from(times.encode(self.base, self.length)))
+    }
+
+    /// Removes the segment and its indexes.
     pub(super) fn remove(self, disk: &mut dyn Disk, dir: &str) -> Result<(), DiskError> {
         disk.close(self.file);
-        remove_if_there(disk, &names::index(dir, self.base))?;
+        remove_indexes(disk, dir, self.base)?;
         disk.remove(&names::segment(dir, self.base))
     }
+}
+
+/// The time index as its file says, if that is to be believed.
+fn stored_times(disk: &mut dyn Disk, dir: &str, base: Offset, length: u64) -> Result<Option<TimeIndex>, DiskError> {
+    match disk::read_file(disk, &names::time_index(dir, base)) {
+        Ok(bytes) => Ok(TimeIndex::decode(&bytes, base, length)),
+        Err(DiskError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the files of both indexes of a segment, if they are there.
+pub(super) fn remove_indexes(disk: &mut dyn Disk, dir: &str, base: Offset) -> Result<(), DiskError> {
+    remove_if_there(disk, &names::index(dir, base))?;
+    remove_if_there(disk, &names::time_index(dir, base))
 }
 
 /// Removes a file that need not exist.

@@ -20,7 +20,7 @@ use super::names;
 use super::partition_log::Log;
 use super::producers::ProducerStates;
 use super::scan::Scan;
-use super::segment::remove_if_there;
+use super::segment::{remove_if_there, remove_indexes};
 use crate::disk::{self, Disk, DiskError};
 use crate::types::Offset;
 use crate::wire::record::{BatchHeader, HEADER_SIZE};
@@ -63,8 +63,8 @@ impl Log {
         self.mark_truncation(disk, end)?;
         self.remove_segments_from(disk, number + 1)?;
         self.remove_snapshots_above(disk, end)?;
-        // The file of the index may tell of what is cut; a new one is written when the segment is closed again.
-        remove_if_there(disk, &names::index(&self.dir, self.segments[number].base))?;
+        // The files of the indexes may tell of what is cut; new ones are written when the segment is closed again.
+        remove_indexes(disk, &self.dir, self.segments[number].base)?;
         self.segments[number].truncate(disk, position)?;
         self.segments[number].changed_at = self.durability.change();
         self.log_end = end;

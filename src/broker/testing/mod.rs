@@ -18,7 +18,7 @@
 //! | `resources c1 b1 [version=1]`, `move c1 b1 orders-0 data` | ListConfigResources, AlterReplicaLogDirs |
 //! | `make c1 b1 orders`, `init c1 b1` | CreateTopics, InitProducerId |
 //! | `raw c1 b1 HEX`, `leave c1` | any bytes; the client closes its connection |
-//! | `hold b1 b2`, `release b1 b2` | frames from b1 to b2 wait (`c` is the controller) |
+//! | `hold b1 b2`, `release b1 b2` | frames from b1 to b2 wait (`c` is the controller, `c1` a client), and then arrive together |
 //! | `disk b1 runs`, `stuck` or `fails` | what becomes of syncs |
 //! | `wait 500ms` | time passes |
 //! | `stop b1` | shutdown in order; `kill b1` is the death of the process |
@@ -363,4 +363,6 @@ scripts! {
     configs
     describe
     offsets_by_time
+    produce_requests_follow_each_other
+    a_burst_is_one_answer
 }

@@ -1,5 +1,6 @@
 //! Tests of the log as a whole: golden scripts, random sequences against a model, and what neither tells well.
 
+mod by_time;
 mod cleaning;
 mod memory_disk;
 mod random;
