@@ -100,3 +100,31 @@ impl Group {
         }
     }
 }
+
+/// What the log says of a group: its members, and its offsets.
+#[cfg(test)]
+pub(super) type Durable = (Option<Stored>, Vec<(TopicPartition, CommittedOffset)>);
+
+#[cfg(test)]
+impl Group {
+    /// What must hold between steps.
+    pub fn check(&self) {
+        use super::classic::Phase;
+        assert!(!self.is_void(), "{} is kept for nothing", self.id);
+        let classic = &self.classic;
+        match classic.phase {
+            Phase::Empty => assert!(classic.members.is_empty(), "{} is empty with members", self.id),
+            Phase::Preparing { .. } => {}
+            Phase::Completing { .. } => assert!(!classic.members.is_empty(), "{} awaits nobody's assignment", self.id),
+            Phase::Stable { .. } => assert!(classic.is_as_stored(), "{} is stable and not as stored", self.id),
+        }
+        assert!(classic.instances.values().all(|id| classic.members.contains_key(id)), "{} has a stray instance", self.id);
+        assert!(classic.leader.as_ref().is_none_or(|id| classic.members.contains_key(id)), "{} is led by nobody", self.id);
+    }
+
+    /// What the log says of it.
+    pub fn durable(&self) -> Durable {
+        let offsets = self.offsets.newest().map(|(partition, value)| (partition.clone(), value.clone())).collect();
+        (self.classic.stored.clone(), offsets)
+    }
+}

@@ -253,3 +253,19 @@ pub fn coordinator_error(error: ErrorCode) -> ErrorCode {
         _ => ErrorCode::UNKNOWN_SERVER_ERROR,
     }
 }
+
+#[cfg(test)]
+impl Shard {
+    /// What must hold between steps.
+    pub(super) fn check(&self) {
+        for group in self.groups.values() {
+            group.check();
+        }
+    }
+
+    /// What of its state is durable: the fold of the log up to its end.
+    pub(super) fn durable(&self) -> BTreeMap<Arc<str>, super::groups::Durable> {
+        let exists = |group: &&Group| group.classic.stored.is_some() || !group.offsets.is_ending_empty();
+        self.groups.values().filter(exists).map(|group| (group.id.clone(), group.durable())).collect()
+    }
+}
