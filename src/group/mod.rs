@@ -69,14 +69,12 @@ use crate::wire::{
     HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, OffsetDeleteRequest, Response, SyncGroupRequest,
 };
 
+pub use crate::types::OFFSETS_TOPIC;
 pub use config::GroupConfig;
 pub use journal::Journal;
-pub use refusals::refused;
+pub use refusals::{describe as undescribed, refused};
 pub use shard::{Shard, Turn, coordinator_error};
 pub use topics::{TopicShape, Topics};
-
-/// The topic that the coordinators keep their state in.
-pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 /// Names a request that waits for its answer. The broker gives it and knows who asked; if nobody waits any more, the answer goes nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -86,6 +86,7 @@ pub(super) fn delete(group: &str, error: ErrorCode) -> DeleteGroupsResponse {
 }
 
 /// A group that cannot be described.
-pub(super) fn describe(group: &str, error: ErrorCode) -> DescribedGroup {
+#[must_use]
+pub fn describe(group: &str, error: ErrorCode) -> DescribedGroup {
     DescribedGroup { error_code: error.code(), group_id: group.to_owned(), ..DescribedGroup::default() }
 }

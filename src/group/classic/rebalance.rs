@@ -15,6 +15,9 @@ use crate::wire::ErrorCode;
 use super::join;
 use super::{Classic, InitialDelay, Phase, sync};
 
+/// How long a group is left alone of which nobody has joined in time, however little patience its members have.
+const SHORTEST_WAIT: Duration = Duration::secs(1);
+
 impl Group {
     /// Somebody has come or changed: the others are asked to join again, if that is not under way.
     pub(super) fn prepare_rebalance_or_complete_join(&mut self, work: &mut Work<'_, '_>) {
@@ -74,7 +77,8 @@ impl Group {
         }
         if !self.classic.elect_leader_who_joined() {
             // Only static members are left, and none has joined: their sessions decide.
-            return self.await_members(work, self.classic.rebalance_timeout(), None);
+            let patience = self.classic.rebalance_timeout().max(SHORTEST_WAIT);
+            return self.await_members(work, patience, None);
         }
         self.begin_generation(work);
     }
