@@ -12,7 +12,7 @@ use std::alloc::System;
 
 use brokerlab::wire::record::{BatchBuilder, batches};
 use brokerlab::wire::schema::Schema;
-use brokerlab::wire::{self, ApiKey, Message, MetadataRecord, RequestHeader};
+use brokerlab::wire::{self, ApiKey, GroupRecord, Message, MetadataRecord, RequestHeader};
 use bytes::Bytes;
 use generate::{Generator, Length, LengthForm};
 use rand::{Rng, SeedableRng};
@@ -245,11 +245,14 @@ fn rewritten_response(key: ApiKey, version: i16, response: &wire::Response) {
     assert_eq!(&wire::decode_response(key, version, &bytes).unwrap().1, response);
 }
 
+fn unhex(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
+}
+
 fn mutated_records_never_panic() {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let golden = include_str!("golden/metadata-records.txt").lines().map(|line| line.rsplit(' ').next().unwrap());
-    let golden: Vec<Vec<u8>> =
-        golden.map(|hex| (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()).collect();
+    let golden: Vec<Vec<u8>> = golden.map(unhex).collect();
     for i in 0..MUTATIONS / 10 {
         let mut bytes = golden[i % golden.len()].clone();
         mutate(&mut bytes, &mut random);
@@ -259,6 +262,28 @@ fn mutated_records_never_panic() {
         let allocated = region.change().bytes_allocated;
         assert!(allocated <= FACTOR * bytes.len(), "{allocated} bytes for a record of {}", bytes.len());
     }
+}
+
+fn mutated_group_records_never_panic() {
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let golden = include_str!("golden/group-records.txt").lines().map(|line| line.split(' ').skip(3).map(unhex).collect());
+    let golden: Vec<Vec<Vec<u8>>> = golden.collect();
+    let mut accepted = 0;
+    for i in 0..MUTATIONS / 10 {
+        let [mut key, mut value] = golden[i % golden.len()].clone().try_into().unwrap();
+        let mutated = if random.r#gen() { &mut key } else { &mut value };
+        mutate(mutated, &mut random);
+        let (key, value) = (Bytes::from(key), Bytes::from(value));
+        let region = Region::new(ALLOCATOR);
+        let decoded = GroupRecord::decode(&key, Some(&value));
+        let (allocated, size) = (region.change().bytes_allocated, key.len() + value.len());
+        assert!(allocated <= FACTOR * size, "{allocated} bytes for a record of {size}");
+        let Ok(record) = decoded else { continue };
+        let (key, value) = record.encode_version(i16::from_be_bytes([value[0], value[1]])).unwrap();
+        assert_eq!(GroupRecord::decode(&key, value.as_ref()), Ok(record));
+        accepted += 1;
+    }
+    assert!(accepted > MUTATIONS / 500, "only {accepted} records were read: the mutations are too coarse");
 }
 
 fn mutated_batches_never_panic() {
@@ -292,5 +317,6 @@ fn no_frame_costs_more_than_it_weighs() {
     uniform_bytes_are_refused(&shapes);
     mutated_frames_never_panic(&shapes);
     mutated_records_never_panic();
+    mutated_group_records_never_panic();
     mutated_batches_never_panic();
 }

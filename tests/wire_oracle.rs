@@ -13,6 +13,7 @@ mod tree;
 
 use std::fmt::Debug;
 
+use brokerlab::wire::consumer_protocol::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
 use brokerlab::wire::record::{BatchBuilder, Header, batches};
 use brokerlab::wire::schema::{Kind, Schema};
 use brokerlab::wire::{self, ApiKey, EncodeError, RequestHeader, join};
@@ -224,6 +225,14 @@ apis! {
     broker_registration: BrokerRegistration, BrokerRegistrationRequest, BrokerRegistrationResponse;
     broker_heartbeat: BrokerHeartbeat, BrokerHeartbeatRequest, BrokerHeartbeatResponse;
     allocate_producer_ids: AllocateProducerIds, AllocateProducerIdsRequest, AllocateProducerIdsResponse;
+}
+
+#[test]
+fn consumer_protocol() {
+    same_message::<ConsumerProtocolSubscription, theirs::ConsumerProtocolSubscription>();
+    same_message::<ConsumerProtocolAssignment, theirs::ConsumerProtocolAssignment>();
+    same_refusals::<ConsumerProtocolSubscription, theirs::ConsumerProtocolSubscription>();
+    same_refusals::<ConsumerProtocolAssignment, theirs::ConsumerProtocolAssignment>();
 }
 
 #[test]

@@ -37,8 +37,8 @@ pub enum DecodeError {
         /// Bytes left in the frame, or in the enclosing tagged field.
         remaining: usize,
     },
-    /// A count or length below -1, or a variable-length integer that does not end.
-    #[error("{place}: malformed length")]
+    /// A count or length below -1, a variable-length integer that does not end, or a version below 0.
+    #[error("{place}: malformed number")]
     Malformed {
         /// Where.
         place: Place,

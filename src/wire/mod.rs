@@ -6,6 +6,8 @@
 //!   schema     message! { name: type [versions] }   what a message is; the macro
 //!   messages   one file per API                     the declarations
 //!   metadata   records of the metadata log          more declarations
+//!   group      records of __consumer_offsets        more declarations
+//!   consumer_protocol                               what consumers tell each other within JoinGroup and SyncGroup
 //!   decoder    bytes -> values                      every count checked before anything is allocated
 //!   encoder    values -> chunks                     record bytes are chunks of their own
 //!   record     record batches, version 2            header peeked, checksummed, patched; records read and built
@@ -19,10 +21,12 @@
 //! Simplified: of Kafka's APIs only those in [`Request`] are declared; batches are never compressed here.
 
 pub mod api;
+pub mod consumer_protocol;
 pub mod decoder;
 pub mod encoder;
 pub mod error_code;
 pub mod frame;
+pub mod group;
 pub mod header;
 pub mod messages;
 pub mod metadata;
@@ -38,6 +42,7 @@ pub use api::{
 };
 pub use encoder::join;
 pub use error_code::ErrorCode;
+pub use group::{GroupRecord, GroupRecordError};
 pub use header::{HeaderTags, RequestHeader, ResponseHeader, peek_correlation_id, peek_request_header};
 pub use metadata::MetadataRecord;
 pub use mistake::{DecodeError, EncodeError, Place};

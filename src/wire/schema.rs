@@ -28,7 +28,7 @@
 use bytes::Bytes;
 
 use super::decoder::Decoder;
-use super::encoder::Encoder;
+use super::encoder::{Encoder, join};
 use super::header::RequestHeader;
 use super::mistake::{DecodeError, EncodeError};
 use super::{ApiKey, Chunks};
@@ -192,7 +192,7 @@ pub enum Kind {
     Array(&'static Kind),
     /// The fields of a struct, one after the other.
     Struct(&'static Schema),
-    /// A byte that says whether there is a struct (1) or null (-1), and its fields.
+    /// A byte that says whether there is a struct (1) or null (-1; in a tagged field 0), and its fields.
     Optional(&'static Schema),
 }
 
@@ -267,6 +267,14 @@ pub trait Message: Wire + Default {
         let mut encoder = Encoder::new(Self::NAME, version, Self::is_flexible(version));
         self.write(&mut encoder)?;
         Ok(encoder.finish())
+    }
+
+    /// The message's bytes in `version` after a number of two bytes, as messages are stored or embedded in others.
+    fn to_prefixed(&self, prefix: i16, version: i16) -> Result<Bytes, EncodeError> {
+        let mut encoder = Encoder::new(Self::NAME, version, Self::is_flexible(version));
+        encoder.put(&prefix.to_be_bytes());
+        self.write(&mut encoder)?;
+        Ok(join(&encoder.finish()))
     }
 
     /// Reads a message that fills `bytes` exactly, without any header.
@@ -435,9 +443,12 @@ macro_rules! structure {
     };
 }
 
-/// Makes a declared struct one that may be null.
+/// Makes a declared struct one that may be null. What marks null is -1 in a field, and 0 in a tagged field.
 macro_rules! optional {
     ($module:ident :: $name:ident) => {
+        $crate::wire::schema::optional!($module::$name: null -1);
+    };
+    ($module:ident :: $name:ident : null $null:literal) => {
         impl $crate::wire::schema::Wire for Option<$module::$name> {
             const KIND: $crate::wire::schema::Kind = $crate::wire::schema::Kind::Optional(&$module::$name::SCHEMA);
 
@@ -460,7 +471,7 @@ macro_rules! optional {
                         value.encode(encoder, nulls)
                     }
                     None if nulls == $crate::wire::schema::Nulls::Forbidden => Err(encoder.null_forbidden()),
-                    None => (-1_i8).encode(encoder, nulls),
+                    None => i8::encode(&$null, encoder, nulls),
                 }
             }
 
@@ -470,8 +481,8 @@ macro_rules! optional {
             ) -> Result<Self, $crate::wire::DecodeError> {
                 let place = decoder.place();
                 match (i8::decode(decoder, nulls)?, nulls) {
-                    (-1, $crate::wire::schema::Nulls::Allowed) => Ok(None),
-                    (-1, $crate::wire::schema::Nulls::Forbidden) => Err($crate::wire::DecodeError::Null { place }),
+                    ($null, $crate::wire::schema::Nulls::Allowed) => Ok(None),
+                    ($null, $crate::wire::schema::Nulls::Forbidden) => Err($crate::wire::DecodeError::Null { place }),
                     (1, _) => $crate::wire::schema::Wire::decode(decoder, nulls).map(Some),
                     (_, _) => Err($crate::wire::DecodeError::Malformed { place }),
                 }

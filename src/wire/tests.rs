@@ -184,9 +184,9 @@ fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
 
 #[test]
 fn an_api_that_is_not_declared_is_named_all_the_same() {
-    let frame = Bytes::from_static(&[0, 11, 0, 5, 0, 0, 0, 7, 0xff, 0xff]);
-    let Err(DecodeError::UnsupportedVersion { header }) = decode_request(&frame) else { panic!("JoinGroup is not declared") };
-    assert_eq!((header.api_key, header.api_version), (ApiKey::JoinGroup, 5));
+    let frame = Bytes::from_static(&[0, 26, 0, 5, 0, 0, 0, 7, 0xff, 0xff]);
+    let Err(DecodeError::UnsupportedVersion { header }) = decode_request(&frame) else { panic!("EndTxn is not declared") };
+    assert_eq!((header.api_key, header.api_version), (ApiKey::EndTxn, 5));
     assert_eq!(peek_request_header(&frame), Ok(header));
     let unknown = Bytes::from_static(&[0x7f, 0, 0, 5, 0, 0, 0, 7, 0xff, 0xff]);
     assert_eq!(decode_request(&unknown), Err(DecodeError::UnknownKey { key: 0x7f00 }));
@@ -199,6 +199,14 @@ fn brokers_advertise_produce_from_0_and_no_controller_apis() {
     assert_eq!((produce.min_version, produce.max_version), (0, 13));
     assert!(!offered.iter().any(|api| api.api_key == ApiKey::AlterPartition.code()));
     assert!(api_versions(Listener::Controller).iter().any(|api| api.api_key == ApiKey::AlterPartition.code()));
+}
+
+#[test]
+fn controllers_advertise_nothing_of_groups() {
+    let offered = api_versions(Listener::Controller);
+    for key in [ApiKey::FindCoordinator, ApiKey::JoinGroup, ApiKey::OffsetCommit, ApiKey::ConsumerGroupHeartbeat] {
+        assert!(key.implemented().is_some() && !offered.iter().any(|api| api.api_key == key.code()), "{key}");
+    }
 }
 
 #[test]
@@ -231,6 +239,7 @@ fn declared_tags_rise() {
     for schema in [&ProduceResponse::SCHEMA, &FetchRequest::SCHEMA, &FetchResponse::SCHEMA, &ApiVersionsResponse::SCHEMA] {
         structs(schema, &mut found);
     }
+    structs(&group::OffsetCommitValue::SCHEMA, &mut found);
     for schema in [&metadata::PartitionRecord::SCHEMA, &metadata::PartitionChangeRecord::SCHEMA] {
         structs(schema, &mut found);
     }

@@ -33,6 +33,7 @@ public final class GoldenRecords {
         try (PrintWriter out = new PrintWriter(folder.resolve("metadata-records.txt").toFile())) {
             new GoldenRecords(out).records();
         }
+        GroupRecords.write(folder);
         try (PrintWriter out = new PrintWriter(folder.resolve("error-codes.txt").toFile())) {
             for (Errors error : Errors.values()) {
                 boolean retriable = error.exception() instanceof RetriableException;
