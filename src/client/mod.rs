@@ -17,6 +17,7 @@
 
 pub mod accumulator;
 pub mod admin;
+pub mod assignor;
 pub mod certainty;
 pub mod cluster;
 pub mod config;
