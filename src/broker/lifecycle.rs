@@ -176,7 +176,7 @@ impl BrokerActor {
     }
 
     fn fall_silent(&mut self, step: &mut Step<'_>) {
-        let clients: Vec<ConnectionId> = self.clients.iter().copied().collect();
+        let clients: Vec<ConnectionId> = self.clients.keys().copied().collect();
         clients.into_iter().for_each(|connection| self.close_client(connection, step.out));
         let (now, out) = (step.now.mono, &mut *step.out);
         self.fetchers.stop(now, out);
@@ -185,6 +185,7 @@ impl BrokerActor {
         self.session.stop(now, out);
         self.view.stop(now, out);
         self.parked.clear();
+        self.groups.clear();
     }
 
     // ---- shutdown ---------------------------------------------------------------------------------------------

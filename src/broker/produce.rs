@@ -118,7 +118,11 @@ impl BrokerActor {
             let mut partition_responses = Vec::with_capacity(topic.partition_data.len());
             for (partition_at, data) in topic.partition_data.into_iter().enumerate() {
                 let mut answer = PartitionProduceResponse { index: data.index, ..PartitionProduceResponse::default() };
-                match refusal.map_or(id, Err).and_then(|id| self.append(id, data, request.acks, step)) {
+                match refusal
+                    .map_or(id, Err)
+                    .and_then(|id| self.check_not_internal(id))
+                    .and_then(|id| self.append(id, data, request.acks, step))
+                {
                     Ok((partition, promise)) => {
                         accept(&mut answer, &promise);
                         promises.push(Awaited { partition, promise, topic_at, partition_at, outcome: None });
@@ -139,6 +143,14 @@ impl BrokerActor {
             false => (self.view.image().topic_by_name(name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         };
         topic.map(|topic| topic.id).ok_or(unknown)
+    }
+
+    /// What coordinators keep is theirs to write.
+    fn check_not_internal(&self, topic: TopicId) -> Result<TopicId, ErrorCode> {
+        match self.groups.topic == Some(topic) {
+            true => Err(ErrorCode::INVALID_TOPIC_EXCEPTION),
+            false => Ok(topic),
+        }
     }
 
     fn append(

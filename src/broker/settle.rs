@@ -39,6 +39,7 @@ impl BrokerActor {
             let (replicas, members) = self.partitions.touch_all();
             replicas.for_each(|replica| replica.on_tick(step.now, members, step.out));
         }
+        self.step_shards(step);
         self.check_retention(step);
     }
 
@@ -72,7 +73,9 @@ impl BrokerActor {
             seen.insert(partition);
             let Some((replica, _)) = self.partitions.touch_quietly(partition) else {
                 self.fetchers.assign(partition, None, self.view.image(), &self.channels);
-                self.wake(partition, Changes { role: true, ..Changes::default() }, step);
+                let changes = Changes { role: true, ..Changes::default() };
+                self.look_at_shard(partition, changes, step);
+                self.wake(partition, changes, step);
                 continue;
             };
             let changes = replica.take_changes();
@@ -94,6 +97,9 @@ impl BrokerActor {
             }
             if changes.role || changes.log_end || changes.high_watermark || changes.low_watermark {
                 self.wake(partition, changes, step);
+            }
+            if (changes.role || changes.high_watermark) && self.groups.topic == Some(partition.topic) {
+                self.look_at_shard(partition, changes, step);
             }
             if let Some(error) = self.partitions.failure(partition) {
                 self.fail(error, step);
@@ -150,7 +156,7 @@ impl BrokerActor {
     pub(super) fn next_wish(&self) -> Option<Time> {
         let lines = if self.stirred { self.next_wish_of_lines() } else { self.lines_due };
         let scan = self.view.is_published().then_some(self.isr_scan_due);
-        earliest([lines, self.parked.deadline(), scan, self.retention_deadline()])
+        earliest([lines, self.parked.deadline(), self.groups.deadline(), scan, self.retention_deadline()])
     }
 
     fn next_wish_of_lines(&self) -> Option<Time> {

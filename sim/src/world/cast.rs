@@ -138,10 +138,14 @@ impl Ensemble {
         let mutants = mutants(plan.mutant.as_deref())?;
         let mut ensemble = Ensemble { members: Vec::new(), parts: Vec::new(), plan: plan.clone() };
         ensemble.add("c1", Role::Controller(CONTROLLER), controller(&plan.cluster.config, mutants));
+        // Kafka's default needs three brokers.
+        let mut properties = plan.cluster.config.clone();
+        let copies = plan.cluster.brokers.min(3).to_string();
+        properties.entry("offsets.topic.replication.factor".to_owned()).or_insert(copies);
         for number in 1..=plan.cluster.brokers {
             let id = BrokerId(i32::try_from(number).unwrap_or(i32::MAX));
             let name = format!("b{number}");
-            let part = broker(id, &name, &plan.cluster.config, mutants)?;
+            let part = broker(id, &name, &properties, mutants)?;
             ensemble.add(&name, Role::Broker(id), part);
         }
         let bootstrap: Vec<Address> =

@@ -59,6 +59,8 @@ pub(super) struct Stage {
     pub nodes: BTreeMap<BrokerId, Node>,
     pub controller: ScriptedController,
     pub clients: BTreeMap<String, Client>,
+    /// Member ids that clients were given.
+    pub members: BTreeMap<String, String>,
     pub output: String,
     pub tells_facts: bool,
     wires: Vec<Wire>,
@@ -265,7 +267,9 @@ impl Stage {
             Who::Client(name) => {
                 let client = self.clients.get_mut(&name).expect("it has a wire");
                 let (api, version) = client.asked.pop_front().expect("answers follow requests");
-                writeln!(self.output, "{name}: {}", tell_answer(api, version, &frame)).expect("a string takes all");
+                self.note_member(&name, api, version, &frame);
+                let told = self.without_ids(&tell_answer(api, version, &frame));
+                writeln!(self.output, "{name}: {told}").expect("a string takes all");
             }
         }
     }
