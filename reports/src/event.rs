@@ -19,7 +19,7 @@ use brokerlab::fact::Fact;
 use brokerlab::operation::{Command, Completion};
 use brokerlab::types::{
     BrokerEpoch, BrokerId, Duration, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch, ProducerId, Sequence, Time,
-    Timestamp,
+    Timestamp, TopicPartition,
 };
 use serde::{Deserialize, Serialize};
 
@@ -170,6 +170,15 @@ pub enum WorldFact {
         fault: Arc<str>,
         /// Why.
         reason: String,
+    },
+    /// The application of a group's member (the event's node) has processed a record. Nothing tells anybody so; the world knows.
+    Processed {
+        /// The group.
+        group: Arc<str>,
+        /// The partition.
+        partition: TopicPartition,
+        /// The record.
+        offset: Offset,
     },
     /// All faults are over, producers stop, the settle phase begins.
     SettleBegan,

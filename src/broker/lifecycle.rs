@@ -202,6 +202,9 @@ impl BrokerActor {
             Operation::Shutdown => self.on_shutdown(command.id, step),
             Operation::Produce { .. }
             | Operation::Assign { .. }
+            | Operation::Subscribe { .. }
+            | Operation::Unsubscribe
+            | Operation::Commit { .. }
             | Operation::Poll { .. }
             | Operation::ListOffset { .. }
             | Operation::CreateTopic { .. }

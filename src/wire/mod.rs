@@ -8,7 +8,7 @@
 //!   messages   one file per API                     the declarations
 //!   metadata   records of the metadata log          more declarations
 //!   group      records of __consumer_offsets        more declarations
-//!   consumer_protocol                               what consumers tell each other within JoinGroup and SyncGroup
+//!   consumer_protocol, sticky_user_data             what consumers tell each other within JoinGroup and SyncGroup
 //!   decoder    bytes -> values                      every count checked before anything is allocated
 //!   encoder    values -> chunks                     record bytes are chunks of their own
 //!   record     record batches, version 2            header peeked, checksummed, patched; records read and built
@@ -34,6 +34,7 @@ pub mod metadata;
 pub mod mistake;
 pub mod record;
 pub mod schema;
+pub mod sticky_user_data;
 pub mod value;
 pub mod varint;
 pub mod window;

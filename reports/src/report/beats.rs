@@ -301,7 +301,7 @@ fn tell(event: &Event, names: &Names) -> Option<Told> {
 
 fn tell_world(fact: &WorldFact, names: &Names) -> Option<Told> {
     Some(match fact {
-        WorldFact::NodeStarted { life: 1 } => return None,
+        WorldFact::NodeStarted { life: 1 } | WorldFact::Processed { .. } => return None,
         WorldFact::NodeStarted { life } => told(Theme::Life, 5, format!("is started again (life {life} of its process)")),
         WorldFact::ProcessCrashed => told(Theme::Life, 8, "its process dies (kill -9); kernel and page cache live on"),
         WorldFact::PowerLost { sectors_lost, sectors_kept } => told(

@@ -7,6 +7,7 @@
 
 use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
+use super::setup::NodeKind;
 use super::{Check, Scene};
 use brokerlab::operation::{Operation, Outcome, PolledRecord};
 use brokerlab::types::Offset;
@@ -49,6 +50,10 @@ impl Check for SessionContiguity {
         }
         let Change::Completed { node, completion } = change else { return };
         let Outcome::Polled { records } = &completion.outcome else { return };
+        // What a member of a group reads, and from where, changes without its asking.
+        if matches!(scene.clients.kinds.get(*node), Some(NodeKind::Member { .. })) {
+            return;
+        }
         for run in records.chunk_by(|a, b| a.partition == b.partition) {
             let Some(partition) = scene.ghost.named_once(&run[0].partition) else { continue };
             self.read(scene, *node, partition, run, page);

@@ -220,6 +220,9 @@ impl Clients {
             Outcome::Failed { certainty: Certainty::Definite, .. } => write.fate = Fate::Failed,
             Outcome::Failed { certainty: Certainty::Indefinite, .. } => write.fate = Fate::Indefinite,
             Outcome::Assigned
+            | Outcome::Subscribed
+            | Outcome::Unsubscribed
+            | Outcome::Committed { .. }
             | Outcome::Polled { .. }
             | Outcome::Offset { .. }
             | Outcome::TopicCreated { .. }

@@ -173,7 +173,8 @@ impl Judge {
             | WorldFact::FaultBegan { .. }
             | WorldFact::FaultEnded { .. }
             | WorldFact::FaultSkipped { .. }
-            | WorldFact::FrameStruck { .. } => {}
+            | WorldFact::FrameStruck { .. }
+            | WorldFact::Processed { .. } => {}
         }
     }
 

@@ -81,6 +81,8 @@ fn is_progress(change: &Change<'_>) -> bool {
             Outcome::Polled { records } => !records.is_empty(),
             Outcome::Produced { .. }
             | Outcome::Assigned
+            | Outcome::Subscribed
+            | Outcome::Unsubscribed
             | Outcome::Failed { .. }
             | Outcome::TopicCreated { .. }
             | Outcome::TopicDeleted
@@ -88,7 +90,8 @@ fn is_progress(change: &Change<'_>) -> bool {
             | Outcome::LeadersElected { .. }
             | Outcome::TopicDescribed { .. }
             | Outcome::Stopped => true,
-            Outcome::Offset { .. } => false,
+            // A member commits where it stands, also when it stands still.
+            Outcome::Offset { .. } | Outcome::Committed { .. } => false,
         },
         Change::StartMoved { .. }
         | Change::CompactionBegan { .. }

@@ -72,6 +72,11 @@ pub enum NodeKind {
         /// Where it goes on when its place is gone.
         reset: Reset,
     },
+    /// A member of a group.
+    Member {
+        /// Where it goes on when nothing is committed, or its place is gone.
+        reset: Reset,
+    },
     /// Anything that makes no promise and is made none.
     Other,
 }

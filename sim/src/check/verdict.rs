@@ -63,7 +63,7 @@ pub fn judge(case: Case<'_>) -> Judgement {
 }
 
 fn is_client(kind: NodeKind) -> bool {
-    matches!(kind, NodeKind::Producer { .. } | NodeKind::Consumer { .. })
+    matches!(kind, NodeKind::Producer { .. } | NodeKind::Consumer { .. } | NodeKind::Member { .. })
 }
 
 /// Marks what clients saw and no earlier inner finding explains, unless a bug was planted in a client. Returns how many near misses there

@@ -123,7 +123,7 @@ impl Words<'_> {
 
     fn tell_world(&self, fact: &WorldFact) -> Option<(u8, String)> {
         Some(match fact {
-            WorldFact::NodeStarted { life: 1 } => return None,
+            WorldFact::NodeStarted { life: 1 } | WorldFact::Processed { .. } => return None,
             WorldFact::NodeStarted { life } => (6, format!("is started again (life {life})")),
             WorldFact::ProcessCrashed => (7, "its process dies (kill -9)".into()),
             WorldFact::PowerLost { sectors_lost, sectors_kept } => {

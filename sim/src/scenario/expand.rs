@@ -181,6 +181,8 @@ fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
         }
         "elect-preferred" => FaultKind::ElectPreferred { target: draw_led(plan, chance, one_in_two("all")) },
         "recreate-topic" => FaultKind::RecreateTopic { target: draw_spare(plan) },
+        "member-joins" => FaultKind::MemberJoins { target: draw_member(plan, chance.about("target")) },
+        "member-leaves" => FaultKind::MemberLeaves { target: draw_member(plan, chance.about("target")) },
         "delete-records" => {
             FaultKind::DeleteRecords { target: draw_led(plan, chance, false), keep: (1 << chance.about("keep").below(9)) - 1 }
         }
@@ -276,6 +278,12 @@ fn draw_led(plan: &Scenario, chance: Chance, all: bool) -> Target {
     if all { Target::Controller } else { Target::Leader(topic, partition) }
 }
 
+/// Any member of one of the groups.
+fn draw_member(plan: &Scenario, chance: Chance) -> Target {
+    let group = plan.groups.get(index(chance.about("group").below(plan.groups.len().max(1) as u64)));
+    Target::Member(group.map_or_else(String::new, |group| group.name.clone()))
+}
+
 /// Of several topics the last is the one that may go: what clients are told of a name that has stood for two topics proves nothing.
 fn draw_spare(plan: &Scenario) -> Target {
     Target::Leader(plan.topics.last().map_or_else(String::new, |topic| topic.name.clone()), 0)
@@ -290,7 +298,23 @@ fn draw_anybody(plan: &Scenario, chance: Chance) -> Target {
 }
 
 fn draw_target(plan: &Scenario, chance: Chance) -> Target {
+    // Where there are groups, they are hit as often as everything else: members, owners, coordinators.
+    if !plan.groups.is_empty() && chance.about("group").one_in(2) {
+        return draw_of_group(plan, chance.about("of group"));
+    }
     if chance.about("controller").one_in(8) { Target::Controller } else { draw_broker(plan, chance) }
+}
+
+fn draw_of_group(plan: &Scenario, chance: Chance) -> Target {
+    let group = &plan.groups[index(chance.about("group").below(plan.groups.len() as u64))];
+    let topic = &group.topics[index(chance.about("topic").below(group.topics.len() as u64))];
+    let count = plan.topics.iter().find(|known| known.name == *topic).map_or(1, |topic| topic.partitions.max(1));
+    let partition = u32::try_from(chance.about("partition").below(u64::from(count))).expect("below a 32-bit number");
+    match chance.about("who").below(4) {
+        0 => Target::Coordinator(group.name.clone()),
+        1 => Target::Owner { topic: topic.clone(), partition, group: group.name.clone() },
+        _ => Target::Member(group.name.clone()),
+    }
 }
 
 /// Leaders and followers are where the protocol is; a broker by chance may be neither.
@@ -315,8 +339,9 @@ pub(super) fn draw_link(plan: &Scenario, chance: Chance) -> (Target, Target) {
     let first = chance.about("first").between(1, brokers);
     let node = |n: u64| Target::Node(format!("b{n}"));
     let (topic, partition) = draw_partition(plan, chance.about("partition"));
-    let clients: Vec<&String> =
-        plan.producers.iter().map(|one| &one.name).chain(plan.consumers.iter().map(|one| &one.name)).collect();
+    let mut clients: Vec<String> =
+        plan.producers.iter().map(|one| &one.name).chain(plan.consumers.iter().map(|one| &one.name)).cloned().collect();
+    clients.extend(plan.groups.iter().flat_map(|group| group.nodes()));
     match chance.about("which").below(8) {
         0..=2 => (Target::Leader(topic.clone(), partition), Target::FollowerInIsr(topic, partition)),
         3..=4 if brokers > 1 => {

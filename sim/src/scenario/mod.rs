@@ -12,6 +12,7 @@
 pub mod chance;
 pub mod expand;
 mod fault_reference;
+pub mod group;
 pub mod model;
 mod parse;
 pub mod problem;

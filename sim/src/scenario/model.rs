@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use brokerlab::types::Duration;
 
+pub use super::group::{CommitPolicy, Group};
+
 /// A scenario or plan.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Scenario {
@@ -37,6 +39,8 @@ pub struct Scenario {
     pub producers: Vec<Producer>,
     /// Readers.
     pub consumers: Vec<Consumer>,
+    /// Groups of consumers.
+    pub groups: Vec<Group>,
     /// What goes wrong, in order of `at`.
     pub faults: Vec<Fault>,
     /// Network weather.
@@ -343,6 +347,16 @@ pub enum FaultKind {
         /// The leader of a partition of the topic.
         target: Target,
     },
+    /// `member-joins`: a member that stood by takes part in its group for `for`, then leaves in order.
+    MemberJoins {
+        /// Whom; by its group: any that stands by.
+        target: Target,
+    },
+    /// `member-leaves`: a member leaves its group in order, and joins again after `for`.
+    MemberLeaves {
+        /// Whom.
+        target: Target,
+    },
     /// `delete-records`: the admin has the oldest records of a partition deleted.
     DeleteRecords {
         /// The leader of the partition.
@@ -433,6 +447,19 @@ pub enum Target {
     FollowerInIsr(String, u32),
     /// `a follower of orders-0`: any replica that is not the leader.
     Follower(String, u32),
+    /// `coordinator of group billing`: the broker that leads the group's partition of `__consumer_offsets`.
+    Coordinator(String),
+    /// `a member of group billing`: any that takes part.
+    Member(String),
+    /// `the owner of orders-0 in billing`: the member that was assigned the partition last.
+    Owner {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+        /// Group.
+        group: String,
+    },
 }
 
 /// Latency of every link.

@@ -125,23 +125,44 @@ pub const PRODUCER: &[Property] = &[
     METADATA_AGE,
 ];
 
+/// What every consumer has, and more.
+macro_rules! consumer_properties {
+    ($($more:expr),* $(,)?) => {
+        &[
+            words("auto.offset.reset", &["earliest", "latest", "none"], "where to go on when the position is gone"),
+            words("isolation.level", &["read_uncommitted", "read_committed"], "whether records of open transactions are shown"),
+            number("fetch.max.wait.ms", 0, DAY_MS, "longest wait of a fetch"),
+            number("fetch.min.bytes", 0, 1 << 30, "a fetch waits for so much"),
+            number("fetch.max.bytes", 0, 1 << 30, "most bytes in a fetch"),
+            number("max.partition.fetch.bytes", 0, 1 << 30, "most bytes per partition in a fetch"),
+            number("max.poll.records", 1, 1 << 20, "most records in a poll"),
+            number("default.api.timeout.ms", 0, DAY_MS, "a call is given up after so long"),
+            REQUEST_TIMEOUT,
+            RETRY_BACKOFF,
+            RETRY_BACKOFF_MAX,
+            RECONNECT_BACKOFF,
+            RECONNECT_BACKOFF_MAX,
+            METADATA_AGE,
+            $($more),*
+        ]
+    };
+}
+
 /// Of a consumer.
-pub const CONSUMER: &[Property] = &[
-    words("auto.offset.reset", &["earliest", "latest", "none"], "where to go on when the position is gone"),
-    words("isolation.level", &["read_uncommitted", "read_committed"], "whether records of open transactions are shown"),
-    number("fetch.max.wait.ms", 0, DAY_MS, "longest wait of a fetch"),
-    number("fetch.min.bytes", 0, 1 << 30, "a fetch waits for so much"),
-    number("fetch.max.bytes", 0, 1 << 30, "most bytes in a fetch"),
-    number("max.partition.fetch.bytes", 0, 1 << 30, "most bytes per partition in a fetch"),
-    number("max.poll.records", 1, 1 << 20, "most records in a poll"),
-    number("default.api.timeout.ms", 0, DAY_MS, "a call is given up after so long"),
-    REQUEST_TIMEOUT,
-    RETRY_BACKOFF,
-    RETRY_BACKOFF_MAX,
-    RECONNECT_BACKOFF,
-    RECONNECT_BACKOFF_MAX,
-    METADATA_AGE,
-];
+pub const CONSUMER: &[Property] = consumer_properties!();
+
+/// Of a member of a group. `group.id`, `group.instance.id` and `enable.auto.commit` follow from the rest of its table.
+pub const MEMBER: &[Property] = consumer_properties!(
+    number("session.timeout.ms", 1, DAY_MS, "a member silent for so long is removed"),
+    number("heartbeat.interval.ms", 1, DAY_MS, "time between two heartbeats"),
+    number("max.poll.interval.ms", 1, DAY_MS, "a member that does not poll for so long leaves; a rebalance waits for it so long"),
+    number("auto.commit.interval.ms", 0, DAY_MS, "time between two commits of the client itself"),
+    words(
+        "partition.assignment.strategy",
+        &["range", "roundrobin", "sticky", "cooperative-sticky"],
+        "who shares out; the last lets members keep what does not move",
+    ),
+);
 
 const REQUEST_TIMEOUT: Property = number("request.timeout.ms", 1, DAY_MS, "a request is given up after so long");
 const RETRY_BACKOFF: Property = number("retry.backoff.ms", 0, DAY_MS, "pause before a retry");
@@ -188,7 +209,7 @@ mod tests {
 
     #[test]
     fn no_property_is_listed_twice() {
-        for list in [TOPIC, CLUSTER, PRODUCER, CONSUMER] {
+        for list in [TOPIC, CLUSTER, PRODUCER, CONSUMER, MEMBER] {
             let mut names: Vec<_> = list.iter().map(|property| property.name).collect();
             names.sort_unstable();
             assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
@@ -219,6 +240,11 @@ mod tests {
         }
         for config in extremes(CONSUMER) {
             ConsumerConfig::from_properties(&config).unwrap();
+        }
+        for mut config in extremes(MEMBER) {
+            config.insert("group.id".into(), "g".into());
+            let result = ConsumerConfig::from_properties(&config);
+            assert!(matches!(result, Ok(_) | Err(ConfigError::Conflict { .. })), "{result:?}");
         }
         for config in extremes(PRODUCER) {
             let result = ProducerConfig::from_properties(&config);

@@ -221,6 +221,7 @@ fn shaped<'f>(key: &Key, value: &'f Spanned<DeValue<'f>>) -> Result<Value<'f>, P
             found.map(|(low, high)| Value::Durations(low, high)).ok_or_else(mismatch)
         }
         Shape::Swarm => swarm(value.get_ref().as_table().ok_or_else(mismatch)?).map(Value::Swarm),
+        Shape::Topics => topics(value.get_ref()).map(Value::Words).ok_or_else(mismatch),
         Shape::Table(_) => value.get_ref().as_table().map(Value::Table).ok_or_else(mismatch),
         Shape::Tables(_) | Shape::Faults => tables(value.get_ref()).map(Value::Tables).ok_or_else(mismatch),
     }
@@ -256,6 +257,16 @@ fn targets(value: &DeValue<'_>) -> Option<Vec<Target>> {
     match value.as_array() {
         Some(list) => list.iter().map(|one| target(one.get_ref())).collect(),
         None => Some(vec![target(value)?]),
+    }
+}
+
+/// One topic, or a list of them.
+fn topics(value: &DeValue<'_>) -> Option<Vec<String>> {
+    let topic = |value: &DeValue<'_>| value.as_str().filter(|name| is_topic_name(name)).map(str::to_string);
+    match value.as_array() {
+        Some(list) if list.is_empty() => None,
+        Some(list) => list.iter().map(|one| topic(one.get_ref())).collect(),
+        None => Some(vec![topic(value)?]),
     }
 }
 

@@ -7,7 +7,8 @@ use brokerlab::wire::ApiKey;
 
 pub use super::fault_reference::FAULTS;
 use super::fault_reference::{AT, FOR, ID, KIND};
-use super::properties::{CLUSTER, CONSUMER, PRODUCER, Property, TOPIC};
+use super::group::CommitPolicy;
+use super::properties::{CLUSTER, CONSUMER, MEMBER, PRODUCER, Property, TOPIC};
 use super::target::FORMS;
 use super::units::{DURATION_FORM, SIZE_FORM};
 
@@ -93,6 +94,8 @@ pub enum Shape {
     Table(&'static Section),
     /// A list of tables with keys of their own.
     Tables(&'static Section),
+    /// The name of a topic, or a list of them.
+    Topics,
     /// A list of faults, whose keys depend on their kind.
     Faults,
 }
@@ -131,6 +134,7 @@ pub const FILE: Section = Section {
         required("topics", Shape::Tables(&TOPIC_SECTION), "topics, created before the fault phase"),
         optional("producers", Shape::Tables(&PRODUCER_SECTION), "writers"),
         optional("consumers", Shape::Tables(&CONSUMER_SECTION), "readers"),
+        optional("groups", Shape::Tables(&GROUP_SECTION), "groups of consumers"),
         optional("faults", Shape::Faults, "what goes wrong, and when"),
         optional("network", Shape::Table(&NETWORK), "latency of every link"),
         optional("disk", Shape::Table(&DISK), "speed and mischief of every disk"),
@@ -211,6 +215,31 @@ pub const CONSUMER_SECTION: Section = Section {
         required("topic", Shape::TopicName, "where from"),
         required("every", Shape::Duration, "time between two polls"),
         optional("config", Shape::Config(CONSUMER), "Kafka's consumer properties"),
+    ],
+};
+
+/// Most members of a group that take part from the beginning, or stand by.
+const MEMBERS_MAX: u64 = 1000;
+
+/// `[[groups]]`.
+pub const GROUP_SECTION: Section = Section {
+    name: "[[groups]]",
+    about: "consumers that share the partitions of some topics and process every record: nodes NAME-1, NAME-2 ...",
+    keys: &[
+        required("name", Shape::NodeName, "its group.id, and the beginning of its members' names"),
+        required("topics", Shape::Topics, "where from"),
+        required("members", Shape::Count(0, MEMBERS_MAX), "how many members there are from the beginning"),
+        default("spare", Shape::Count(0, MEMBERS_MAX), "0", "how many more stand by until a fault `member-joins` calls them in"),
+        default("static", Shape::Flag, "false", "members have a group.instance.id each: their names"),
+        default("processing", Shape::Duration, "\"1ms\"", "how long it takes to process a record"),
+        default("every", Shape::Duration, "\"0s\"", "time between two polls, beside that for processing"),
+        default(
+            "commit",
+            Shape::OneOf(CommitPolicy::names),
+            "\"after\"",
+            "when what a poll brought is committed: after it was processed (and wait for that or not), before, or by the client itself",
+        ),
+        optional("config", Shape::Config(MEMBER), "Kafka's consumer properties"),
     ],
 };
 
@@ -302,7 +331,7 @@ fn mutants() -> Vec<&'static str> {
 /// What `expect.facts` may count: facts of actors, facts of the world, counts of the judgement.
 #[must_use]
 pub fn facts() -> Vec<&'static str> {
-    [FACTS, WORLD_FACTS, COUNTS].concat()
+    [FACTS, GROUP_FACTS, WORLD_FACTS, COUNTS].concat()
 }
 
 /// Facts of actors.
@@ -342,6 +371,25 @@ pub const FACTS: &[&str] = &[
     "MutantActed",
 ];
 
+/// Facts of coordinators and members.
+pub const GROUP_FACTS: &[&str] = &[
+    "CoordinatorLoaded",
+    "CoordinatorUnloaded",
+    "MemberJoined",
+    "MemberRemoved",
+    "GroupStateChanged",
+    "GenerationBegun",
+    "AssignmentDecided",
+    "MemberReconciled",
+    "CommitStored",
+    "CommitRemoved",
+    "MemberFenced",
+    "PartitionsAssigned",
+    "PartitionsRevoked",
+    "PartitionsLost",
+    "PositionTaken",
+];
+
 /// Facts of the world.
 pub const WORLD_FACTS: &[&str] = &[
     "NodeStarted",
@@ -358,6 +406,7 @@ pub const WORLD_FACTS: &[&str] = &[
     "SettleFailed",
     "Panicked",
     "FrameStruck",
+    "Processed",
 ];
 
 /// Counts of the judgement.
@@ -391,6 +440,7 @@ pub fn text() -> String {
         &TOPIC_SECTION,
         &PRODUCER_SECTION,
         &CONSUMER_SECTION,
+        &GROUP_SECTION,
         &NETWORK,
         &DISK,
         &CHAOS,
@@ -406,7 +456,9 @@ pub fn text() -> String {
     let _ = writeln!(out, "\nTargets: {}", FORMS.join("; "));
     let _ = writeln!(out, "Durations: {DURATION_FORM}\nSizes: {SIZE_FORM}");
     let _ = writeln!(out, "Settings of chaos.swarm: {}", super::settings::FORMS);
-    for (title, list) in [("topics", TOPIC), ("cluster", CLUSTER), ("producers", PRODUCER), ("consumers", CONSUMER)] {
+    for (title, list) in
+        [("topics", TOPIC), ("cluster", CLUSTER), ("producers", PRODUCER), ("consumers", CONSUMER), ("groups", MEMBER)]
+    {
         let _ = writeln!(out, "\nKafka's properties in the config of {title}");
         for property in list {
             let _ = writeln!(out, "  {:<45} {} ({})", property.name, property.about, property.form.text());
@@ -454,6 +506,7 @@ impl Shape {
             Shape::Table(section) => format!("a table, see {}", section.name),
             Shape::Tables(section) => format!("tables, see {}", section.name),
             Shape::Faults => "tables, see [[faults]]".into(),
+            Shape::Topics => "the name of a topic, or a list of them".into(),
         }
     }
 }
@@ -469,6 +522,9 @@ mod tests {
             source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|name| !name.contains(' ')).collect();
         assert!(listed.len() > 20);
         assert_eq!(listed, FACTS);
+        let source = include_str!("../../../src/fact/group.rs");
+        let listed: Vec<&str> = source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(listed, GROUP_FACTS);
     }
 
     #[test]

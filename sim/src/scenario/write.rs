@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::model::{Chaos, Expect, Fate, Fault, FaultKind, Frames, Producer, Progress, Scenario, Target};
+use super::model::{Chaos, Expect, Fate, Fault, FaultKind, Frames, Group, Producer, Progress, Scenario, Target};
 use super::units::size_text;
 
 /// Writes a scenario or plan.
@@ -66,6 +66,14 @@ fn clients(out: &mut String, scenario: &Scenario) {
         let _ = writeln!(out, "\n[[consumers]]\nname = {}\ntopic = {}", quoted(&consumer.name), quoted(&consumer.topic));
         let _ = writeln!(out, "every = \"{}\"\nconfig = {}", consumer.every, config(&consumer.config));
     }
+    scenario.groups.iter().for_each(|one| group(out, one));
+}
+
+fn group(out: &mut String, group: &Group) {
+    let _ = writeln!(out, "\n[[groups]]\nname = {}\ntopics = {}", quoted(&group.name), list(&group.topics));
+    let _ = writeln!(out, "members = {}\nspare = {}\nstatic = {}", group.members, group.spare, group.is_static);
+    let _ = writeln!(out, "processing = \"{}\"\nevery = \"{}\"", group.processing, group.every);
+    let _ = writeln!(out, "commit = \"{}\"\nconfig = {}", group.commit, config(&group.config));
 }
 
 fn producer(out: &mut String, producer: &Producer) {
@@ -93,6 +101,8 @@ fn fault(out: &mut String, fault: &Fault) {
         | FaultKind::StuckDisk { target }
         | FaultKind::ElectPreferred { target }
         | FaultKind::RecreateTopic { target }
+        | FaultKind::MemberJoins { target }
+        | FaultKind::MemberLeaves { target }
         | FaultKind::WipeDisk { target }
         | FaultKind::Bridge { target }
         | FaultKind::StaleMetadata { target, by: None } => {

@@ -123,6 +123,9 @@ impl Laboratory {
             }
             Outcome::Failed { .. } => return Wish::at(now.plus(RETRY)),
             Outcome::Produced { .. }
+            | Outcome::Subscribed
+            | Outcome::Unsubscribed
+            | Outcome::Committed { .. }
             | Outcome::TopicCreated { .. }
             | Outcome::TopicDeleted
             | Outcome::RecordsDeleted { .. }

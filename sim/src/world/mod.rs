@@ -226,7 +226,8 @@ fn kind(plan: &Scenario, role: Role) -> NodeKind {
         Role::Broker(id) => NodeKind::Broker(id),
         Role::Controller(_) => NodeKind::Controller,
         Role::Producer(at) => cast::producer_kind(&plan.producers[at]),
-        Role::Consumer(at) => NodeKind::Consumer { laboratory: false, reset: cast::reset(&plan.consumers[at]) },
+        Role::Consumer(at) => NodeKind::Consumer { laboratory: false, reset: cast::reset(&plan.consumers[at].config) },
+        Role::Member(at, _) => NodeKind::Member { reset: cast::reset(&plan.groups[at].config) },
         Role::Laboratory => NodeKind::Consumer { laboratory: true, reset: Reset::Earliest },
         Role::Admin | Role::Toy => NodeKind::Other,
     }

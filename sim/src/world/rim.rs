@@ -37,6 +37,9 @@ impl World {
             Action::Complete(completion) => self.complete(node, completion, cause),
             Action::Fact(fact) => {
                 self.directory.learn(&fact);
+                if let Fact::Group(fact) = &fact {
+                    self.learn_of_group(node, fact);
+                }
                 let (gives_up, started) = (self.gives_up(node, &fact), matches!(fact, Fact::BrokerStarted { .. }));
                 let id = self.note(Some(node), cause, EventId::NONE, What::Fact(fact));
                 if gives_up {

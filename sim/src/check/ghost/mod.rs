@@ -236,7 +236,11 @@ impl Ghost {
         let nodes = setup.nodes.iter().map(|node| {
             let broker = match node.kind {
                 NodeKind::Broker(id) => Some(id),
-                NodeKind::Controller | NodeKind::Producer { .. } | NodeKind::Consumer { .. } | NodeKind::Other => None,
+                NodeKind::Controller
+                | NodeKind::Producer { .. }
+                | NodeKind::Consumer { .. }
+                | NodeKind::Member { .. }
+                | NodeKind::Other => None,
             };
             NodeLife {
                 name: node.name.clone(),
