@@ -14,8 +14,8 @@ use super::model::{
 use super::problem::Problem;
 use super::reader::Fields;
 use super::reference::{
-    CHAOS, CLUSTER_SECTION, CONSUMER_SECTION, DISK, EXPECT, FAULTS, FILE, GROUP_SECTION, NETWORK, PRODUCER_SECTION, PROGRESS, Section,
-    TOPIC_SECTION, fault_kinds,
+    CHAOS, CLUSTER_SECTION, CONSUMER_SECTION, DISK, EXPECT, FAULTS, FILE, GROUP_SECTION, NETWORK, PRODUCER_SECTION, PROGRESS,
+    Section, TOPIC_SECTION, fault_kinds,
 };
 use super::settings;
 use super::target::FORMS;
