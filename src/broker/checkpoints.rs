@@ -58,17 +58,21 @@ impl Checkpoints {
         self.recovery_points_due = now.plus(config.recovery_point_checkpoint_interval);
     }
 
-    /// Writes what is due.
+    /// Writes what is due. Not before the first metadata image has said whose the logs are that were found: the files would tell of none of
+    /// them, and a log that forgets its start takes for its own what a loss of power brings back of what it had given up.
     pub fn pump(&mut self, now: Time, config: &BrokerConfig, partitions: &Partitions, out: &mut Outbox) {
+        let knows_all = !partitions.has_unclaimed();
         if self.high_watermarks_due <= now {
             self.high_watermarks_due = now.plus(config.high_watermark_checkpoint_interval);
-            self.write_high_watermarks(partitions, out);
+            if knows_all {
+                self.write_high_watermarks(partitions, out);
+            }
         }
         if self.recovery_points_due <= now {
             self.recovery_points_due = now.plus(config.recovery_point_checkpoint_interval);
             self.log_starts_moved = true;
         }
-        if self.log_starts_moved && self.write_recovery_points(partitions, out) {
+        if knows_all && self.log_starts_moved && self.write_recovery_points(partitions, out) {
             self.log_starts_moved = false;
         }
     }

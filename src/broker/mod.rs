@@ -377,6 +377,10 @@ impl BrokerActor {
     fn publish(&mut self, step: &mut Step<'_>) {
         let Some(everything) = self.view.publish(self.config.id, self.session.epoch()) else { return };
         self.on_metadata_change(&everything, step);
+        if self.phase == Phase::Failed {
+            // It may have failed half-way: what is not claimed by now may be somebody's all the same.
+            return;
+        }
         let result = self.partitions.remove_unclaimed(step);
         self.expect_disk(result, step);
         self.isr_scan_due = step.now.mono.plus(self.config.replica_lag_time_max.divided(2));

@@ -6,4 +6,5 @@ mod memory_disk;
 mod random;
 mod random_compaction;
 mod reading;
+mod rotten_epochs;
 mod scripts;

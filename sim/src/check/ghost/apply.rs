@@ -235,6 +235,7 @@ impl Ghost {
             if p.shadows[at.node].agreed < p.log.end() {
                 self.lose(at.partition, at.node, epoch, false);
             }
+            self.partitions[at.partition].bring_back(at.node, epoch, high_watermark, now);
         }
         self.began(at, epoch, Some(belief), newest, marks)
     }
@@ -467,6 +468,16 @@ impl Partition {
         shadow.high_watermark = mark.max(to);
         shadow.agreed = shadow.log.agrees_up_to(&self.log, shadow.agreed);
         Change::StartMoved { at, to, before, mark }
+    }
+
+    /// An unclean election may bring back what an earlier one lost: its leader takes for committed what was so once, and is again.
+    fn bring_back(&mut self, leader: usize, epoch: LeaderEpoch, high_watermark: Offset, now: EventId) {
+        let back = self.shadows[leader].log.between(self.log.end(), high_watermark);
+        let was_lost = |link: &Link| self.losses.iter().flat_map(|loss| &loss.batches).any(|lost| lost.link.is(link));
+        let unclean = self.election(epoch).is_some_and(|election| election.unclean);
+        if unclean && !back.is_empty() && back.iter().all(was_lost) {
+            self.extend(leader, high_watermark, now);
+        }
     }
 
     /// The leader's batches up to `to` are committed from now on.
