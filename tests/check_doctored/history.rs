@@ -292,12 +292,18 @@ impl History {
 
     /// The producer is asked to write.
     pub fn write(&mut self, value: &'static str) -> &mut History {
+        self.write_under(None, value)
+    }
+
+    /// The same, with a key.
+    pub fn write_under(&mut self, key: Option<&'static str>, value: &'static str) -> &mut History {
         let next = self.operations.len() as u64;
         self.operations.insert(value, next);
         let sequence = self.sequences.len() as i32;
         self.sequences.insert(value, sequence);
         let (topic, value) = (Arc::from("orders"), Bytes::from_static(value.as_bytes()));
-        let operation = Operation::Produce { topic, partition: Some(0), key: None, value };
+        let key = key.map(|key| Bytes::from_static(key.as_bytes()));
+        let operation = Operation::Produce { topic, partition: Some(0), key, value };
         self.event(Some("p1"), What::Invoked(Command { id: OperationId(next), operation }))
     }
 
@@ -420,6 +426,12 @@ impl History {
     /// It gives up what lies below.
     pub fn start_at(&mut self, name: &str, log_start: i64) -> &mut History {
         self.fact(name, Fact::LogStartMoved { partition: ORDERS, log_start: Offset(log_start) })
+    }
+
+    /// It compacts what lies below.
+    pub fn compact(&mut self, name: &str, up_to: i64) -> &mut History {
+        let (first_dirty, up_to) = (Offset::ZERO, Offset(up_to));
+        self.fact(name, Fact::CompactionBegan { partition: ORDERS, first_dirty, up_to })
     }
 
     /// What it has is on its medium, and it says so.

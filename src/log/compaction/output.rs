@@ -109,8 +109,8 @@ impl Log {
         let Some(config) = self.config.compaction.clone() else { return Ok(Compaction::Idle) };
         let Pass { up_to, map, stage, tally, .. } = pass;
         let Stage::Writing(output) = stage else { return Ok(Compaction::Working) };
-        let (up_to, tombstone_retention, mutants) = (*up_to, config.tombstone_retention, self.config.mutants);
-        let rules = Rules { map, up_to, now, tombstone_retention, mutants };
+        let (up_to, tombstone_retention) = (*up_to, config.tombstone_retention);
+        let rules = Rules { map, up_to, now, tombstone_retention };
         let number = self.segment_of(output.bases[output.reading]);
         let is_last = output.reading + 1 == output.bases.len();
         let mut scan = self.segments[number].scan(output.position, output.expected);
@@ -121,9 +121,6 @@ impl Log {
             let at_end = (is_last && scan.is_at_end()) || batch.header.next_offset() == up_to;
             let even_if_empty = at_end || self.outlives_its_records(&batch.header);
             let kept = rules.keep(&BatchRef { header: batch.header, bytes: batch.bytes }, even_if_empty);
-            if kept.acted {
-                self.acted.set();
-            }
             tally.records_dropped += kept.dropped;
             tally.batches_dropped += u64::from(kept.bytes.is_none());
             if let Some(bytes) = kept.bytes {
@@ -166,11 +163,12 @@ impl Log {
     }
 
     fn next_batch(&self, disk: &mut dyn Disk, number: usize, scan: &mut Scan) -> Result<Option<Scanned>, LogError> {
-        scan.next(disk).map_err(|stop| match self.segments[number].stopped(stop, scan, &self.dir) {
-            LogError::Corrupt { path, position, at, fault, .. } => {
-                LogError::Corrupt { path, position, at, fault, below_recovery_point: at < self.recovery_point() }
+        scan.next(disk).map_err(|stop| {
+            let mut error = self.segments[number].stopped(stop, scan, &self.dir);
+            if let LogError::Corrupt { at, below_recovery_point, .. } = &mut error {
+                *below_recovery_point = *at < self.recovery_point();
             }
-            error => error,
+            error
         })
     }
 

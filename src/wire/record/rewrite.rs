@@ -51,10 +51,10 @@ impl BatchRef {
             let offset = i32::try_from(record.offset.since(header.base_offset)).expect("within the batch");
             put_record(&mut body, timestamp, offset, record.key.as_deref(), record.value.as_deref(), &record.headers);
         }
-        match header.compression() {
-            Compression::None => Ok(body),
-            codec => compress(codec, &body, &self.bytes[HEADER_SIZE..]),
+        if header.compression() == Compression::None {
+            return Ok(body);
         }
+        compress(header.compression(), &body, &self.bytes[HEADER_SIZE..])
     }
 }
 
