@@ -19,9 +19,11 @@ use brokerlab::fact::Fact;
 use brokerlab::operation::{Command, Completion};
 use brokerlab::types::{
     BrokerEpoch, BrokerId, Duration, LeaderEpoch, Offset, PartitionEpoch, PartitionId, ProducerEpoch, ProducerId, Sequence, Time,
-    Timestamp,
+    Timestamp, TopicPartition,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::group::GroupTap;
 
 /// Number of an event within its run, from 1; 0 means "none".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -200,6 +202,15 @@ pub enum WorldFact {
         /// Correlation id.
         correlation: i32,
     },
+    /// The application behind a consumer (the event's node) has done what it does with these records.
+    Processed {
+        /// The partition.
+        partition: TopicPartition,
+        /// The first of them.
+        from: Offset,
+        /// The end of them, exclusive.
+        to: Offset,
+    },
 }
 
 /// What a frame promises or shows, decoded from its bytes by the world. A response is tapped when the sender's step hands it over.
@@ -314,6 +325,8 @@ pub enum Tap {
         /// False: the run is over and it was not answered.
         answered: bool,
     },
+    /// What a coordinator answered about a group.
+    Group(GroupTap),
 }
 
 /// A batch as its header says, with the checksum recomputed.

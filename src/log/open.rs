@@ -95,7 +95,13 @@ impl Log {
     }
 
     /// Opens the segments and tidies up the names around them.
-    fn adopt(&mut self, disk: &mut dyn Disk, listing: &Listing, log_start: Offset, recovery_point: Offset) -> Result<(), LogError> {
+    fn adopt(
+        &mut self,
+        disk: &mut dyn Disk,
+        listing: &Listing,
+        log_start: Offset,
+        recovery_point: Offset,
+    ) -> Result<(), LogError> {
         for name in &listing.leftovers {
             disk.remove(&format!("{}/{name}", self.dir))?;
             self.durability.change_names();

@@ -9,6 +9,7 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use crate::event::{Delivery, Event, EventId, What, WorldFact};
 use crate::verdict::{Finding, Judgement};
 
+use super::group_words;
 use super::names::{Names, api};
 use super::roots::Roots;
 
@@ -34,6 +35,8 @@ pub enum Theme {
     Leadership,
     /// What happens to a log.
     Log,
+    /// Consumer groups.
+    Group,
     /// Topics, phases.
     Course,
     /// What a check found.
@@ -49,6 +52,7 @@ impl Theme {
             Theme::Life => "process",
             Theme::Leadership => "leadership",
             Theme::Log => "log",
+            Theme::Group => "group",
             Theme::Course => "course",
             Theme::Finding => "finding",
         }
@@ -301,7 +305,7 @@ fn tell(event: &Event, names: &Names) -> Option<Told> {
 
 fn tell_world(fact: &WorldFact, names: &Names) -> Option<Told> {
     Some(match fact {
-        WorldFact::NodeStarted { life: 1 } => return None,
+        WorldFact::NodeStarted { life: 1 } | WorldFact::Processed { .. } => return None,
         WorldFact::NodeStarted { life } => told(Theme::Life, 5, format!("is started again (life {life} of its process)")),
         WorldFact::ProcessCrashed => told(Theme::Life, 8, "its process dies (kill -9); kernel and page cache live on"),
         WorldFact::PowerLost { sectors_lost, sectors_kept } => told(
@@ -391,6 +395,10 @@ fn tell_fact(fact: &Fact, names: &Names) -> Option<Told> {
             told(Theme::Course, 10, format!("the cluster is up; topic {name} is created (min ISR {min_isr})"))
         }
         Fact::TopicDeleted { .. } => told(Theme::Course, 6, "a topic is deleted"),
+        Fact::Group(fact) => {
+            let (weight, text) = group_words::told(fact)?;
+            told(Theme::Group, weight, text)
+        }
         Fact::MutantActed { mutant } => told(Theme::Finding, 6, format!("the planted bug acts: {mutant:?}")),
         _ => return None,
     })

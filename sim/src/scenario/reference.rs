@@ -335,6 +335,7 @@ pub const WORLD_FACTS: &[&str] = &[
     "SettleFailed",
     "Panicked",
     "FrameStruck",
+    "Processed",
 ];
 
 /// Counts of the judgement.

@@ -50,6 +50,7 @@ pub mod small_files;
 pub mod state;
 pub mod supervisor;
 pub mod tap;
+mod tap_groups;
 #[cfg(test)]
 mod tests;
 
@@ -208,7 +209,7 @@ fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_ma
 fn setup(plan: &Scenario, cast: &dyn Cast, enabled: bool) -> Setup {
     let nodes = cast.members().iter().map(|member| NodeSetup::new(&member.name, kind(plan, member.role))).collect();
     let dating = Dating { epoch_ms: clock::EPOCH_MS, ahead_max_ms: dated_ahead_max_ms(plan) };
-    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating }
+    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating, groups: Vec::new() }
 }
 
 /// How far ahead records may be dated, in the most generous topic: Kafka's default is an hour.
