@@ -16,7 +16,7 @@ fn handed_over() -> History {
     let mut h = History::group_at_work(AFTER);
     h.process("m1", 0, 1).commit_offset("m1", 1, 1).process("m1", 1, 2);
     h.enter(GroupState::PreparingRebalance, 1).join("m2").revoke("m1", 1, &[0]).begin(2, &["m1", "m2"]);
-    h.assign(2, &[("m1", &[]), ("m2", &[0])]).own("m1", 2, &[]).own("m2", 2, &[0]);
+    h.share_out(2, &[("m1", &[]), ("m2", &[0])]).own("m1", 2, &[]).own("m2", 2, &[0]);
     h
 }
 
@@ -30,7 +30,7 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
     exhibit("G1", "a new coordinator gives a generation once more that members have lived by", |step| {
         let mut h = History::group_at_work(AFTER);
         h.coordinate_at("b2").load(&[found(1, &["m1"], None)]).enter(GroupState::PreparingRebalance, 1).begin(2, &["m1"]);
-        h.assign(2, &[("m1", &[0])]).own("m1", 2, &[0]);
+        h.share_out(2, &[("m1", &[0])]).own("m1", 2, &[0]);
         // The coordinator has crashed and comes again without a word of what it found.
         h.coordinate_at("b1");
         if step == Step::Right {
@@ -41,18 +41,18 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
     }),
     exhibit("G2", "a partition is given to two members", |step| {
         let mut h = History::with_group(AFTER, Reset::Earliest);
-        h.join("m1").join("m2").begin(1, &["m1", "m2"]).assign(1, &[("m1", &[0]), ("m2", step.of(&[0], &[]))]);
+        h.join("m1").join("m2").begin(1, &["m1", "m2"]).share_out(1, &[("m1", &[0]), ("m2", step.of::<&[i32]>(&[0], &[]))]);
         h
     }),
     exhibit("G2", "a partition is given to nobody", |step| {
         let mut h = History::with_group(AFTER, Reset::Earliest);
-        h.wait(20).join("m1").begin(1, &["m1"]).assign(1, &[("m1", step.of(&[], &[0]))]);
+        h.wait(20).join("m1").begin(1, &["m1"]).share_out(1, &[("m1", step.of::<&[i32]>(&[], &[0]))]);
         h
     }),
     exhibit("G3", "two members of a generation own the same partition", |step| {
         let mut h = History::with_group(AFTER, Reset::Earliest);
-        h.join("m1").join("m2").begin(1, &["m1", "m2"]).assign(1, &[("m1", &[0]), ("m2", &[1])]).own("m1", 1, &[0]);
-        h.own("m2", 1, step.of(&[0], &[1]));
+        h.join("m1").join("m2").begin(1, &["m1", "m2"]).share_out(1, &[("m1", &[0]), ("m2", &[1])]).own("m1", 1, &[0]);
+        h.own("m2", 1, step.of::<&[i32]>(&[0], &[1]));
         h
     }),
     exhibit("G3", "an owner keeps what the next generation gave to another; right is that it was counted out", |step| {
@@ -62,7 +62,7 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         if step == Step::Right {
             h.remove("m1", RemovalReason::RebalanceExpired);
         }
-        h.begin(2, members).assign(2, &[("m2", &[0])]);
+        h.begin(2, members).share_out(2, &[("m2", &[0])]);
         if step == Step::Wrong {
             h.own("m1", 2, &[]);
         }
@@ -72,8 +72,7 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
     }),
     exhibit("G4", "a group is called stable before a member has come so far", |step| {
         let mut h = History::with_group(AFTER, Reset::Earliest);
-        h.enter(GroupState::Assigning, 0).join("m1").enter(GroupState::Reconciling, 1).decide_shares(1, &[]);
-        h.enter(GroupState::Reconciling, 1);
+        h.enter(GroupState::Assigning, 0).join("m1").enter(GroupState::Reconciling, 1);
         let (group, member, assigned) = (Arc::from("billing"), Arc::from("m1"), partitions(&[0]));
         let assignment = vec![(Arc::from("m1"), partitions(&[0]))];
         let subscribed = partitions(&[0]);
@@ -86,7 +85,7 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
     }),
     exhibit("G5", "a commit of a generation of the past is stored", |step| {
         let mut h = History::group_at_work(AFTER);
-        h.process("m1", 0, 1).enter(GroupState::PreparingRebalance, 1).join("m1").begin(2, &["m1"]).assign(2, &[("m1", &[0])]);
+        h.process("m1", 0, 1).enter(GroupState::PreparingRebalance, 1).join("m1").begin(2, &["m1"]).share_out(2, &[("m1", &[0])]);
         h.own("m1", 2, &[]).commit_offset("m1", step.of(1, 2), 1);
         h
     }),
@@ -94,7 +93,7 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         let mut h = History::group_at_work(AFTER);
         h.process("m1", 0, 1).enter(GroupState::PreparingRebalance, 1).join("m1").begin(2, &["m1"]);
         if step == Step::Right {
-            h.assign(2, &[("m1", &[0])]);
+            h.share_out(2, &[("m1", &[0])]);
         }
         h.commit_offset("m1", 2, 1);
         h
@@ -132,13 +131,13 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
     }),
     exhibit("G7", "a new coordinator does not know a member", |step| {
         let mut h = History::with_group(AFTER, Reset::Earliest);
-        h.join("m1").join("m2").begin(1, &["m1", "m2"]).assign(1, &[("m1", &[0]), ("m2", &[])]).coordinate_at("b2");
-        h.load(&[found(1, step.of(&["m1"], &["m1", "m2"]), None)]);
+        h.join("m1").join("m2").begin(1, &["m1", "m2"]).share_out(1, &[("m1", &[0]), ("m2", &[])]).coordinate_at("b2");
+        h.load(&[found(1, step.of::<&[&str]>(&["m1"], &["m1", "m2"]), None)]);
         h
     }),
     exhibit("G8", "a partition is given away before it is given up", |step| {
         let mut h = History::group_at_work(AFTER);
-        h.enter(GroupState::PreparingRebalance, 1).join("m2").begin(2, &["m1", "m2"]).assign(2, &[("m1", &[]), ("m2", &[0])]);
+        h.enter(GroupState::PreparingRebalance, 1).join("m2").begin(2, &["m1", "m2"]).share_out(2, &[("m1", &[]), ("m2", &[0])]);
         if step == Step::Right {
             h.revoke("m1", 1, &[0]);
         }
@@ -151,7 +150,7 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         if step == Step::Right {
             h.remove("m1", RemovalReason::RebalanceExpired);
         }
-        h.begin(2, &["m2"]).assign(2, &[("m2", &[0])]).own("m2", 2, &[0]);
+        h.begin(2, &["m2"]).share_out(2, &[("m2", &[0])]).own("m2", 2, &[0]);
         h
     }),
     exhibit("G9", "a member that heart-beats is counted out", |step| {
@@ -285,7 +284,7 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         let mut h = History::group_at_work(AFTER);
         h.process("m1", 0, 2).enter(GroupState::PreparingRebalance, 1).begin_to_settle();
         if step == Step::Right {
-            h.begin(2, &["m1"]).assign(2, &[("m1", &[0])]).own("m1", 2, &[]);
+            h.begin(2, &["m1"]).share_out(2, &[("m1", &[0])]).own("m1", 2, &[]);
         }
         rest(&mut h, &["a", "b"]);
         h
@@ -304,7 +303,7 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         h.process("m1", 0, 2).begin_to_settle();
         for generation in 2..step.of(20, 4) {
             h.enter(GroupState::PreparingRebalance, generation - 1).begin(generation, &["m1"]);
-            h.assign(generation, &[("m1", &[0])]).own("m1", generation, &[]);
+            h.share_out(generation, &[("m1", &[0])]).own("m1", generation, &[]);
         }
         rest(&mut h, &["a", "b"]);
         h

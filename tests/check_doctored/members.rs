@@ -50,7 +50,7 @@ impl History {
     /// `m1` is the only member and owns `orders-0` in generation 1, where it begins at the beginning; "a" and "b" are there.
     pub fn group_at_work(commits: Commits) -> History {
         let mut h = History::with_group(commits, Reset::Earliest);
-        h.commit("a").commit("b").join("m1").begin(1, &["m1"]).assign(1, &[("m1", &[0])]).own("m1", 1, &[0]);
+        h.commit("a").commit("b").join("m1").begin(1, &["m1"]).share_out(1, &[("m1", &[0])]).own("m1", 1, &[0]);
         h.take("m1", 1, None);
         h
     }
@@ -189,7 +189,7 @@ impl History {
     }
 
     /// The assignment is stored and handed out.
-    pub fn assign(&mut self, generation: i32, shares: &[(&str, &[i32])]) -> &mut History {
+    pub fn share_out(&mut self, generation: i32, shares: &[(&str, &[i32])]) -> &mut History {
         self.decide_shares(generation, shares).secure();
         for (member, share) in shares {
             self.answer_sync(member, generation, share);
