@@ -10,7 +10,7 @@
 //!           │
 //!          log                                                        synchronous handling of bytes over a Disk
 //!           │
-//!  replica · controller                                               sans-IO state machines
+//!  replica · controller · group                                       sans-IO state machines
 //!           │
 //!    broker · client                                                  actors
 //!           │
@@ -25,6 +25,7 @@ pub mod controller;
 pub mod digest;
 pub mod disk;
 pub mod fact;
+pub mod group;
 pub mod log;
 pub mod mutant;
 pub mod node;

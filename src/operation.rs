@@ -44,6 +44,20 @@ pub enum Operation {
         /// Partitions and where to begin.
         partitions: Vec<(TopicPartition, Position)>,
     },
+    /// Consumer: read these topics as a member of the group, instead of whatever is read so far. Partitions come with a later poll.
+    Subscribe {
+        /// Topics.
+        topics: Vec<Arc<str>>,
+    },
+    /// Consumer: leave the group in order, and read nothing.
+    Unsubscribe,
+    /// Consumer: store offsets for the group.
+    Commit {
+        /// Which; `None`: everything handed out by polls so far.
+        offsets: Option<Vec<OffsetToCommit>>,
+        /// Whether it is repeated until it is answered.
+        mode: CommitMode,
+    },
     /// Consumer: give what has been fetched; completes at once if something is there, else when something arrives or after `wait_ms`.
     Poll {
         /// Records at most.
@@ -93,8 +107,29 @@ pub enum Operation {
         /// Of which partitions; `None`: of all.
         partitions: Option<Vec<TopicPartition>>,
     },
-    /// Broker, controller: hand over what you lead, flush, mark the log directory clean and stop. Completes when done.
+    /// Broker, controller: hand over what you lead, flush, mark the log directory clean and stop. Consumer: leave the group in order. Completes
+    /// when done.
     Shutdown,
+}
+
+/// How a commit is made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum CommitMode {
+    /// The application waits: it is repeated until it is stored, refused, or too late.
+    Sync,
+    /// The application goes on: it is tried once, lest a repetition comes after a later one.
+    Async,
+}
+
+/// An offset for a group to go on from.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct OffsetToCommit {
+    /// Which partition.
+    pub partition: TopicPartition,
+    /// The next record to be read.
+    pub offset: Offset,
+    /// Leader epoch of the record before it; [`LeaderEpoch::NONE`] if it is not known.
+    pub leader_epoch: LeaderEpoch,
 }
 
 /// Which leader an election without need is to bring.
@@ -138,6 +173,15 @@ pub enum Outcome {
     },
     /// The consumer reads from the new places on.
     Assigned,
+    /// The consumer will be a member of its group.
+    Subscribed,
+    /// The consumer has left its group, or was in none.
+    Unsubscribed,
+    /// The offsets are stored.
+    Committed {
+        /// Which.
+        offsets: Vec<OffsetToCommit>,
+    },
     /// Records, in order per partition; empty when the wait ran out.
     Polled {
         /// What was read.

@@ -257,6 +257,9 @@ impl fmt::Display for Uuid {
     }
 }
 
+/// The topic in which group coordinators keep their state. Clients may read it; only coordinators write to it.
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
 /// Identifies a topic for ever: a topic deleted and created again under the same name has another one.
 pub type TopicId = Uuid;
 

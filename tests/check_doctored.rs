@@ -52,7 +52,7 @@ fn healthy_life_passes_every_check() {
     // Nothing was lost, left in doubt, given up, waited for, or still to heal; and the disks have no small files.
     let unseen = [
         "R15", "R17", "R23", "D3", "D6", "D7", "D9", "D10", "D11", "D12", "Q13", "Q14", "P3", "B4", "L1", "L2", "L3", "L4", "L6",
-        "L9", "L10",
+        "L8", "L9", "L10",
     ];
     // Nor are there groups.
     let of_groups = ["B8", "B9", "B10", "B11", "B13", "B14", "L5", "L7"];
@@ -84,6 +84,23 @@ fn every_doctored_history_is_named_right() {
         CATALOGUE.iter().filter(|(check, _)| GALLERY.iter().chain(GROUP_GALLERY).all(|exhibit| exhibit.check != *check));
     wrong.extend(unshown.map(|(check, _)| format!("{check} has no doctored history")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn l8_is_silent_where_nothing_is_promised_or_nothing_more_is_asked_for() {
+    let mut h = History::new();
+    h.commit("a").wait(60).commit("b").settle();
+    assert_eq!(report(&h.judgement(), "L8").evaluated, 0);
+    let mut done = History::new();
+    done.promise_pace(1, 5).commit("a").wait(4).commit("b").wait(4).commit("c").wait(60).settle();
+    done.satisfies("L8");
+}
+
+#[test]
+fn l8_a_refused_write_is_no_progress() {
+    let mut h = History::on(FREE);
+    h.promise_pace(1, 5).commit("a").wait(4).write("b").failed("b", Certainty::Definite).wait(4).commit("c").settle();
+    h.is_judged(Verdict::Hang, "L8");
 }
 
 // ---- R: replication -------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ pub enum Delivery {
     },
     /// A connection is gone.
     Closed {
-        /// The other end.
+        /// The other end; the node itself, if nobody has the address that it asked for.
         peer: NodeId,
         /// How.
         reason: CloseReason,
@@ -173,6 +173,15 @@ pub enum WorldFact {
         /// Why.
         reason: String,
     },
+    /// The application of a group's member (the event's node) has processed a record. Nothing tells anybody so; the world knows.
+    Processed {
+        /// The group.
+        group: Arc<str>,
+        /// The partition.
+        partition: TopicPartition,
+        /// The record.
+        offset: Offset,
+    },
     /// All faults are over, producers stop, the settle phase begins.
     SettleBegan,
     /// Every obligation is met; the run ends here.
@@ -201,15 +210,6 @@ pub enum WorldFact {
         response: bool,
         /// Correlation id.
         correlation: i32,
-    },
-    /// The application behind a consumer (the event's node) has done what it does with these records.
-    Processed {
-        /// The partition.
-        partition: TopicPartition,
-        /// The first of them.
-        from: Offset,
-        /// The end of them, exclusive.
-        to: Offset,
     },
 }
 
@@ -363,6 +363,19 @@ pub struct LogImage {
     pub trailing_bytes: u64,
     /// What the small files say.
     pub small_files: SmallFiles,
+    /// The records of a log that is marked as compacted, after recovery and at the end; `None` of others, and where one could not be read.
+    pub records: Option<Vec<KeyedRecord>>,
+}
+
+/// One record of a compacted log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyedRecord {
+    /// Its offset.
+    pub offset: Offset,
+    /// Hash of its key; 0: it has none.
+    pub key: u64,
+    /// It deletes its key.
+    pub is_tombstone: bool,
 }
 
 /// What the small files of a data directory say about one log, as they would survive a power loss now in any case.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use crate::group::GroupConfig;
 use crate::mutant::Mutants;
 use crate::types::{Address, BrokerId, Duration};
 
@@ -50,6 +51,10 @@ pub struct BrokerConfig {
     pub log_flush_interval_messages: u64,
     /// How often is looked for what retention gives up (`log.retention.check.interval.ms`).
     pub retention_check_interval: Duration,
+    /// How long the cleaner rests when there is nothing to compact (`log.cleaner.backoff.ms`).
+    pub cleaner_backoff: Duration,
+    /// Bytes that the offset map of one log may take while it is compacted (`log.cleaner.dedupe.buffer.size`).
+    pub cleaner_buffer_bytes: u32,
     /// Age at which segments are given up, unless the topic says otherwise (`log.retention.ms`); `None`: kept for ever.
     pub log_retention_age: Option<Duration>,
     /// Size of a log above which its oldest segments are given up, unless the topic says otherwise (`log.retention.bytes`);
@@ -79,6 +84,14 @@ pub struct BrokerConfig {
     pub fetch_max_bytes: i32,
     /// How long a request to another node may take (`request.timeout.ms`).
     pub request_timeout: Duration,
+    /// What holds for groups (`group.*`, `offset.metadata.max.bytes`, `offsets.retention.*`, `offsets.commit.timeout.ms`).
+    pub groups: GroupConfig,
+    /// Partitions of `__consumer_offsets` when it is created (`offsets.topic.num.partitions`).
+    pub offsets_topic_partitions: i32,
+    /// Replicas of it (`offsets.topic.replication.factor`).
+    pub offsets_topic_replication_factor: i16,
+    /// Size of its segments (`offsets.topic.segment.bytes`).
+    pub offsets_topic_segment_bytes: u32,
     /// How long a controlled shutdown waits for the controller to move leaderships away.
     pub controlled_shutdown_timeout: Duration,
     /// What the data directory is called when people ask (`log.dirs`).
@@ -126,6 +139,14 @@ const PROPERTIES: &[(&str, Setter)] = &[
     ("controlled.shutdown.timeout.ms", |c, v| millis(v).map(|d| c.controlled_shutdown_timeout = d)),
     ("default.replication.factor", |c, v| number(v, 1, 32_767, COUNT).map(|n| c.default_replication_factor = n as i16)),
     ("fetch.max.bytes", |c, v| bytes(v).map(|n| c.fetch_max_bytes = n as i32)),
+    ("group.initial.rebalance.delay.ms", |c, v| delay(v).map(|d| c.groups.initial_rebalance_delay = d)),
+    ("group.max.session.timeout.ms", |c, v| millis(v).map(|d| c.groups.session_timeout_max = d)),
+    ("group.max.size", |c, v| {
+        number(v, 1, i64::from(i32::MAX), "a number of members from 1 on").map(|n| c.groups.members_max = n as usize)
+    }),
+    ("group.min.session.timeout.ms", |c, v| millis(v).map(|d| c.groups.session_timeout_min = d)),
+    ("log.cleaner.backoff.ms", |c, v| millis(v).map(|d| c.cleaner_backoff = d)),
+    ("log.cleaner.dedupe.buffer.size", |c, v| bytes(v).map(|n| c.cleaner_buffer_bytes = n)),
     ("log.flush.interval.messages", |c, v| {
         number(v, 1, i64::MAX, "a number of records from 1 on").map(|n| c.log_flush_interval_messages = n as u64)
     }),
@@ -140,6 +161,20 @@ const PROPERTIES: &[(&str, Setter)] = &[
     ("message.max.bytes", |c, v| bytes(v).map(|n| c.message_max_bytes = n)),
     ("min.insync.replicas", |c, v| number(v, 1, 32_767, COUNT).map(|n| c.min_insync_replicas = n as u32)),
     ("num.partitions", |c, v| number(v, 1, 32_767, COUNT).map(|n| c.num_partitions = n as i32)),
+    ("offset.metadata.max.bytes", |c, v| bytes(v).map(|n| c.groups.metadata_bytes_max = n as usize)),
+    ("offsets.commit.timeout.ms", |c, v| millis(v).map(|d| c.groups.commit_timeout = d)),
+    ("offsets.retention.check.interval.ms", |c, v| millis(v).map(|d| c.groups.retention_check_interval = d)),
+    ("offsets.retention.minutes", |c, v| {
+        let allowed = "a number of minutes from 1 to 2147483647";
+        number(v, 1, i64::from(i32::MAX), allowed).map(|n| c.groups.offsets_retention = Duration::secs(60).times(n as u64))
+    }),
+    ("offsets.topic.num.partitions", |c, v| {
+        number(v, 1, 10_000, "a number from 1 to 10000").map(|n| c.offsets_topic_partitions = n as i32)
+    }),
+    ("offsets.topic.replication.factor", |c, v| {
+        number(v, 1, 32_767, COUNT).map(|n| c.offsets_topic_replication_factor = n as i16)
+    }),
+    ("offsets.topic.segment.bytes", |c, v| bytes(v).map(|n| c.offsets_topic_segment_bytes = n)),
     ("producer.id.expiration.ms", |c, v| millis(v).map(|d| c.producer_expiration = d)),
     ("replica.fetch.backoff.ms", |c, v| millis(v).map(|d| c.replica_fetch_backoff = d)),
     ("replica.fetch.max.bytes", |c, v| bytes(v).map(|n| c.replica_fetch_max_bytes = n as i32)),
@@ -175,6 +210,8 @@ impl BrokerConfig {
             log_segment_bytes: 1 << 30,
             log_flush_interval_messages: i64::MAX as u64,
             retention_check_interval: Duration::secs(5 * 60),
+            cleaner_backoff: Duration::secs(15),
+            cleaner_buffer_bytes: 128 << 20,
             log_retention_age: Some(Duration::secs(7 * 24 * 3600)),
             log_retention_bytes: None,
             log_roll_age: Duration::secs(7 * 24 * 3600),
@@ -189,6 +226,10 @@ impl BrokerConfig {
             auto_create_topics: true,
             fetch_max_bytes: 55 << 20,
             request_timeout: Duration::secs(30),
+            groups: GroupConfig::default(),
+            offsets_topic_partitions: 50,
+            offsets_topic_replication_factor: 3,
+            offsets_topic_segment_bytes: 100 << 20,
             controlled_shutdown_timeout: Duration::secs(30),
             log_dir: "data".to_owned(),
             mutants: Mutants::none(),
@@ -245,6 +286,11 @@ fn bytes(value: &str) -> Result<u32, &'static str> {
 
 fn millis(value: &str) -> Result<Duration, &'static str> {
     number(value, 1, i64::from(i32::MAX), MILLISECONDS).map(Duration::from_millis_field)
+}
+
+fn delay(value: &str) -> Result<Duration, &'static str> {
+    let allowed = "a number of milliseconds from 0 to 2147483647";
+    number(value, 0, i64::from(i32::MAX), allowed).map(Duration::from_millis_field)
 }
 
 fn long(value: &str, least: i64) -> Result<i64, &'static str> {

@@ -25,7 +25,7 @@ pub(super) struct BrokerValue {
 /// Tells a value as it would stand in a file.
 type Teller = fn(&BrokerConfig) -> String;
 
-use ValueKind::{Boolean, Double, Int, List, Long, String as Text};
+use ValueKind::{Boolean, Double, Int, List, Long, Short, String as Text};
 
 /// The properties of a file, in order of names.
 const SETTABLE: &[(&str, ValueKind, Teller)] = &[
@@ -35,6 +35,12 @@ const SETTABLE: &[(&str, ValueKind, Teller)] = &[
     ("controlled.shutdown.timeout.ms", Int, |c| millis(c.controlled_shutdown_timeout)),
     ("default.replication.factor", Int, |c| c.default_replication_factor.to_string()),
     ("fetch.max.bytes", Int, |c| c.fetch_max_bytes.to_string()),
+    ("group.initial.rebalance.delay.ms", Int, |c| millis(c.groups.initial_rebalance_delay)),
+    ("group.max.session.timeout.ms", Int, |c| millis(c.groups.session_timeout_max)),
+    ("group.max.size", Int, |c| c.groups.members_max.to_string()),
+    ("group.min.session.timeout.ms", Int, |c| millis(c.groups.session_timeout_min)),
+    ("log.cleaner.backoff.ms", Long, |c| millis(c.cleaner_backoff)),
+    ("log.cleaner.dedupe.buffer.size", Long, |c| c.cleaner_buffer_bytes.to_string()),
     ("log.flush.interval.messages", Long, |c| c.log_flush_interval_messages.to_string()),
     ("log.flush.offset.checkpoint.interval.ms", Int, |c| millis(c.recovery_point_checkpoint_interval)),
     ("log.message.timestamp.after.max.ms", Long, |c| age(c.timestamp_ahead_max)),
@@ -47,6 +53,13 @@ const SETTABLE: &[(&str, ValueKind, Teller)] = &[
     ("message.max.bytes", Int, |c| c.message_max_bytes.to_string()),
     ("min.insync.replicas", Int, |c| c.min_insync_replicas.to_string()),
     ("num.partitions", Int, |c| c.num_partitions.to_string()),
+    ("offset.metadata.max.bytes", Int, |c| c.groups.metadata_bytes_max.to_string()),
+    ("offsets.commit.timeout.ms", Int, |c| millis(c.groups.commit_timeout)),
+    ("offsets.retention.check.interval.ms", Long, |c| millis(c.groups.retention_check_interval)),
+    ("offsets.retention.minutes", Int, |c| (c.groups.offsets_retention.as_millis() / 60_000).to_string()),
+    ("offsets.topic.num.partitions", Int, |c| c.offsets_topic_partitions.to_string()),
+    ("offsets.topic.replication.factor", Short, |c| c.offsets_topic_replication_factor.to_string()),
+    ("offsets.topic.segment.bytes", Int, |c| c.offsets_topic_segment_bytes.to_string()),
     ("producer.id.expiration.ms", Int, |c| millis(c.producer_expiration)),
     ("replica.fetch.backoff.ms", Int, |c| millis(c.replica_fetch_backoff)),
     ("replica.fetch.max.bytes", Int, |c| c.replica_fetch_max_bytes.to_string()),

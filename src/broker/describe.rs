@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::controller::partition::numbers;
 use crate::controller::{Broker, Partition, Topic};
 use crate::replica::Replica;
-use crate::types::BrokerId;
+use crate::types::{BrokerId, OFFSETS_TOPIC};
 use crate::wire::alter_replica_log_dirs_response::{AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult};
 use crate::wire::describe_cluster_response::DescribeClusterBroker;
 use crate::wire::describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic};
@@ -174,6 +174,7 @@ fn told(topic: &Topic, partitions: Vec<DescribeTopicPartitionsResponsePartition>
     DescribeTopicPartitionsResponseTopic {
         name: Some(topic.name.to_string()),
         topic_id: topic.id,
+        is_internal: &*topic.name == OFFSETS_TOPIC,
         partitions,
         ..DescribeTopicPartitionsResponseTopic::default()
     }

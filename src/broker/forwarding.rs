@@ -89,10 +89,10 @@ impl Forwarding {
     }
 
     /// Asks for a topic, unless that is under way.
-    pub fn create_topic(&mut self, name: &str, config: &BrokerConfig, give_up_at: Time) {
-        if self.creating.insert(name.to_owned()) {
-            let frame = create_topic(name, config);
-            self.queue.push_back(Forwarded { purpose: Purpose::Create(name.to_owned()), frame, give_up_at });
+    pub fn create_topic(&mut self, topic: CreatableTopic, give_up_at: Time) {
+        if self.creating.insert(topic.name.clone()) {
+            let purpose = Purpose::Create(topic.name.clone());
+            self.queue.push_back(Forwarded { purpose, frame: create_topic(topic), give_up_at });
         }
     }
 
@@ -216,13 +216,7 @@ impl Forwarding {
     }
 }
 
-fn create_topic(name: &str, config: &BrokerConfig) -> Bytes {
-    let topic = CreatableTopic {
-        name: name.to_owned(),
-        num_partitions: config.num_partitions,
-        replication_factor: config.default_replication_factor,
-        ..CreatableTopic::default()
-    };
+fn create_topic(topic: CreatableTopic) -> Bytes {
     let header = RequestHeader::new(ApiKey::CreateTopics, CREATE_TOPICS_VERSION, 0);
     let request = CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() };
     join(&encode_request(&header, &Request::from(request)).expect("a valid topic name fits into every version"))

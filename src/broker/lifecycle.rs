@@ -116,7 +116,10 @@ impl BrokerActor {
         let loaded = load_logs(step.disk, &default_log_config(&self.config), clean, &mut facts);
         facts.into_iter().for_each(|fact| step.out.fact(fact));
         match loaded {
-            Ok(logs) => self.partitions.found(logs),
+            Ok(logs) => {
+                self.checkpoints.found(logs.were_compacted);
+                self.partitions.found(logs);
+            }
             Err(error) => return self.fail(disk_error(&error), step),
         }
         if clean && self.config.mutants.is(Mutant::CleanMarkerSurvivesCrash) {
@@ -146,7 +149,10 @@ impl BrokerActor {
             }
             _ => match self.checkpoints.on_synced(ticket, result, &mut self.partitions, step) {
                 Some(result) => self.expect_disk(result, step),
-                None => self.partitions.on_synced(ticket, result, step),
+                None => {
+                    self.partitions.on_synced(ticket, result, step);
+                    self.cleaner.note_synced();
+                }
             },
         }
     }
@@ -176,7 +182,7 @@ impl BrokerActor {
     }
 
     fn fall_silent(&mut self, step: &mut Step<'_>) {
-        let clients: Vec<ConnectionId> = self.clients.iter().copied().collect();
+        let clients: Vec<ConnectionId> = self.clients.keys().copied().collect();
         clients.into_iter().for_each(|connection| self.close_client(connection, step.out));
         let (now, out) = (step.now.mono, &mut *step.out);
         self.fetchers.stop(now, out);
@@ -185,6 +191,7 @@ impl BrokerActor {
         self.session.stop(now, out);
         self.view.stop(now, out);
         self.parked.clear();
+        self.groups.clear();
     }
 
     // ---- shutdown ---------------------------------------------------------------------------------------------
@@ -195,6 +202,9 @@ impl BrokerActor {
             Operation::Shutdown => self.on_shutdown(command.id, step),
             Operation::Produce { .. }
             | Operation::Assign { .. }
+            | Operation::Subscribe { .. }
+            | Operation::Unsubscribe
+            | Operation::Commit { .. }
             | Operation::Poll { .. }
             | Operation::ListOffset { .. }
             | Operation::CreateTopic { .. }

@@ -18,7 +18,8 @@
 //! woken, wishes for another ISR are gathered, fetches are sent, syncs are begun. Nothing polls; time only brings deadlines.
 //!
 //! **Lines.** To the controller there are four, because the protocol answers in order and none of the four may wait for the others:
-//! heartbeats, metadata, ISR changes, forwarded requests. To every leader there is one. Accepted connections deliver one request at a time.
+//! heartbeats, metadata, ISR changes, forwarded requests. To every leader there is one. Accepted connections deliver one request at a time, or a few
+//! Produce requests.
 //!
 //! **Trust.** What comes in on an accepted connection may be anything. A frame that does not decode closes the connection; everything else is
 //! answered with one of Kafka's error codes.
@@ -32,13 +33,16 @@
 //! | `produce`, `fetch`, `purgatory` | requests that wait |
 //! | `settle` | the end of each step |
 //! | `delete_records`, `retention` | giving up old records, the first waiting for followers |
+//! | `cleaner` | compaction, piece by piece |
 //! | `fetchers`, `isr` | following, and carrying ISR proposals |
 //! | `configs`, `config_values`, `describe` | what tools ask |
+//! | `find_coordinator`, `group_requests`, `groups`, `group_shards` | coordinators of groups: found, asked, kept |
 //! | `topics`, `offsets`, `producer_ids`, `forwarding` | everything else clients ask |
 //!
-//! Simplified: no groups, no transactions, no quotas, no authorization, one listener, one log directory.
+//! Simplified: no transactions, no quotas, no authorization, one listener, one log directory.
 
 mod checkpoints;
+mod cleaner;
 pub mod config;
 mod config_values;
 mod configs;
@@ -46,7 +50,11 @@ mod delete_records;
 mod describe;
 mod fetch;
 mod fetchers;
+mod find_coordinator;
 mod forwarding;
+mod group_requests;
+mod group_shards;
+mod groups;
 mod isr;
 mod lifecycle;
 mod metadata_view;
@@ -65,8 +73,9 @@ mod testing;
 mod topic_settings;
 mod topics;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -75,7 +84,8 @@ use crate::channel::ChannelConfig;
 use crate::controller::Delta;
 use crate::digest::Digest;
 use crate::disk::Disk;
-use crate::types::{BrokerId, ConnectionId, Ticket, Time};
+use crate::group::GroupRequest;
+use crate::types::{Address, BrokerId, ConnectionId, Ticket, Time};
 use crate::wire::{
     ApiKey, ApiVersionsResponse, DecodeError, ListPartitionReassignmentsResponse, Listener, Request, api_versions,
     decode_request, unsupported_api_versions,
@@ -84,8 +94,10 @@ use crate::wire::{
 pub use config::{BrokerConfig, ConfigError};
 
 use checkpoints::Checkpoints;
+use cleaner::Cleaner;
 use fetchers::Fetchers;
 use forwarding::{Answered, Forwarding};
+use groups::Groups;
 use isr::IsrChanges;
 use lifecycle::Phase;
 use metadata_view::MetadataView;
@@ -110,16 +122,20 @@ pub struct BrokerActor {
     isr_changes: IsrChanges,
     isr_scan_due: Time,
     retention_due: Time,
+    cleaner: Cleaner,
     forwarding: Forwarding,
     producer_ids: ProducerIds,
     checkpoints: Checkpoints,
     parked: Purgatory,
-    /// Accepted connections.
-    clients: BTreeSet<ConnectionId>,
+    groups: Groups,
+    /// Accepted connections, and where each comes from, as Kafka writes it.
+    clients: BTreeMap<ConnectionId, Arc<str>>,
     /// Something has happened that may give the broker's own lines work. A client's request alone does not, and most events are such.
     stirred: bool,
     /// When the broker's own lines want to be looked at in any case.
     lines_due: Option<Time>,
+    /// Another event follows this step at once.
+    expects_more: bool,
 }
 
 /// What a connection is for.
@@ -147,22 +163,25 @@ impl BrokerActor {
             isr_changes: IsrChanges::new(&config, channels.clone()),
             isr_scan_due: Time::ZERO,
             retention_due: Time::ZERO,
+            cleaner: Cleaner::default(),
             forwarding: Forwarding::new(&config, channels.clone()),
             producer_ids: ProducerIds::default(),
             checkpoints: Checkpoints::default(),
             parked: Purgatory::default(),
-            clients: BTreeSet::new(),
+            groups: Groups::default(),
+            clients: BTreeMap::new(),
             stirred: true,
             lines_due: None,
+            expects_more: false,
             channels,
             config,
         }
     }
 
     fn on_event(&mut self, event: Event, step: &mut Step<'_>) {
-        self.stirred |= !matches!(event, Event::Frame { connection, .. } if self.clients.contains(&connection));
+        self.stirred |= !matches!(event, Event::Frame { connection, .. } if self.clients.contains_key(&connection));
         match event {
-            Event::Opened { connection, accepted: true, .. } => self.on_accepted(connection, step),
+            Event::Opened { connection, accepted: true, peer } => self.on_accepted(connection, &peer, step),
             Event::Opened { connection, accepted: false, .. } => self.on_opened(connection),
             Event::Closed { connection, .. } => self.on_closed(connection, step),
             Event::Frame { connection, frame } => self.on_frame(connection, &frame, step),
@@ -174,10 +193,10 @@ impl BrokerActor {
 
     // ---- connections ------------------------------------------------------------------------------------------
 
-    fn on_accepted(&mut self, connection: ConnectionId, step: &mut Step<'_>) {
+    fn on_accepted(&mut self, connection: ConnectionId, peer: &Address, step: &mut Step<'_>) {
         // Before the first image there is nothing true to tell anybody: as if nobody listened yet.
         match self.is_serving() {
-            true => drop(self.clients.insert(connection)),
+            true => drop(self.clients.insert(connection, Arc::from(format!("/{}", peer.host)))),
             false => step.out.close(connection),
         }
     }
@@ -227,7 +246,7 @@ impl BrokerActor {
 
     fn line(&self, connection: ConnectionId) -> Option<Line> {
         match connection {
-            _ if self.clients.contains(&connection) => Some(Line::Client),
+            _ if self.clients.contains_key(&connection) => Some(Line::Client),
             _ if self.session.owns(connection) => Some(Line::Session),
             _ if self.view.owns(connection) => Some(Line::Metadata),
             _ if self.isr_changes.owns(connection) => Some(Line::IsrChanges),
@@ -238,7 +257,8 @@ impl BrokerActor {
 
     fn forget_client(&mut self, connection: ConnectionId) {
         self.clients.remove(&connection);
-        self.parked.release(connection);
+        self.parked.forget(connection);
+        self.groups.forget(connection);
     }
 
     /// Closes an accepted connection, with whatever waits on it.
@@ -254,7 +274,7 @@ impl BrokerActor {
             Ok((header, request)) => {
                 let (version, correlation_id) = (header.api_version, header.correlation_id);
                 let caller = Caller { connection, api_key: header.api_key, version, correlation_id };
-                self.on_decoded(caller, request, frame, step);
+                self.on_decoded(caller, header.client_id, request, frame, step);
             }
             // A client newer than we are asks which versions we speak: it must be able to read the answer.
             Err(DecodeError::UnsupportedVersion { header }) if header.api_key == ApiKey::ApiVersions => {
@@ -264,7 +284,8 @@ impl BrokerActor {
         }
     }
 
-    fn on_decoded(&mut self, caller: Caller, request: Request, frame: &Bytes, step: &mut Step<'_>) {
+    #[allow(clippy::too_many_lines)] // A table: one line for each API.
+    fn on_decoded(&mut self, caller: Caller, client_id: Option<String>, request: Request, frame: &Bytes, step: &mut Step<'_>) {
         match request {
             Request::Produce(request) => self.on_produce(caller, request, step),
             Request::Fetch(request) => self.on_fetch(caller, request, step),
@@ -288,20 +309,21 @@ impl BrokerActor {
             | Request::DescribeQuorum(_)
             | Request::AlterConfigs(_)
             | Request::IncrementalAlterConfigs(_) => self.on_forwardable(caller, frame, step),
+            Request::FindCoordinator(request) => self.on_find_coordinator(caller, &request, step),
+            Request::OffsetFetch(request) => self.on_offset_fetch(caller, request, step),
+            Request::ListGroups(request) => self.on_list_groups(caller, &request, step),
+            Request::DescribeGroups(request) => self.on_describe_groups(caller, &request, step),
+            Request::JoinGroup(request) => self.on_group_request(caller, client_id, GroupRequest::Join(request), step),
+            Request::SyncGroup(request) => self.on_group_request(caller, client_id, GroupRequest::Sync(request), step),
+            Request::Heartbeat(request) => self.on_group_request(caller, client_id, GroupRequest::Heartbeat(request), step),
+            Request::LeaveGroup(request) => self.on_group_request(caller, client_id, GroupRequest::Leave(request), step),
+            Request::OffsetCommit(request) => self.on_offset_commit(caller, client_id, request, step),
+            Request::OffsetDelete(request) => self.on_offset_delete(caller, client_id, request, step),
+            Request::DeleteGroups(request) => self.on_delete_groups(caller, client_id, request, step),
             // Declared, but not served so far, and so not advertised either.
-            Request::FindCoordinator(_)
-            | Request::JoinGroup(_)
-            | Request::SyncGroup(_)
-            | Request::Heartbeat(_)
-            | Request::LeaveGroup(_)
-            | Request::OffsetCommit(_)
-            | Request::OffsetFetch(_)
-            | Request::OffsetDelete(_)
-            | Request::ListGroups(_)
-            | Request::DescribeGroups(_)
-            | Request::DeleteGroups(_)
-            | Request::ConsumerGroupHeartbeat(_)
-            | Request::ConsumerGroupDescribe(_) => self.close_client(caller.connection, step.out),
+            Request::ConsumerGroupHeartbeat(_) | Request::ConsumerGroupDescribe(_) => {
+                self.close_client(caller.connection, step.out);
+            }
             // Only controllers serve these.
             Request::AlterPartition(_)
             | Request::Envelope(_)
@@ -319,10 +341,10 @@ impl BrokerActor {
     fn on_answered(&mut self, answered: Vec<Answered>, step: &mut Step<'_>) {
         for answer in answered {
             match answer {
-                Answered::Client(connection, data) if self.clients.contains(&connection) => {
+                Answered::Client(connection, data) if self.clients.contains_key(&connection) => {
                     step.out.send(connection, vec![data]);
                 }
-                Answered::ClientLost(connection) if self.clients.contains(&connection) => {
+                Answered::ClientLost(connection) if self.clients.contains_key(&connection) => {
                     self.close_client(connection, step.out);
                 }
                 // The client has not waited.
@@ -359,6 +381,7 @@ impl BrokerActor {
         self.expect_disk(result, step);
         self.isr_scan_due = step.now.mono.plus(self.config.replica_lag_time_max.divided(2));
         self.retention_due = step.now.mono.plus(self.config.retention_check_interval);
+        self.cleaner.start(step.now.mono.plus(self.config.cleaner_backoff));
         self.session.hurry();
     }
 
@@ -369,6 +392,7 @@ impl BrokerActor {
         let members = self.view.members();
         let result = self.partitions.apply(delta, self.view.image(), members, &self.config, step);
         self.expect_disk(result, step);
+        self.tell_shards_of_topics(delta, step);
         for broker in &delta.brokers {
             self.fetchers.on_broker_changed(*broker, self.view.image(), &self.channels, step);
         }
@@ -398,6 +422,10 @@ impl Actor for BrokerActor {
         self.settle(&mut step);
     }
 
+    fn expect_more(&mut self) {
+        self.expects_more = true;
+    }
+
     fn deadline(&self) -> Option<Time> {
         match self.phase {
             Phase::Unborn => Some(Time::ZERO),
@@ -414,7 +442,7 @@ impl Actor for BrokerActor {
 
     fn digest(&self, hash: &mut Digest) {
         (&self.config, &self.phase, self.identity, &self.session, &self.view).hash(hash);
-        (&self.partitions, &self.fetchers, &self.isr_changes, self.isr_scan_due).hash(hash);
-        (&self.forwarding, &self.producer_ids, &self.checkpoints, &self.parked, &self.clients).hash(hash);
+        (&self.partitions, &self.fetchers, &self.isr_changes, self.isr_scan_due, &self.cleaner).hash(hash);
+        (&self.forwarding, &self.producer_ids, &self.checkpoints, &self.parked, &self.groups, &self.clients).hash(hash);
     }
 }

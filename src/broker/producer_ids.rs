@@ -54,7 +54,7 @@ impl BrokerActor {
         self.producer_ids.next = response.producer_id_start;
         self.producer_ids.end = response.producer_id_start.saturating_add(length);
         for caller in std::mem::take(&mut self.producer_ids.waiting) {
-            if self.clients.contains(&caller.connection) {
+            if self.clients.contains_key(&caller.connection) {
                 self.on_init_producer_id(caller, &InitProducerIdRequest { transactional_id: None, ..Default::default() }, step);
             }
         }
@@ -63,7 +63,7 @@ impl BrokerActor {
     /// No block: the clients are told to try again.
     pub(super) fn on_producer_ids_lost(&mut self, step: &mut Step<'_>) {
         for caller in std::mem::take(&mut self.producer_ids.waiting) {
-            if self.clients.contains(&caller.connection) {
+            if self.clients.contains_key(&caller.connection) {
                 refuse(caller, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS, step);
             }
         }

@@ -10,12 +10,15 @@
 
 use crate::controller::partition::numbers;
 use crate::controller::{Partition, Topic};
-use crate::types::BrokerId;
+use crate::types::{BrokerId, OFFSETS_TOPIC};
+use crate::wire::create_topics_request::CreatableTopic;
 use crate::wire::metadata_request::MetadataRequestTopic;
 use crate::wire::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use crate::wire::{ErrorCode, MetadataRequest, MetadataResponse};
 
 use super::BrokerActor;
+use super::config::BrokerConfig;
+use super::find_coordinator::offsets_topic;
 use super::reply::{Caller, Step};
 
 /// Longest topic name: with a partition number it must fit into a file name.
@@ -73,7 +76,8 @@ impl BrokerActor {
             return self.describe(topic);
         }
         if let Some(name) = wanted.name.as_deref().filter(|_| may_create && error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
-            self.forwarding.create_topic(name, &self.config, step.now.mono.plus(self.config.request_timeout));
+            let topic = topic_on_demand(name, &self.config);
+            self.forwarding.create_topic(topic, step.now.mono.plus(self.config.request_timeout));
         }
         let name = if version < FIRST_WITH_NULL_NAME { Some(wanted.name.unwrap_or_default()) } else { wanted.name };
         MetadataResponseTopic { error_code: error.code(), name, topic_id: wanted.topic_id, ..MetadataResponseTopic::default() }
@@ -84,6 +88,7 @@ impl BrokerActor {
         MetadataResponseTopic {
             name: Some(topic.name.to_string()),
             topic_id: topic.id,
+            is_internal: &*topic.name == OFFSETS_TOPIC,
             partitions: topic.partitions.iter().map(partition).collect(),
             ..MetadataResponseTopic::default()
         }
@@ -103,6 +108,19 @@ impl BrokerActor {
             offline_replicas: partition.replicas.iter().filter(|id| !is_live(id)).map(|id| id.0).collect(),
             ..MetadataResponsePartition::default()
         }
+    }
+}
+
+/// A topic as it is created when somebody asks for it.
+fn topic_on_demand(name: &str, config: &BrokerConfig) -> CreatableTopic {
+    if name == OFFSETS_TOPIC {
+        return offsets_topic(config);
+    }
+    CreatableTopic {
+        name: name.to_owned(),
+        num_partitions: config.num_partitions,
+        replication_factor: config.default_replication_factor,
+        ..CreatableTopic::default()
     }
 }
 

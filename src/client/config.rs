@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::group::GroupConfig;
 use super::properties::{ConfigError, Properties};
 use crate::channel::ChannelConfig;
 use crate::mutant::Mutants;
@@ -150,6 +151,8 @@ pub struct ConsumerConfig {
     pub isolation: IsolationLevel,
     /// `max.poll.records`: no poll returns more.
     pub poll_records_max: usize,
+    /// The group that it may be a member of.
+    pub group: Option<GroupConfig>,
 }
 
 /// An admin client's configuration.
@@ -267,6 +270,7 @@ impl ConsumerConfig {
             isolation: properties.choice("isolation.level", IsolationLevel::ReadUncommitted, &levels)?,
             poll_records_max: usize::try_from(properties.number("max.poll.records", 500, 1..=i64::from(i32::MAX))?)
                 .expect("the range was checked"),
+            group: GroupConfig::read(&mut properties)?,
         };
         properties.finish()?;
         Ok(config)

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::scripts::group::with_group_apis;
 use super::{AdminActor, AdminConfig, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
 use crate::actor::{Action, Actor, Event, Now, Outbox};
-use crate::operation::{Command, Election, Operation, OperationId, Position};
+use crate::fact::Fact;
+use crate::operation::{Command, CommitMode, Election, Operation, OperationId, Position};
 use crate::testing::MemoryDisk;
 use crate::types::{ConnectionId, LeaderEpoch, Offset, Time, Timestamp, TopicPartition, Uuid};
 use crate::wire::api_versions_response::ApiVersionsResponse;
@@ -20,15 +22,25 @@ use crate::wire::delete_records_response::{DeleteRecordsPartitionResult, DeleteR
 use crate::wire::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
 use crate::wire::elect_leaders_response::{ElectLeadersResponse, PartitionResult, ReplicaElectionResult};
 use crate::wire::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+use crate::wire::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+use crate::wire::heartbeat_response::HeartbeatResponse;
 use crate::wire::init_producer_id_response::InitProducerIdResponse;
+use crate::wire::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
+use crate::wire::leave_group_response::LeaveGroupResponse;
 use crate::wire::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse};
 use crate::wire::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+use crate::wire::offset_commit_response::{OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use crate::wire::offset_fetch_response::{
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
 use crate::wire::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult};
 use crate::wire::produce_response::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
 use crate::wire::record::BatchBuilder;
-use crate::wire::{Listener, Request, Response, api_versions, decode_request, encode_response, join};
+use crate::wire::sync_group_response::SyncGroupResponse;
+use crate::wire::{ErrorCode, Listener, Request, Response, api_versions, decode_request, encode_response, join};
 
 /// More events than any of these runs should need.
 const EVENTS_MAX: usize = 20_000;
@@ -38,7 +50,8 @@ fn plausible(request: &Request, version: i16) -> Response {
     let (name, topic_id) = ("t".to_owned(), Uuid(1));
     match request {
         Request::ApiVersions(_) => {
-            Response::ApiVersions(ApiVersionsResponse { api_keys: api_versions(Listener::Broker), ..Default::default() })
+            let api_keys = with_group_apis(api_versions(Listener::Broker));
+            Response::ApiVersions(ApiVersionsResponse { api_keys, ..Default::default() })
         }
         Request::Metadata(_) => {
             let broker = MetadataResponseBroker { node_id: 1, host: "b1".to_owned(), port: 9092, ..Default::default() };
@@ -91,6 +104,64 @@ fn plausible(request: &Request, version: i16) -> Response {
                 ReplicaElectionResult { topic: name, partition_result: vec![PartitionResult::default()], ..Default::default() };
             Response::ElectLeaders(ElectLeadersResponse { replica_election_results: vec![result], ..Default::default() })
         }
+        member => plausible_to_member(member),
+    }
+}
+
+/// The only member, who leads and has one partition.
+#[allow(clippy::wildcard_enum_match_arm)]
+fn plausible_to_member(request: &Request) -> Response {
+    let (host, port, name) = ("b1".to_owned(), 9092, "t".to_owned());
+    match request {
+        Request::FindCoordinator(request) => Response::FindCoordinator(match request.coordinator_keys.first() {
+            Some(key) => {
+                let found = Coordinator { key: key.clone(), host, port, ..Default::default() };
+                FindCoordinatorResponse { coordinators: vec![found], ..Default::default() }
+            }
+            None => FindCoordinatorResponse { host, port, ..Default::default() },
+        }),
+        Request::JoinGroup(request) => {
+            let (id, protocol) = ("m".to_owned(), &request.protocols[0]);
+            let (member_id, metadata) = (id.clone(), protocol.metadata.clone());
+            let member = JoinGroupResponseMember { member_id, metadata, ..Default::default() };
+            Response::JoinGroup(JoinGroupResponse {
+                generation_id: 3,
+                protocol_name: Some(protocol.name.clone()),
+                leader: id.clone(),
+                member_id: id,
+                members: vec![member],
+                ..Default::default()
+            })
+        }
+        Request::SyncGroup(request) => {
+            let assignment = request.assignments.first().map(|part| part.assignment.clone()).unwrap_or_default();
+            Response::SyncGroup(SyncGroupResponse { assignment, ..Default::default() })
+        }
+        // A rebalance is on every now and then.
+        Request::Heartbeat(request) => {
+            let error_code = if request.generation_id % 2 == 0 { ErrorCode::REBALANCE_IN_PROGRESS.code() } else { 0 };
+            Response::Heartbeat(HeartbeatResponse { error_code, ..Default::default() })
+        }
+        Request::LeaveGroup(_) => Response::LeaveGroup(LeaveGroupResponse::default()),
+        Request::OffsetCommit(_) => {
+            let partitions = vec![OffsetCommitResponsePartition::default()];
+            let topics = vec![OffsetCommitResponseTopic { name, partitions, ..Default::default() }];
+            Response::OffsetCommit(OffsetCommitResponse { topics, ..Default::default() })
+        }
+        Request::OffsetFetch(request) => Response::OffsetFetch(match request.groups.first() {
+            Some(group) => {
+                let partitions = vec![OffsetFetchResponsePartitions { committed_offset: 7, ..Default::default() }];
+                let topics = vec![OffsetFetchResponseTopics { name, partitions, ..Default::default() }];
+                let group_id = group.group_id.clone();
+                let groups = vec![OffsetFetchResponseGroup { group_id, topics, ..Default::default() }];
+                OffsetFetchResponse { groups, ..Default::default() }
+            }
+            None => {
+                let partitions = vec![OffsetFetchResponsePartition { committed_offset: 7, ..Default::default() }];
+                let topics = vec![OffsetFetchResponseTopic { name, partitions, ..Default::default() }];
+                OffsetFetchResponse { topics, ..Default::default() }
+            }
+        }),
         other => panic!("clients do not ask {other:?}"),
     }
 }
@@ -171,6 +242,7 @@ fn run(mut client: impl Actor, commands: Vec<Operation>, harms: Vec<Harm>) -> BT
                 Action::Complete(completion) => {
                     assert!(answered.insert(completion.id.0), "command {} was answered twice", completion.id.0);
                 }
+                Action::Fact(Fact::Group(_)) => {}
                 other => panic!("a client does not ask for {other:?}"),
             }
         }
@@ -202,6 +274,24 @@ proptest! {
         commands.extend((0..8).map(|_| Operation::Poll { records_max: 3, wait_ms: 700 }));
         commands.push(Operation::ListOffset { partition, position: Position::End });
         prop_assert_eq!(run(client, commands, harms).len(), 10);
+    }
+
+    #[test]
+    fn member_survives_anything(harms in prop::collection::vec(harm(), 0..60), cooperative in any::<bool>()) {
+        let mut properties = bootstrap();
+        let assignor = if cooperative { "cooperative-sticky" } else { "sticky" };
+        properties.insert("group.id".to_owned(), "g".to_owned());
+        properties.insert("partition.assignment.strategy".to_owned(), assignor.to_owned());
+        let client = ConsumerActor::new(ConsumerConfig::from_properties(&properties).expect("allowed"));
+        let mut commands = vec![Operation::Subscribe { topics: vec![Arc::from("t")] }];
+        for mode in [CommitMode::Sync, CommitMode::Async] {
+            commands.extend((0..4).map(|_| Operation::Poll { records_max: 3, wait_ms: 900 }));
+            commands.push(Operation::Commit { offsets: None, mode });
+        }
+        commands.extend([Operation::Unsubscribe, Operation::Subscribe { topics: vec![Arc::from("t")] }]);
+        commands.extend([Operation::Poll { records_max: 3, wait_ms: 900 }, Operation::Shutdown]);
+        let asked = commands.len();
+        prop_assert_eq!(run(client, commands, harms).len(), asked);
     }
 
     #[test]

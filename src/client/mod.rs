@@ -5,8 +5,8 @@
 //! of what it wrote, for the histories of clients are what the laboratory judges.
 //!
 //! ```text
-//!   producer ─ accumulator ─ sequences       consumer ─ positions ─ fetched        admin
-//!       │      certainty, partitioner            │                                   │
+//!   producer ─ accumulator ─ sequences       consumer ─ places, positions ─ fetched   admin
+//!       │      certainty, partitioner            │    group ─ assignor               │
 //!       └───────────────────────┬────────────────┴───────────────────────────────────┘
 //!                            cluster            metadata kept fresh
 //!                          connections          versions agreed on
@@ -17,12 +17,14 @@
 
 pub mod accumulator;
 pub mod admin;
+pub mod assignor;
 pub mod certainty;
 pub mod cluster;
 pub mod config;
 pub mod connections;
 pub mod consumer;
 pub mod fetched;
+pub mod group;
 #[cfg(test)]
 mod honesty;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod hostile;
 pub mod lookup;
 pub mod metadata;
 pub mod partitioner;
+pub mod places;
 pub mod positions;
 pub mod producer;
 mod properties;
@@ -40,5 +43,6 @@ pub mod sequences;
 pub use admin::AdminActor;
 pub use config::{AdminConfig, CommonConfig, ConsumerConfig, ProducerConfig};
 pub use consumer::ConsumerActor;
+pub use group::GroupConfig;
 pub use producer::ProducerActor;
 pub use properties::ConfigError;

@@ -11,6 +11,9 @@
 //!                                      └── at the point of divergence, or Stuck ◀────┘ it was cut off
 //! ```
 //!
+//! A member of a group begins in Recalling: the group's coordinator knows the committed offset, which then is the position, or there is
+//! none, and the reset policy decides.
+//!
 //! A position is an offset *and* the leader epoch of the record before it. After an unclean election the offset alone may exist again
 //! with other records before it, and a consumer that does not look would silently skip what was rewritten (KIP-320). So when the
 //! partition has a newer leader, the position is compared with the leader's own history of epochs first. Where we are stricter than
@@ -46,6 +49,8 @@ impl End {
 /// What a partition is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stage {
+    /// The group's coordinator is asked for the committed offset.
+    Recalling,
     /// The position is asked for.
     Locating(End),
     /// The position is compared with the log of a new leader.
@@ -59,6 +64,8 @@ pub enum Stage {
 /// One assigned partition.
 #[derive(Hash, Debug)]
 pub struct Place {
+    /// Its number among the [places](super::places::Places).
+    pub number: u64,
     /// Which.
     pub partition: TopicPartition,
     /// What it is doing.
@@ -67,6 +74,8 @@ pub struct Place {
     pub position: ReadPosition,
     /// The leader epoch against which the position was last checked.
     pub leader_epoch: LeaderEpoch,
+    /// It is being given up: nothing of it is fetched or handed out any more.
+    pub suspended: bool,
     /// What was fetched and not polled so far.
     pub fetched: Option<Fetched>,
     /// The request about it that is on its way; answers to others are of no interest any more.
@@ -89,8 +98,16 @@ impl Place {
         Place::new(partition, Stage::Reading, offset)
     }
 
+    /// A partition to be read from the group's committed offset on.
+    #[must_use]
+    pub fn recalling(partition: TopicPartition) -> Place {
+        Place::new(partition, Stage::Recalling, Offset::ZERO)
+    }
+
     fn new(partition: TopicPartition, stage: Stage, offset: Offset) -> Place {
         Place {
+            number: 0,
+            suspended: false,
             partition,
             stage,
             position: ReadPosition { offset, epoch: LeaderEpoch::NONE },
@@ -108,10 +125,16 @@ impl Place {
         matches!(self.stage, Stage::Locating(_) | Stage::Validating)
     }
 
+    /// Whether its position says how far it was given to polls.
+    #[must_use]
+    pub fn has_position(&self) -> bool {
+        matches!(self.stage, Stage::Reading | Stage::Validating)
+    }
+
     /// Whether it waits for a fetch.
     #[must_use]
     pub fn is_hungry(&self) -> bool {
-        self.stage == Stage::Reading && self.asked.is_none() && self.fetched.is_none()
+        self.stage == Stage::Reading && !self.suspended && self.asked.is_none() && self.fetched.is_none()
     }
 
     /// The partition has this leader epoch now. A former leader is not waited for; and unless nothing was read so far, the position
@@ -135,6 +158,17 @@ impl Place {
         self.stage = Stage::Reading;
         self.position = ReadPosition { offset, epoch };
         self.leader_epoch = leader_epoch;
+    }
+
+    /// The coordinator has said what is committed. The leader epoch makes the position one to be compared with the leader's log.
+    pub fn on_committed(&mut self, offset: Option<Offset>, epoch: LeaderEpoch, reset: OffsetReset) {
+        match offset {
+            Some(offset) => {
+                self.stage = Stage::Reading;
+                self.position = ReadPosition { offset, epoch };
+            }
+            None => self.reset(reset, ErrorCode::OFFSET_OUT_OF_RANGE),
+        }
     }
 
     /// OffsetForLeaderEpoch has answered.

@@ -90,6 +90,22 @@ impl<'a> Properties<'a> {
         })
     }
 
+    /// A list of such words, separated by commas.
+    pub(super) fn choices<T: Copy>(
+        &mut self,
+        key: &'static str,
+        default: &[T],
+        words: &[(&str, T)],
+    ) -> Result<Vec<T>, ConfigError> {
+        let Some(text) = self.text(key) else { return Ok(default.to_vec()) };
+        let find = |part: &str| words.iter().find(|(word, _)| *word == part.trim()).map(|(_, value)| *value);
+        let found: Option<Vec<T>> = text.split(',').map(find).collect();
+        found.ok_or_else(|| {
+            let allowed: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+            bad(key, text, format!("a list of {}", allowed.join(", ")))
+        })
+    }
+
     /// A list of `host:port`, separated by commas.
     pub(super) fn addresses(&mut self, key: &'static str) -> Result<Vec<Address>, ConfigError> {
         let Some(text) = self.text(key) else { return Ok(Vec::new()) };

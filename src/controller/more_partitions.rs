@@ -42,6 +42,7 @@ impl Controller {
         let Some(topic) = self.image.topic_by_name(&wanted.name) else {
             return refuse(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.");
         };
+        self.check_not_internal(topic.id)?;
         let present = i32::try_from(topic.partitions.len()).expect("indexes are 32-bit numbers");
         if wanted.count == present {
             return refuse(ErrorCode::INVALID_PARTITIONS, format!("Topic already has {present} partition(s)."));

@@ -19,7 +19,7 @@ use super::placement::{Beginning, place};
 use super::state::Controller;
 use super::topic_config::{Property, TopicConfig};
 use crate::digest::Digest;
-use crate::types::{BrokerId, PartitionId, TopicId, Uuid};
+use crate::types::{BrokerId, OFFSETS_TOPIC, PartitionId, TopicId, Uuid};
 use crate::wire::ErrorCode;
 use crate::wire::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use crate::wire::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse};
@@ -88,7 +88,7 @@ impl Controller {
             let is_twice = found.iter().enumerate().any(|(j, other)| i != j && other.is_ok() && *other == found[i]);
             let result = match is_twice {
                 true => refuse(ErrorCode::INVALID_REQUEST, "Duplicate topic name or id."),
-                false => found[i].clone().map(|id| self.delete(id)),
+                false => found[i].clone().and_then(|id| self.check_not_internal(id)).map(|id| self.delete(id)),
             };
             response.responses.push(match result {
                 Ok(deleted) => deleted,
@@ -241,6 +241,14 @@ impl Controller {
                 None => refuse(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition."),
             },
             (Some(_), _) => refuse(ErrorCode::INVALID_REQUEST, "You may not specify both topic name and topic id."),
+        }
+    }
+
+    /// What coordinators keep is not given up, nor divided anew: each group would look for its state where it is not.
+    pub(super) fn check_not_internal(&self, id: TopicId) -> Result<TopicId, Refusal> {
+        match self.image.topic(id).is_some_and(|topic| &*topic.name == OFFSETS_TOPIC) {
+            true => refuse(ErrorCode::INVALID_REQUEST, format!("Topic {OFFSETS_TOPIC} is internal.")),
+            false => Ok(id),
         }
     }
 

@@ -55,14 +55,11 @@ const OURS: &[&str] = &[
 /// Kafka's properties that are accepted because they stand in the files it comes with, and that have no effect here.
 const WITHOUT_EFFECT: &[&str] = &[
     "background.threads",
-    "group.initial.rebalance.delay.ms",
     "log.cleaner.enable",
     "num.io.threads",
     "num.network.threads",
     "num.recovery.threads.per.data.dir",
     "num.replica.fetchers",
-    "offsets.topic.num.partitions",
-    "offsets.topic.replication.factor",
     "share.coordinator.state.topic.min.isr",
     "share.coordinator.state.topic.replication.factor",
     "socket.receive.buffer.bytes",

@@ -130,6 +130,27 @@ impl Replica {
         }
     }
 
+    /// Reads for this broker itself, which leads: whole batches from `from` on, also above the high watermark, up to `end`.
+    ///
+    /// # Errors
+    /// What a client would be told.
+    pub fn read_own(
+        &mut self,
+        from: Offset,
+        end: Offset,
+        bytes_max: usize,
+        disk: &mut dyn Disk,
+        out: &mut Outbox,
+    ) -> Result<Bytes, ErrorCode> {
+        if !self.is_leader() {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        match self.log.read(disk, from, end, bytes_max, true) {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(self.note_log_error(&error, disk, out)),
+        }
+    }
+
     fn check(&self, from: &FetchFrom, reader: Reader, out: &mut Outbox) -> Option<Fetched> {
         let refuse = |error| Some(Fetched::refused(error, Offset(-1)));
         if let Err(error) = self.check_epoch(from.leader_epoch) {

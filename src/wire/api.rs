@@ -236,21 +236,7 @@ api_keys! {
 }
 
 /// Declared, but served by no broker yet. A key that leaves this list is advertised by brokers from then on.
-const NOT_YET_SERVED: &[ApiKey] = &[
-    ApiKey::FindCoordinator,
-    ApiKey::JoinGroup,
-    ApiKey::SyncGroup,
-    ApiKey::Heartbeat,
-    ApiKey::LeaveGroup,
-    ApiKey::OffsetCommit,
-    ApiKey::OffsetFetch,
-    ApiKey::OffsetDelete,
-    ApiKey::ListGroups,
-    ApiKey::DescribeGroups,
-    ApiKey::DeleteGroups,
-    ApiKey::ConsumerGroupHeartbeat,
-    ApiKey::ConsumerGroupDescribe,
-];
+const NOT_YET_SERVED: &[ApiKey] = &[ApiKey::ConsumerGroupHeartbeat, ApiKey::ConsumerGroupDescribe];
 
 impl ApiKey {
     /// The number in headers.

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   frame      length | frame                       cutting a stream into frames           no bytes of records copied
+//!   window     frames -> an actor                   how many are given before they are answered
 //!   header     key, version, correlation id         what comes before every message
 //!   schema     message! { name: type [versions] }   what a message is; the macro
 //!   messages   one file per API                     the declarations
 //!   metadata   records of the metadata log          more declarations
 //!   group      records of __consumer_offsets        more declarations
-//!   consumer_protocol                               what consumers tell each other within JoinGroup and SyncGroup
+//!   consumer_protocol, sticky_user_data             what consumers tell each other within JoinGroup and SyncGroup
 //!   decoder    bytes -> values                      every count checked before anything is allocated
 //!   encoder    values -> chunks                     record bytes are chunks of their own
 //!   record     record batches, version 2            header peeked, checksummed, patched; records read and built
@@ -33,8 +34,10 @@ pub mod metadata;
 pub mod mistake;
 pub mod record;
 pub mod schema;
+pub mod sticky_user_data;
 pub mod value;
 pub mod varint;
+pub mod window;
 
 pub use api::{
     ApiKey, Listener, Request, Response, api_versions, decode_request, decode_response, encode_request, encode_response,

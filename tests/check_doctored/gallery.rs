@@ -573,6 +573,23 @@ pub const GALLERY: &[Exhibit] = &[
         rest(&mut h, &["a", "b", "c"]);
         h
     }),
+    exhibit("L8", "writers stand still for longer than was promised", |step| {
+        let mut h = History::new();
+        h.promise_pace(1, 5).commit("a").wait(3).commit("b").wait(step.of(6, 4)).commit("c").settle();
+        h
+    }),
+    exhibit("L8", "writes are acknowledged, but too few of them", |step| {
+        let mut h = History::new();
+        h.promise_pace(2, 5).commit("a").wait(2).commit("b").wait(2).commit("c").wait(step.of(4, 2)).commit("d").settle();
+        h
+    }),
+    exhibit("L8", "nobody knows what became of a write until faults are over", |step| {
+        let mut h = History::new();
+        h.promise_pace(1, 5).commit("a").wait(3).commit("b").wait(3).commit("c").write("d").wait(step.of(6, 4)).begin_to_settle();
+        h.failed("d", Certainty::Indefinite);
+        rest(&mut h, &["a", "b", "c"]);
+        h
+    }),
     exhibit("L9", "nothing moves any more", |step| {
         let mut h = History::new();
         h.commit("a").write("b").begin_to_settle().failed("b", Certainty::Indefinite);

@@ -11,7 +11,7 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::operation::{Command, Operation, OperationId, Position};
 use brokerlab::types::*;
 use brokerlab_reports::event::{AuditMoment, Event, EventId, NodeId, SmallFiles, Tap, TappedBatch, What, WorldFact};
-use brokerlab_sim::check::{GroupSetup, Reset};
+use brokerlab_sim::check::{GroupSetup, Pace, Reset};
 use bytes::Bytes;
 
 mod answers;
@@ -77,6 +77,7 @@ pub struct History {
     operations: BTreeMap<&'static str, u64>,
     requests: BTreeMap<&'static str, EventId>,
     must_exercise: Vec<String>,
+    pace: Option<Pace>,
     enabled: bool,
     groups: Vec<GroupSetup>,
     offsets: OffsetsLog,
@@ -107,6 +108,7 @@ impl History {
             operations: BTreeMap::new(),
             requests: BTreeMap::new(),
             must_exercise: Vec::new(),
+            pace: None,
             enabled: true,
             groups: Vec::new(),
             offsets: OffsetsLog::default(),
@@ -479,6 +481,12 @@ impl History {
 
     pub fn must_exercise(&mut self, check: &str) -> &mut History {
         self.must_exercise.push(check.to_string());
+        self
+    }
+
+    /// While faults last the producer gets so many writes acknowledged within so many seconds.
+    pub fn promise_pace(&mut self, acknowledged: usize, seconds: u64) -> &mut History {
+        self.pace = Some(Pace { acknowledged, within: Duration::secs(seconds) });
         self
     }
 

@@ -262,10 +262,12 @@ impl History {
         self.group_fact(member, GroupFact::PositionTaken { group, member: Arc::from(member), generation, partition, committed })
     }
 
-    /// The application has processed the records `from..to`.
+    /// The application has processed the records `from..to`, one after the other.
     pub fn process(&mut self, member: &str, from: i64, to: i64) -> &mut History {
-        let (from, to) = (Offset(from), Offset(to));
-        self.world(member, WorldFact::Processed { partition: super::orders(), from, to })
+        for offset in (from..to).map(Offset) {
+            self.world(member, WorldFact::Processed { group: Arc::from(BILLING), partition: super::orders(), offset });
+        }
+        self
     }
 
     pub fn group_fact(&mut self, name: &str, fact: GroupFact) -> &mut History {

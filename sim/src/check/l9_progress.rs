@@ -82,6 +82,8 @@ fn is_progress(change: &Change<'_>) -> bool {
             Outcome::Polled { records } => !records.is_empty(),
             Outcome::Produced { .. }
             | Outcome::Assigned
+            | Outcome::Subscribed
+            | Outcome::Unsubscribed
             | Outcome::Failed { .. }
             | Outcome::TopicCreated { .. }
             | Outcome::TopicDeleted
@@ -89,10 +91,12 @@ fn is_progress(change: &Change<'_>) -> bool {
             | Outcome::LeadersElected { .. }
             | Outcome::TopicDescribed { .. }
             | Outcome::Stopped => true,
-            Outcome::Offset { .. } => false,
+            // A member commits where it stands, also when it stands still.
+            Outcome::Offset { .. } | Outcome::Committed { .. } => false,
         },
         Change::Group(change) => change.is_progress(),
         Change::StartMoved { .. }
+        | Change::CompactionBegan { .. }
         | Change::Heard { .. }
         | Change::Damaged { .. }
         | Change::Learned { .. }

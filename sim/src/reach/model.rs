@@ -81,7 +81,11 @@ impl Model {
     pub fn new(nodes: &[NodeSetup]) -> Model {
         let broker = |kind: &NodeKind| match kind {
             NodeKind::Broker(id) => Some(*id),
-            NodeKind::Controller | NodeKind::Producer { .. } | NodeKind::Consumer { .. } | NodeKind::Other => None,
+            NodeKind::Controller
+            | NodeKind::Producer { .. }
+            | NodeKind::Consumer { .. }
+            | NodeKind::Member { .. }
+            | NodeKind::Other => None,
         };
         let nodes = nodes.iter().map(|node| Node { broker: broker(&node.kind), ..Node::default() }).collect();
         Model { nodes, partitions: Vec::new(), activations: 0, topics: Vec::new(), last: 0 }

@@ -13,6 +13,7 @@ use brokerlab::types::Duration;
 use super::chance::Chance;
 use super::model::{Chaos, DiskOperation, Fate, Fault, FaultKind, Frames, Scenario, Target};
 use super::settings;
+use super::storm::draw_storms;
 
 /// The plan of one run. Expanding a plan with its own seed gives the same plan.
 #[must_use]
@@ -22,7 +23,10 @@ pub fn expand(scenario: &Scenario, seed: u64) -> Scenario {
     settings::apply(&mut plan, chance.about("swarm"));
     plan.seed = seed;
     if let Some(chaos) = plan.chaos.take() {
-        let drawn = draw_faults(&plan, &chaos, chance.about("chaos"));
+        let mut drawn = draw_faults(&plan, &chaos, chance.about("chaos"));
+        drawn.extend(draw_storms(&plan, &chaos, chance.about("storms")));
+        // The first fault of the run is f1. Equal moments keep the order in which they were drawn.
+        drawn.sort_by_key(|fault| fault.at);
         let mut taken: BTreeSet<String> = plan.faults.iter().map(|fault| fault.id.clone()).collect();
         plan.faults.extend(drawn.into_iter().map(|fault| Fault { id: next_id(&mut taken), ..fault }));
     }
@@ -62,8 +66,6 @@ fn draw_faults(plan: &Scenario, chaos: &Chaos, chance: Chance) -> Vec<Fault> {
         *count += 1;
         chaos.at_most.get(fault.kind.name()).is_none_or(|most| *count <= *most)
     });
-    // The first fault of the run is f1. Equal moments keep the order in which they were drawn.
-    faults.sort_by_key(|fault| fault.at);
     faults
 }
 
@@ -77,7 +79,7 @@ fn enabled_kinds(kinds: &[String], chance: Chance) -> Vec<(&str, u64)> {
     enabled.into_iter().map(|kind| (kind.as_str(), weight(kind))).collect()
 }
 
-fn weighted<'k>(kinds: &[(&'k str, u64)], chance: Chance) -> &'k str {
+pub(super) fn weighted<'k>(kinds: &[(&'k str, u64)], chance: Chance) -> &'k str {
     let mut left = chance.below(kinds.iter().map(|(_, weight)| weight).sum());
     for (kind, weight) in kinds {
         if left < *weight {
@@ -111,13 +113,13 @@ impl Crowds {
 }
 
 /// Whole milliseconds, so that a plan is easy to read; early enough that what follows can still be seen.
-fn moment(duration: Duration, chance: Chance) -> Duration {
+pub(super) fn moment(duration: Duration, chance: Chance) -> Duration {
     let millis = duration.as_millis();
     Duration::millis(chance.between(millis / 20, millis * 9 / 10))
 }
 
 /// As many short ones as long ones: every doubling is equally likely.
-fn log_uniform((low, high): (Duration, Duration), chance: Chance) -> Duration {
+pub(super) fn log_uniform((low, high): (Duration, Duration), chance: Chance) -> Duration {
     let (low, high) = (low.as_millis().max(1), high.as_millis().max(1));
     let doublings = u64::from((high / low).max(1).ilog2());
     let from = low << chance.about("doubling").between(0, doublings);
@@ -179,6 +181,8 @@ fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
         }
         "elect-preferred" => FaultKind::ElectPreferred { target: draw_led(plan, chance, one_in_two("all")) },
         "recreate-topic" => FaultKind::RecreateTopic { target: draw_spare(plan) },
+        "member-joins" => FaultKind::MemberJoins { target: draw_member(plan, chance.about("target")) },
+        "member-leaves" => FaultKind::MemberLeaves { target: draw_member(plan, chance.about("target")) },
         "delete-records" => {
             FaultKind::DeleteRecords { target: draw_led(plan, chance, false), keep: (1 << chance.about("keep").below(9)) - 1 }
         }
@@ -232,7 +236,7 @@ const SURGERY: [(&str, u64, u64); 8] = [
     ("Metadata", 1, 4),
 ];
 
-fn draw_frames(plan: &Scenario, chance: Chance) -> FaultKind {
+pub(super) fn draw_frames(plan: &Scenario, chance: Chance) -> FaultKind {
     let weights: Vec<(&str, u64)> = SURGERY.iter().map(|(api, weight, _)| (*api, *weight)).collect();
     let api = weighted(&weights, chance.about("api"));
     let among = SURGERY.iter().find(|(name, ..)| *name == api).map_or(1, |(.., among)| *among);
@@ -274,6 +278,12 @@ fn draw_led(plan: &Scenario, chance: Chance, all: bool) -> Target {
     if all { Target::Controller } else { Target::Leader(topic, partition) }
 }
 
+/// Any member of one of the groups.
+fn draw_member(plan: &Scenario, chance: Chance) -> Target {
+    let group = plan.groups.get(index(chance.about("group").below(plan.groups.len().max(1) as u64)));
+    Target::Member(group.map_or_else(String::new, |group| group.name.clone()))
+}
+
 /// Of several topics the last is the one that may go: what clients are told of a name that has stood for two topics proves nothing.
 fn draw_spare(plan: &Scenario) -> Target {
     Target::Leader(plan.topics.last().map_or_else(String::new, |topic| topic.name.clone()), 0)
@@ -288,7 +298,23 @@ fn draw_anybody(plan: &Scenario, chance: Chance) -> Target {
 }
 
 fn draw_target(plan: &Scenario, chance: Chance) -> Target {
+    // Where there are groups, they are hit as often as everything else: members, owners, coordinators.
+    if !plan.groups.is_empty() && chance.about("group").one_in(2) {
+        return draw_of_group(plan, chance.about("of group"));
+    }
     if chance.about("controller").one_in(8) { Target::Controller } else { draw_broker(plan, chance) }
+}
+
+fn draw_of_group(plan: &Scenario, chance: Chance) -> Target {
+    let group = &plan.groups[index(chance.about("group").below(plan.groups.len() as u64))];
+    let topic = &group.topics[index(chance.about("topic").below(group.topics.len() as u64))];
+    let count = plan.topics.iter().find(|known| known.name == *topic).map_or(1, |topic| topic.partitions.max(1));
+    let partition = u32::try_from(chance.about("partition").below(u64::from(count))).expect("below a 32-bit number");
+    match chance.about("who").below(4) {
+        0 => Target::Coordinator(group.name.clone()),
+        1 => Target::Owner { topic: topic.clone(), partition, group: group.name.clone() },
+        _ => Target::Member(group.name.clone()),
+    }
 }
 
 /// Leaders and followers are where the protocol is; a broker by chance may be neither.
@@ -302,19 +328,20 @@ fn draw_broker(plan: &Scenario, chance: Chance) -> Target {
     }
 }
 
-fn draw_partition(plan: &Scenario, chance: Chance) -> (String, u32) {
+pub(super) fn draw_partition(plan: &Scenario, chance: Chance) -> (String, u32) {
     let topic = &plan.topics[index(chance.below(plan.topics.len() as u64))];
     let partition = chance.about("index").below(u64::from(topic.partitions));
     (topic.name.clone(), u32::try_from(partition).expect("below a 32-bit number"))
 }
 
-fn draw_link(plan: &Scenario, chance: Chance) -> (Target, Target) {
+pub(super) fn draw_link(plan: &Scenario, chance: Chance) -> (Target, Target) {
     let brokers = u64::from(plan.cluster.brokers);
     let first = chance.about("first").between(1, brokers);
     let node = |n: u64| Target::Node(format!("b{n}"));
     let (topic, partition) = draw_partition(plan, chance.about("partition"));
-    let clients: Vec<&String> =
-        plan.producers.iter().map(|one| &one.name).chain(plan.consumers.iter().map(|one| &one.name)).collect();
+    let mut clients: Vec<String> =
+        plan.producers.iter().map(|one| &one.name).chain(plan.consumers.iter().map(|one| &one.name)).cloned().collect();
+    clients.extend(plan.groups.iter().flat_map(|group| group.nodes()));
     match chance.about("which").below(8) {
         0..=2 => (Target::Leader(topic.clone(), partition), Target::FollowerInIsr(topic, partition)),
         3..=4 if brokers > 1 => {

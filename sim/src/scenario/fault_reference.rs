@@ -227,6 +227,16 @@ pub const FAULTS: &[Section] = &[
         keys: &[ID, AT, FOR, KIND, TARGET],
     },
     Section {
+        name: "member-joins",
+        about: "a member that stood by takes part in its group for `for`, then leaves in order",
+        keys: &[ID, AT, FOR, KIND, TARGET],
+    },
+    Section {
+        name: "member-leaves",
+        about: "a member leaves its group in order, and joins again after `for`",
+        keys: &[ID, AT, FOR, KIND, TARGET],
+    },
+    Section {
         name: "delete-records",
         about: "the admin has the oldest records of a partition (`leader of orders-0`) deleted",
         keys: &[

@@ -12,6 +12,7 @@
 pub mod chance;
 pub mod expand;
 mod fault_reference;
+pub mod group;
 pub mod model;
 mod parse;
 pub mod problem;
@@ -19,6 +20,7 @@ pub mod properties;
 mod reader;
 pub mod reference;
 pub mod settings;
+mod storm;
 pub mod target;
 pub mod units;
 mod write;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use brokerlab::types::Duration;
 
+pub use super::group::{CommitPolicy, Group};
+
 /// A scenario or plan.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Scenario {
@@ -23,6 +25,8 @@ pub struct Scenario {
     pub duration: Duration,
     /// Checks that must have had something to see, else the verdict is UNKNOWN.
     pub must_exercise: Vec<String>,
+    /// How clients get on while faults last; `None`: nothing is promised.
+    pub progress: Option<Progress>,
     /// What every seed must bring.
     pub expect: Expect,
     /// A planted bug, by slug.
@@ -35,6 +39,8 @@ pub struct Scenario {
     pub producers: Vec<Producer>,
     /// Readers.
     pub consumers: Vec<Consumer>,
+    /// Groups of consumers.
+    pub groups: Vec<Group>,
     /// What goes wrong, in order of `at`.
     pub faults: Vec<Fault>,
     /// Network weather.
@@ -43,6 +49,15 @@ pub struct Scenario {
     pub disk: DiskWeather,
     /// Random faults to be decided by the seed; `None` in a plan.
     pub chaos: Option<Chaos>,
+}
+
+/// What a scenario promises to its producers for as long as faults last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Writes of each producer that are acknowledged, at least.
+    pub acknowledged: u32,
+    /// In any stretch of time of this length.
+    pub within: Duration,
 }
 
 /// What a scenario expects.
@@ -332,6 +347,16 @@ pub enum FaultKind {
         /// The leader of a partition of the topic.
         target: Target,
     },
+    /// `member-joins`: a member that stood by takes part in its group for `for`, then leaves in order.
+    MemberJoins {
+        /// Whom; by its group: any that stands by.
+        target: Target,
+    },
+    /// `member-leaves`: a member leaves its group in order, and joins again after `for`.
+    MemberLeaves {
+        /// Whom.
+        target: Target,
+    },
     /// `delete-records`: the admin has the oldest records of a partition deleted.
     DeleteRecords {
         /// The leader of the partition.
@@ -422,6 +447,19 @@ pub enum Target {
     FollowerInIsr(String, u32),
     /// `a follower of orders-0`: any replica that is not the leader.
     Follower(String, u32),
+    /// `coordinator of group billing`: the broker that leads the group's partition of `__consumer_offsets`.
+    Coordinator(String),
+    /// `a member of group billing`: any that takes part.
+    Member(String),
+    /// `the owner of orders-0 in billing`: the member that was assigned the partition last.
+    Owner {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+        /// Group.
+        group: String,
+    },
 }
 
 /// Latency of every link.
@@ -484,6 +522,8 @@ pub struct Chaos {
     pub at_most: BTreeMap<String, u64>,
     /// Length of a fault, shortest and longest.
     pub lasts: (Duration, Duration),
+    /// Storms in a run, fewest and most: leaderships move again and again while news and answers are late.
+    pub storms: (u32, u32),
     /// Settings that each seed draws anew: name (`topics.orders.replicas`, `cluster.brokers`, ...) and the values to choose from.
     pub swarm: BTreeMap<String, Vec<String>>,
 }

@@ -8,14 +8,14 @@ use brokerlab::types::Duration;
 use toml::de::DeTable;
 
 use super::model::{
-    Chaos, Cluster, Consumer, DiskOperation, DiskWeather, Expect, Fate, Fault, FaultKind, Frames, Network, Producer, Scenario,
-    Target, Topic,
+    Chaos, Cluster, CommitPolicy, Consumer, DiskOperation, DiskWeather, Expect, Fate, Fault, FaultKind, Frames, Group, Network,
+    Producer, Progress, Scenario, Target, Topic,
 };
 use super::problem::Problem;
 use super::reader::Fields;
 use super::reference::{
-    CHAOS, CLUSTER_SECTION, CONSUMER_SECTION, DISK, EXPECT, FAULTS, FILE, NETWORK, PRODUCER_SECTION, Section, TOPIC_SECTION,
-    fault_kinds,
+    CHAOS, CLUSTER_SECTION, CONSUMER_SECTION, DISK, EXPECT, FAULTS, FILE, GROUP_SECTION, NETWORK, PRODUCER_SECTION, PROGRESS,
+    Section, TOPIC_SECTION, fault_kinds,
 };
 use super::settings;
 use super::target::FORMS;
@@ -51,7 +51,9 @@ impl Reader {
         let network = section("network", &NETWORK)?;
         let disk = section("disk", &DISK)?;
         let chaos = section("chaos", &CHAOS)?;
+        let progress = section("progress", &PROGRESS)?;
         self.note("network.bandwidth", network.as_ref().map_or(0..0, |fields| fields.at("bandwidth")));
+        self.note("progress", progress.as_ref().map_or(0..0, |fields| fields.at("within")));
         self.note("chaos", chaos.as_ref().map_or(0..0, |fields| fields.at("swarm")));
         Ok(Scenario {
             name: file.text("name").unwrap_or_else(|| stem.to_string()),
@@ -60,12 +62,14 @@ impl Reader {
             seed: file.number("seed").expect(SURE),
             duration: file.duration("duration").expect(SURE),
             must_exercise: file.words("must_exercise").unwrap_or_default(),
+            progress: progress.map(|fields| promise(&fields)),
             expect: section("expect", &EXPECT)?.map(|fields| expect(&fields)).unwrap_or_default(),
             mutant: file.text("mutant"),
             cluster: section("cluster", &CLUSTER_SECTION)?.map(|fields| cluster(&fields)).expect(SURE),
             topics: self.list(&file, "topics", &TOPIC_SECTION, topic)?,
             producers: self.list(&file, "producers", &PRODUCER_SECTION, producer)?,
             consumers: self.list(&file, "consumers", &CONSUMER_SECTION, consumer)?,
+            groups: self.list(&file, "groups", &GROUP_SECTION, group)?,
             faults: self.faults(&file)?,
             network: network.map(|fields| network_weather(&fields)).unwrap_or_default(),
             disk: disk.map(|fields| disk_weather(&fields)).unwrap_or_default(),
@@ -126,8 +130,23 @@ impl Reader {
             let problem = Problem::new(self.at("network.bandwidth"), "nothing gets through at all");
             return Err(problem.help("without `bandwidth` links carry whatever there is"));
         }
+        self.promise_can_be_kept(scenario)?;
+        let moves_members = |kind: &String| kind.starts_with("member-");
+        if scenario.groups.is_empty() && scenario.chaos.as_ref().is_some_and(|chaos| chaos.kinds.iter().any(moves_members)) {
+            let problem = Problem::new(self.at("chaos"), "members are to come and go, but there is no group");
+            return Err(problem.help("write at least one [[groups]], or take these kinds away"));
+        }
         settings::check(scenario)
             .map_err(|message| Problem::new(self.at("chaos"), message).label("in these settings").help(settings::FORMS))
+    }
+
+    /// Nobody gets more acknowledged than he asks for.
+    fn promise_can_be_kept(&self, scenario: &Scenario) -> Result<(), Problem> {
+        let Some(Progress { acknowledged, within }) = scenario.progress else { return Ok(()) };
+        let asks_too_seldom = |one: &&Producer| one.every.0.saturating_mul(u64::from(acknowledged)) >= within.0;
+        let Some(slow) = scenario.producers.iter().find(asks_too_seldom) else { return Ok(()) };
+        let problem = Problem::new(self.at("progress"), format!("`{}` does not even ask for that", slow.name));
+        Err(problem.label(format!("too short for {acknowledged}")).help(format!("it writes a record every {}", slow.every)))
     }
 
     fn names_are_unique(&self, scenario: &Scenario) -> Result<(), Problem> {
@@ -135,7 +154,13 @@ impl Reader {
         self.unique("topic", topics)?;
         let producers = scenario.producers.iter().enumerate().map(|(n, one)| (format!("producers[{n}].name"), &one.name));
         let consumers = scenario.consumers.iter().enumerate().map(|(n, one)| (format!("consumers[{n}].name"), &one.name));
-        self.unique("node", producers.clone().chain(consumers.clone()))?;
+        let groups = scenario.groups.iter().enumerate().map(|(n, one)| (format!("groups[{n}].name"), &one.name));
+        self.unique("group", groups)?;
+        let members: Vec<(String, String)> = settings::most_members(scenario)
+            .flat_map(|(n, group)| group.nodes().map(move |node| (format!("groups[{n}].name"), node)).collect::<Vec<_>>())
+            .collect();
+        let members = members.iter().map(|(path, node)| (path.clone(), node));
+        self.unique("node", producers.clone().chain(consumers.clone()).chain(members))?;
         for (path, name) in producers.chain(consumers) {
             let digits = name.strip_prefix(['b', 'c']).unwrap_or("x");
             if digits.bytes().all(|b| b.is_ascii_digit()) || name == "lab" {
@@ -187,6 +212,14 @@ impl Reader {
                 return Err(Problem::new(self.at(&format!("consumers[{n}].every")), "a consumer cannot poll without pause"));
             }
         }
+        for (n, group) in scenario.groups.iter().enumerate() {
+            for topic in &group.topics {
+                self.topic(scenario, topic, &format!("groups[{n}].topics"))?;
+            }
+            if let Some(message) = group.contradiction() {
+                return Err(Problem::new(self.at(&format!("groups[{n}].config")), message).label("Kafka refuses this too"));
+            }
+        }
         Ok(())
     }
 
@@ -212,6 +245,7 @@ impl Reader {
                 self.target_fits(scenario, target, &format!("faults[{n}].{key}"))?;
             }
             self.partition_fits(n, &fault.kind)?;
+            self.member_fits(scenario, n, &fault.kind)?;
             if let [("from", from), ("to", to)] = fault.kind.targets()[..]
                 && from == to
             {
@@ -247,6 +281,22 @@ impl Reader {
         }
     }
 
+    /// Whoever joins or leaves is a member.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the others are about other things")]
+    fn member_fits(&self, scenario: &Scenario, n: usize, kind: &FaultKind) -> Result<(), Problem> {
+        let (FaultKind::MemberJoins { target } | FaultKind::MemberLeaves { target }) = kind else { return Ok(()) };
+        let is_member = |node: &String| settings::most_members(scenario).any(|(_, group)| group.nodes().any(|one| one == *node));
+        match target {
+            Target::Member(_) | Target::Owner { .. } => Ok(()),
+            Target::Node(node) if is_member(node) => Ok(()),
+            _ => {
+                let at = self.at(&format!("faults[{n}].target"));
+                let problem = Problem::new(at, format!("`{}` is about a member of a group", kind.name()));
+                Err(problem.help("write `a member of group billing`, or `billing-2`"))
+            }
+        }
+    }
+
     /// What is asked of the cluster is about a partition, not about a node.
     #[allow(clippy::wildcard_enum_match_arm, reason = "the others are about nodes")]
     fn partition_fits(&self, n: usize, kind: &FaultKind) -> Result<(), Problem> {
@@ -258,7 +308,14 @@ impl Reader {
         match target {
             Target::Leader(..) => Ok(()),
             Target::Controller if all => Ok(()),
-            Target::Node(_) | Target::AnyBroker | Target::Controller | Target::FollowerInIsr(..) | Target::Follower(..) => {
+            Target::Node(_)
+            | Target::AnyBroker
+            | Target::Controller
+            | Target::FollowerInIsr(..)
+            | Target::Follower(..)
+            | Target::Coordinator(_)
+            | Target::Member(_)
+            | Target::Owner { .. } => {
                 let problem =
                     Problem::new(self.at(&format!("faults[{n}].target")), format!("`{}` is about a partition", kind.name()));
                 let of_all = if all { ", or `controller` for all partitions" } else { "" };
@@ -268,6 +325,12 @@ impl Reader {
     }
 
     fn target_fits(&self, scenario: &Scenario, target: &Target, path: &str) -> Result<(), Problem> {
+        if let Some(name) = target.group() {
+            let names: Vec<&str> = scenario.groups.iter().map(|group| group.name.as_str()).collect();
+            if !names.contains(&name) {
+                return Err(Problem::unknown(self.at(path), "group", name, &names));
+            }
+        }
         if let Some((topic, partition)) = target.partition() {
             let topic = self.topic(scenario, topic, path)?;
             return if partition < settings::most_partitions(scenario, topic) {
@@ -281,6 +344,7 @@ impl Reader {
         nodes.push("c1".into());
         nodes.extend(scenario.producers.iter().map(|one| one.name.clone()));
         nodes.extend(scenario.consumers.iter().map(|one| one.name.clone()));
+        nodes.extend(settings::most_members(scenario).flat_map(|(_, group)| group.nodes().collect::<Vec<_>>()));
         if nodes.contains(name) {
             return Ok(());
         }
@@ -343,6 +407,8 @@ fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
         }
         "elect-preferred" => FaultKind::ElectPreferred { target: target() },
         "recreate-topic" => FaultKind::RecreateTopic { target: target() },
+        "member-joins" => FaultKind::MemberJoins { target: target() },
+        "member-leaves" => FaultKind::MemberLeaves { target: target() },
         "delete-records" => FaultKind::DeleteRecords { target: target(), keep: fields.number("keep").expect(SURE) },
         other => hardware_fault(other, fields),
     }
@@ -394,6 +460,10 @@ fn count(fields: &Fields<'_>, key: &str) -> u32 {
     u32::try_from(fields.number(key).expect(SURE)).expect("the reference bounds every count below 2^32")
 }
 
+fn promise(fields: &Fields<'_>) -> Progress {
+    Progress { acknowledged: count(fields, "acknowledged"), within: fields.duration("within").expect(SURE) }
+}
+
 fn expect(fields: &Fields<'_>) -> Expect {
     Expect {
         verdicts: fields.words("verdict").expect(SURE),
@@ -442,6 +512,20 @@ fn consumer(fields: &Fields<'_>) -> Consumer {
     }
 }
 
+fn group(fields: &Fields<'_>) -> Group {
+    Group {
+        name: fields.text("name").expect(SURE),
+        topics: fields.words("topics").expect(SURE),
+        members: count(fields, "members"),
+        spare: count(fields, "spare"),
+        is_static: fields.flag("static").expect(SURE),
+        processing: fields.duration("processing").expect(SURE),
+        every: fields.duration("every").expect(SURE),
+        commit: CommitPolicy::parse(&fields.text("commit").expect(SURE)).expect(SURE),
+        config: fields.config("config").unwrap_or_default(),
+    }
+}
+
 fn network_weather(fields: &Fields<'_>) -> Network {
     Network {
         latency: fields.duration("latency").expect(SURE),
@@ -463,13 +547,14 @@ fn disk_weather(fields: &Fields<'_>) -> DiskWeather {
 }
 
 fn chaos_profile(fields: &Fields<'_>) -> Chaos {
-    let (low, high) = fields.numbers("faults").expect(SURE);
     let bounded = |n: u64| u32::try_from(n).expect("the reference bounds it");
+    let range = |key: &str| fields.numbers(key).map(|(low, high)| (bounded(low), bounded(high))).expect(SURE);
     Chaos {
         kinds: fields.words("kinds").expect(SURE),
-        faults: (bounded(low), bounded(high)),
+        faults: range("faults"),
         at_most: fields.tally("at_most").unwrap_or_default(),
         lasts: fields.durations("lasts").expect(SURE),
+        storms: range("storms"),
         swarm: fields.swarm("swarm").unwrap_or_default(),
     }
 }

@@ -38,6 +38,8 @@ const fn words(name: &'static str, words: &'static [&'static str], about: &'stat
 
 const DAY_MS: i64 = 86_400_000;
 const ANY: i64 = i64::MAX;
+/// Fractions that a scenario may ask for.
+const RATIOS: &[&str] = &["0", "0.01", "0.1", "0.2", "0.3", "0.5", "0.7", "0.9", "1"];
 
 /// Of a topic.
 pub const TOPIC: &[Property] = &[
@@ -48,6 +50,11 @@ pub const TOPIC: &[Property] = &[
     number("segment.ms", 1, ANY, "age of its first record at which a new segment is begun"),
     number("retention.ms", -1, ANY, "age at which segments are given up; -1: never"),
     number("retention.bytes", -1, ANY, "size above which the oldest segments are given up; -1: no bound"),
+    words("cleanup.policy", &["delete", "compact", "compact,delete"], "what becomes of old records"),
+    words("min.cleanable.dirty.ratio", RATIOS, "a log is compacted when so much of it is not clean"),
+    number("min.compaction.lag.ms", 0, ANY, "age that a record must have before it is compacted"),
+    number("max.compaction.lag.ms", 1, ANY, "age at which a record is compacted in any case"),
+    number("delete.retention.ms", 0, ANY, "time that a tombstone stays"),
     number("message.timestamp.before.max.ms", 0, ANY, "how far in the past a record may be dated"),
     number("message.timestamp.after.max.ms", 0, ANY, "how far in the future a record may be dated"),
     number("max.message.bytes", 0, 1 << 30, "largest record batch"),
@@ -66,6 +73,8 @@ pub const CLUSTER: &[Property] = &[
     number("replica.high.watermark.checkpoint.interval.ms", 1, DAY_MS, "time between two checkpoints of the high watermark"),
     number("log.flush.offset.checkpoint.interval.ms", 1, DAY_MS, "time between two checkpoints of the recovery point"),
     number("log.flush.interval.messages", 1, ANY, "default of flush.messages"),
+    number("log.cleaner.backoff.ms", 1, DAY_MS, "rest of the cleaner when there is nothing to compact"),
+    number("log.cleaner.dedupe.buffer.size", 1, 2_147_483_647, "bytes that the keys of one log may take while it is compacted"),
     number("log.retention.check.interval.ms", 1, DAY_MS, "time between two looks for what retention gives up"),
     number("log.retention.ms", -1, ANY, "default of retention.ms"),
     number("log.retention.bytes", -1, ANY, "default of retention.bytes"),
@@ -84,6 +93,17 @@ pub const CLUSTER: &[Property] = &[
     number("num.partitions", 1, 64, "partitions of a topic that does not say"),
     flag("auto.create.topics.enable", "create topics on first use"),
     number("fetch.max.bytes", 1, 1 << 30, "most bytes in any fetch"),
+    number("group.initial.rebalance.delay.ms", 0, DAY_MS, "the first rebalance of a group waits so long for more members"),
+    number("group.max.session.timeout.ms", 1, DAY_MS, "longest session that a member may ask for"),
+    number("group.max.size", 1, i32::MAX as i64, "most members of a group"),
+    number("group.min.session.timeout.ms", 1, DAY_MS, "shortest session that a member may ask for"),
+    number("offset.metadata.max.bytes", 1, 1 << 30, "most bytes that a client may store beside an offset"),
+    number("offsets.commit.timeout.ms", 1, DAY_MS, "an answer does not wait longer for its offsets to be committed"),
+    number("offsets.retention.check.interval.ms", 1, DAY_MS, "time between two looks for offsets that have expired"),
+    number("offsets.retention.minutes", 1, i32::MAX as i64, "how long offsets outlive their group's last member"),
+    number("offsets.topic.num.partitions", 1, 64, "partitions of __consumer_offsets"),
+    number("offsets.topic.replication.factor", 1, 100, "replicas of __consumer_offsets"),
+    number("offsets.topic.segment.bytes", 1024, 1 << 30, "segment.bytes of __consumer_offsets"),
     number("request.timeout.ms", 1, DAY_MS, "longest wait of a request between brokers"),
     number("controlled.shutdown.timeout.ms", 1, DAY_MS, "a shutdown does not wait longer for its leaders to be moved"),
 ];
@@ -105,23 +125,44 @@ pub const PRODUCER: &[Property] = &[
     METADATA_AGE,
 ];
 
+/// What every consumer has, and more.
+macro_rules! consumer_properties {
+    ($($more:expr),* $(,)?) => {
+        &[
+            words("auto.offset.reset", &["earliest", "latest", "none"], "where to go on when the position is gone"),
+            words("isolation.level", &["read_uncommitted", "read_committed"], "whether records of open transactions are shown"),
+            number("fetch.max.wait.ms", 0, DAY_MS, "longest wait of a fetch"),
+            number("fetch.min.bytes", 0, 1 << 30, "a fetch waits for so much"),
+            number("fetch.max.bytes", 0, 1 << 30, "most bytes in a fetch"),
+            number("max.partition.fetch.bytes", 0, 1 << 30, "most bytes per partition in a fetch"),
+            number("max.poll.records", 1, 1 << 20, "most records in a poll"),
+            number("default.api.timeout.ms", 0, DAY_MS, "a call is given up after so long"),
+            REQUEST_TIMEOUT,
+            RETRY_BACKOFF,
+            RETRY_BACKOFF_MAX,
+            RECONNECT_BACKOFF,
+            RECONNECT_BACKOFF_MAX,
+            METADATA_AGE,
+            $($more),*
+        ]
+    };
+}
+
 /// Of a consumer.
-pub const CONSUMER: &[Property] = &[
-    words("auto.offset.reset", &["earliest", "latest", "none"], "where to go on when the position is gone"),
-    words("isolation.level", &["read_uncommitted", "read_committed"], "whether records of open transactions are shown"),
-    number("fetch.max.wait.ms", 0, DAY_MS, "longest wait of a fetch"),
-    number("fetch.min.bytes", 0, 1 << 30, "a fetch waits for so much"),
-    number("fetch.max.bytes", 0, 1 << 30, "most bytes in a fetch"),
-    number("max.partition.fetch.bytes", 0, 1 << 30, "most bytes per partition in a fetch"),
-    number("max.poll.records", 1, 1 << 20, "most records in a poll"),
-    number("default.api.timeout.ms", 0, DAY_MS, "a call is given up after so long"),
-    REQUEST_TIMEOUT,
-    RETRY_BACKOFF,
-    RETRY_BACKOFF_MAX,
-    RECONNECT_BACKOFF,
-    RECONNECT_BACKOFF_MAX,
-    METADATA_AGE,
-];
+pub const CONSUMER: &[Property] = consumer_properties!();
+
+/// Of a member of a group. `group.id`, `group.instance.id` and `enable.auto.commit` follow from the rest of its table.
+pub const MEMBER: &[Property] = consumer_properties!(
+    number("session.timeout.ms", 1, DAY_MS, "a member silent for so long is removed"),
+    number("heartbeat.interval.ms", 1, DAY_MS, "time between two heartbeats"),
+    number("max.poll.interval.ms", 1, DAY_MS, "a member that does not poll for so long leaves; a rebalance waits for it so long"),
+    number("auto.commit.interval.ms", 0, DAY_MS, "time between two commits of the client itself"),
+    words(
+        "partition.assignment.strategy",
+        &["range", "roundrobin", "sticky", "cooperative-sticky"],
+        "who shares out; the last lets members keep what does not move",
+    ),
+);
 
 const REQUEST_TIMEOUT: Property = number("request.timeout.ms", 1, DAY_MS, "a request is given up after so long");
 const RETRY_BACKOFF: Property = number("retry.backoff.ms", 0, DAY_MS, "pause before a retry");
@@ -168,7 +209,7 @@ mod tests {
 
     #[test]
     fn no_property_is_listed_twice() {
-        for list in [TOPIC, CLUSTER, PRODUCER, CONSUMER] {
+        for list in [TOPIC, CLUSTER, PRODUCER, CONSUMER, MEMBER] {
             let mut names: Vec<_> = list.iter().map(|property| property.name).collect();
             names.sort_unstable();
             assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
@@ -199,6 +240,11 @@ mod tests {
         }
         for config in extremes(CONSUMER) {
             ConsumerConfig::from_properties(&config).unwrap();
+        }
+        for mut config in extremes(MEMBER) {
+            config.insert("group.id".into(), "g".into());
+            let result = ConsumerConfig::from_properties(&config);
+            assert!(matches!(result, Ok(_) | Err(ConfigError::Conflict { .. })), "{result:?}");
         }
         for config in extremes(PRODUCER) {
             let result = ProducerConfig::from_properties(&config);

@@ -148,6 +148,7 @@ fn default_value<'f>(key: &Key, text: &'static str) -> Value<'f> {
     match shaped(key, &parsed).expect("defaults in the reference have their shape") {
         Value::Text(text) => Value::Text(text),
         Value::Number(number) => Value::Number(number),
+        Value::Numbers(low, high) => Value::Numbers(low, high),
         Value::Duration(duration) => Value::Duration(duration),
         Value::Flag(flag) => Value::Flag(flag),
         Value::Words(words) => Value::Words(words),
@@ -156,7 +157,6 @@ fn default_value<'f>(key: &Key, text: &'static str) -> Value<'f> {
         | Value::Groups(_)
         | Value::Tally(_)
         | Value::Config(_)
-        | Value::Numbers(..)
         | Value::Durations(..)
         | Value::Swarm(_)
         | Value::Table(_)
@@ -221,6 +221,7 @@ fn shaped<'f>(key: &Key, value: &'f Spanned<DeValue<'f>>) -> Result<Value<'f>, P
             found.map(|(low, high)| Value::Durations(low, high)).ok_or_else(mismatch)
         }
         Shape::Swarm => swarm(value.get_ref().as_table().ok_or_else(mismatch)?).map(Value::Swarm),
+        Shape::Topics => topics(value.get_ref()).map(Value::Words).ok_or_else(mismatch),
         Shape::Table(_) => value.get_ref().as_table().map(Value::Table).ok_or_else(mismatch),
         Shape::Tables(_) | Shape::Faults => tables(value.get_ref()).map(Value::Tables).ok_or_else(mismatch),
     }
@@ -256,6 +257,16 @@ fn targets(value: &DeValue<'_>) -> Option<Vec<Target>> {
     match value.as_array() {
         Some(list) => list.iter().map(|one| target(one.get_ref())).collect(),
         None => Some(vec![target(value)?]),
+    }
+}
+
+/// One topic, or a list of them.
+fn topics(value: &DeValue<'_>) -> Option<Vec<String>> {
+    let topic = |value: &DeValue<'_>| value.as_str().filter(|name| is_topic_name(name)).map(str::to_string);
+    match value.as_array() {
+        Some(list) if list.is_empty() => None,
+        Some(list) => list.iter().map(|one| topic(one.get_ref())).collect(),
+        None => Some(vec![topic(value)?]),
     }
 }
 

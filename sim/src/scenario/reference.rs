@@ -7,7 +7,8 @@ use brokerlab::wire::ApiKey;
 
 pub use super::fault_reference::FAULTS;
 use super::fault_reference::{AT, FOR, ID, KIND};
-use super::properties::{CLUSTER, CONSUMER, PRODUCER, Property, TOPIC};
+use super::group::CommitPolicy;
+use super::properties::{CLUSTER, CONSUMER, MEMBER, PRODUCER, Property, TOPIC};
 use super::target::FORMS;
 use super::units::{DURATION_FORM, SIZE_FORM};
 
@@ -93,6 +94,8 @@ pub enum Shape {
     Table(&'static Section),
     /// A list of tables with keys of their own.
     Tables(&'static Section),
+    /// The name of a topic, or a list of them.
+    Topics,
     /// A list of faults, whose keys depend on their kind.
     Faults,
 }
@@ -124,16 +127,32 @@ pub const FILE: Section = Section {
         default("seed", Shape::Seed, "1", "seed of `run` if none is given; in a plan the seed of the weather"),
         required("duration", Shape::Duration, "length of the fault phase"),
         optional("must_exercise", Shape::SomeOf(properties), "checks that must have had something to see, else UNKNOWN"),
+        optional("progress", Shape::Table(&PROGRESS), "how producers get on while faults last (L8)"),
         optional("expect", Shape::Table(&EXPECT), "what every seed must bring"),
         optional("mutant", Shape::OneOf(mutants), "a planted bug"),
         required("cluster", Shape::Table(&CLUSTER_SECTION), "the nodes"),
         required("topics", Shape::Tables(&TOPIC_SECTION), "topics, created before the fault phase"),
         optional("producers", Shape::Tables(&PRODUCER_SECTION), "writers"),
         optional("consumers", Shape::Tables(&CONSUMER_SECTION), "readers"),
+        optional("groups", Shape::Tables(&GROUP_SECTION), "groups of consumers"),
         optional("faults", Shape::Faults, "what goes wrong, and when"),
         optional("network", Shape::Table(&NETWORK), "latency of every link"),
         optional("disk", Shape::Table(&DISK), "speed and mischief of every disk"),
         optional("chaos", Shape::Table(&CHAOS), "random faults and settings, decided by the seed"),
+    ],
+};
+
+/// `progress`.
+pub const PROGRESS: Section = Section {
+    name: "progress",
+    about: "what each producer is promised from its first write until faults end, in any stretch of time; else HANG (L8)",
+    keys: &[
+        default("acknowledged", Shape::Count(1, 1_000_000), "1", "so many writes are acknowledged, at least"),
+        required(
+            "within",
+            Shape::Duration,
+            "the length of the stretch: the longest pause that the faults leave, if one is promised",
+        ),
     ],
 };
 
@@ -199,6 +218,31 @@ pub const CONSUMER_SECTION: Section = Section {
     ],
 };
 
+/// Most members of a group that take part from the beginning, or stand by.
+const MEMBERS_MAX: u64 = 1000;
+
+/// `[[groups]]`.
+pub const GROUP_SECTION: Section = Section {
+    name: "[[groups]]",
+    about: "consumers that share the partitions of some topics and process every record: nodes NAME-1, NAME-2 ...",
+    keys: &[
+        required("name", Shape::NodeName, "its group.id, and the beginning of its members' names"),
+        required("topics", Shape::Topics, "where from"),
+        required("members", Shape::Count(0, MEMBERS_MAX), "how many members there are from the beginning"),
+        default("spare", Shape::Count(0, MEMBERS_MAX), "0", "how many more stand by until a fault `member-joins` calls them in"),
+        default("static", Shape::Flag, "false", "members have a group.instance.id each: their names"),
+        default("processing", Shape::Duration, "\"1ms\"", "how long it takes to process a record"),
+        default("every", Shape::Duration, "\"0s\"", "time between two polls, beside that for processing"),
+        default(
+            "commit",
+            Shape::OneOf(CommitPolicy::names),
+            "\"after\"",
+            "when what a poll brought is committed: after it was processed (and wait for that or not), before, or by the client itself",
+        ),
+        optional("config", Shape::Config(MEMBER), "Kafka's consumer properties"),
+    ],
+};
+
 /// `network`.
 pub const NETWORK: Section = Section {
     name: "network",
@@ -234,6 +278,12 @@ pub const CHAOS: Section = Section {
         required("faults", Shape::Counts(0, 1000), "number of faults in a run, smallest and largest"),
         optional("at_most", Shape::Tally(fault_kinds), "kinds of which a run has no more than so many"),
         required("lasts", Shape::Durations, "length of a fault, shortest and longest"),
+        default(
+            "storms",
+            Shape::Counts(0, 100),
+            "[0, 0]",
+            "storms in a run, fewest and most: the leader of a partition changes again and again while news and answers are late",
+        ),
         optional("swarm", Shape::Swarm, "settings that each seed draws anew, and the values to choose from"),
     ],
 };
@@ -252,9 +302,9 @@ pub fn fault_kinds() -> Vec<&'static str> {
 pub fn properties() -> Vec<&'static str> {
     vec![
         "R1", "R2", "R3", "R4", "R5a", "R5b", "R5c", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "R16",
-        "R17", "R18", "R19", "R20", "R21", "R22", "R23", "D1", "D2", "D3", "D6", "D7", "D8", "D9", "D10", "D11", "D12", "Q7",
-        "Q9", "Q13", "Q14", "P1", "P2", "P3", "P4", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B12", "L1", "L2", "L3", "L4",
-        "L6", "L7", "L8", "L9", "L10",
+        "R17", "R18", "R19", "R20", "R21", "R22", "R23", "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D11",
+        "D12", "Q7", "Q9", "Q13", "Q14", "P1", "P2", "P3", "P4", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B12", "L1", "L2",
+        "L3", "L4", "L6", "L7", "L8", "L9", "L10",
     ]
 }
 
@@ -281,7 +331,7 @@ fn mutants() -> Vec<&'static str> {
 /// What `expect.facts` may count: facts of actors, facts of the world, counts of the judgement.
 #[must_use]
 pub fn facts() -> Vec<&'static str> {
-    [FACTS, WORLD_FACTS, COUNTS].concat()
+    [FACTS, GROUP_FACTS, WORLD_FACTS, COUNTS].concat()
 }
 
 /// Facts of actors.
@@ -294,6 +344,8 @@ pub const FACTS: &[&str] = &[
     "LogTruncated",
     "LogFlushed",
     "LogStartMoved",
+    "CompactionBegan",
+    "Compacted",
     "LogRemoved",
     "CorruptionFound",
     "LogFailed",
@@ -317,6 +369,25 @@ pub const FACTS: &[&str] = &[
     "MetadataCommitted",
     "Reached",
     "MutantActed",
+];
+
+/// Facts of coordinators and members.
+pub const GROUP_FACTS: &[&str] = &[
+    "CoordinatorLoaded",
+    "CoordinatorUnloaded",
+    "MemberJoined",
+    "MemberRemoved",
+    "GroupStateChanged",
+    "GenerationBegun",
+    "AssignmentDecided",
+    "MemberReconciled",
+    "CommitStored",
+    "CommitRemoved",
+    "MemberFenced",
+    "PartitionsAssigned",
+    "PartitionsRevoked",
+    "PartitionsLost",
+    "PositionTaken",
 ];
 
 /// Facts of the world.
@@ -361,9 +432,19 @@ pub const COUNTS: &[&str] = &[
 #[must_use]
 pub fn text() -> String {
     let mut out = String::from("What may stand in a scenario file\n");
-    for section in
-        [&FILE, &EXPECT, &CLUSTER_SECTION, &TOPIC_SECTION, &PRODUCER_SECTION, &CONSUMER_SECTION, &NETWORK, &DISK, &CHAOS]
-    {
+    for section in [
+        &FILE,
+        &PROGRESS,
+        &EXPECT,
+        &CLUSTER_SECTION,
+        &TOPIC_SECTION,
+        &PRODUCER_SECTION,
+        &CONSUMER_SECTION,
+        &GROUP_SECTION,
+        &NETWORK,
+        &DISK,
+        &CHAOS,
+    ] {
         section_text(&mut out, section, section.keys);
     }
     out.push_str("\n[[faults]]: what goes wrong; every kind has id, at, for and kind\n");
@@ -375,7 +456,9 @@ pub fn text() -> String {
     let _ = writeln!(out, "\nTargets: {}", FORMS.join("; "));
     let _ = writeln!(out, "Durations: {DURATION_FORM}\nSizes: {SIZE_FORM}");
     let _ = writeln!(out, "Settings of chaos.swarm: {}", super::settings::FORMS);
-    for (title, list) in [("topics", TOPIC), ("cluster", CLUSTER), ("producers", PRODUCER), ("consumers", CONSUMER)] {
+    for (title, list) in
+        [("topics", TOPIC), ("cluster", CLUSTER), ("producers", PRODUCER), ("consumers", CONSUMER), ("groups", MEMBER)]
+    {
         let _ = writeln!(out, "\nKafka's properties in the config of {title}");
         for property in list {
             let _ = writeln!(out, "  {:<45} {} ({})", property.name, property.about, property.form.text());
@@ -423,6 +506,7 @@ impl Shape {
             Shape::Table(section) => format!("a table, see {}", section.name),
             Shape::Tables(section) => format!("tables, see {}", section.name),
             Shape::Faults => "tables, see [[faults]]".into(),
+            Shape::Topics => "the name of a topic, or a list of them".into(),
         }
     }
 }
@@ -438,6 +522,9 @@ mod tests {
             source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|name| !name.contains(' ')).collect();
         assert!(listed.len() > 20);
         assert_eq!(listed, FACTS);
+        let source = include_str!("../../../src/fact/group.rs");
+        let listed: Vec<&str> = source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(listed, GROUP_FACTS);
     }
 
     #[test]

@@ -13,14 +13,15 @@
 use brokerlab::types::Duration;
 
 use super::chance::Chance;
-use super::model::{Producer, Scenario, Topic};
+use super::model::{CommitPolicy, Group, Producer, Scenario, Topic};
 use super::properties::{self, Property};
 use super::units;
 
 /// How settings are written.
 pub const FORMS: &str = "cluster.brokers, cluster.drift_ppm_max, cluster.config.PROPERTY, topics.NAME.partitions, topics.NAME.replicas, \
 topics.NAME.config.PROPERTY, producers.count, consumers.count (the first so many of those listed), producers.NAME.every, producers.NAME.value_size, producers.NAME.keys, producers.NAME.config.PROPERTY, \
-consumers.NAME.every, consumers.NAME.config.PROPERTY, network.latency, network.jitter, network.tail_one_in, network.tail, \
+consumers.NAME.every, consumers.NAME.config.PROPERTY, groups.NAME.members, groups.NAME.processing, groups.NAME.every, groups.NAME.commit, \
+groups.NAME.config.PROPERTY, network.latency, network.jitter, network.tail_one_in, network.tail, \
 network.split_one_in, network.bandwidth, disk.sync, disk.jitter, disk.harsh; NAME may be `each`, then each one draws for itself; \"A + B\" = [\"1 + 2\"] \
 draws two together; \"19 * all\" weighs 19 times";
 
@@ -114,6 +115,7 @@ fn names(scenario: &Scenario, setting: &str) -> Vec<String> {
     match setting.split('.').collect::<Vec<_>>()[..] {
         ["topics", "each", ..] => scenario.topics.iter().map(|topic| topic.name.clone()).collect(),
         ["producers", "each", ..] => scenario.producers.iter().map(|producer| producer.name.clone()).collect(),
+        ["groups", "each", ..] => scenario.groups.iter().map(|group| group.name.clone()).collect(),
         ["consumers", "each", ..] => scenario.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
         _ => vec![String::new()],
     }
@@ -132,6 +134,9 @@ pub fn check(scenario: &Scenario) -> Result<(), String> {
                 let mut copy = scenario.clone();
                 for (setting, value) in draw.settings.iter().zip(chosen) {
                     set(&mut copy, &setting.replacen(".each.", &format!(".{name}."), 1), value)?;
+                }
+                if let Some(message) = copy.groups.iter().find_map(Group::contradiction) {
+                    return Err(format!("`{setting}` may draw `{}`: {message}", chosen.join(TOGETHER)));
                 }
                 if let Some(message) = copy.producers.iter().find_map(|producer| super::parse::contradiction(&producer.config)) {
                     return Err(format!("`{setting}` may draw `{}`: {message}", chosen.join(TOGETHER)));
@@ -152,6 +157,15 @@ pub fn most_brokers(scenario: &Scenario) -> u32 {
 #[must_use]
 pub fn most_partitions(scenario: &Scenario, topic: &Topic) -> u32 {
     most(scenario, &format!("topics.{}.partitions", topic.name), topic.partitions)
+}
+
+/// Groups by their numbers, with the most members that a seed may draw.
+pub fn most_members(scenario: &Scenario) -> impl Iterator<Item = (usize, Group)> {
+    scenario.groups.iter().enumerate().map(|(n, group)| {
+        let members = most(scenario, &format!("groups.{}.members", group.name), group.members);
+        let members = most(scenario, "groups.each.members", members);
+        (n, Group { members, ..group.clone() })
+    })
 }
 
 fn most(scenario: &Scenario, setting: &str, fixed: u32) -> u32 {
@@ -194,6 +208,10 @@ pub fn set(scenario: &mut Scenario, setting: &str, value: &str) -> Result<(), St
                 Some(_) | None => return Err(unknown(setting)),
             }
         }
+        ["groups", name, what] => {
+            let group = scenario.groups.iter_mut().find(|group| group.name == name);
+            set_group(group.ok_or_else(|| unknown(setting))?, setting, what, value)?;
+        }
         ["network", what] => set_network(scenario, setting, what, value)?,
         ["disk", "sync"] => scenario.disk.sync = duration(setting, value)?,
         ["disk", "jitter"] => scenario.disk.jitter = duration(setting, value)?,
@@ -221,6 +239,21 @@ fn set_producer(producer: &mut Producer, setting: &str, what: &str, value: &str)
         None if what == "value_size" => {
             let bytes = units::size(value).and_then(|bytes| u32::try_from(bytes).ok()).filter(|bytes| *bytes <= VALUE_BYTES_MAX);
             producer.value_bytes = bytes.ok_or_else(|| bad(setting, value, units::SIZE_FORM))?;
+        }
+        Some(_) | None => return Err(unknown(setting)),
+    }
+    Ok(())
+}
+
+fn set_group(group: &mut Group, setting: &str, what: &str, value: &str) -> Result<(), String> {
+    match what.split_once('.') {
+        Some(("config", name)) => property(&mut group.config, properties::MEMBER, name, value)?,
+        None if what == "members" => group.members = number(setting, value, 0, 1000)?,
+        None if what == "every" => group.every = duration(setting, value)?,
+        None if what == "processing" => group.processing = duration(setting, value)?,
+        None if what == "commit" => {
+            let names = CommitPolicy::names().join(", ");
+            group.commit = CommitPolicy::parse(value).ok_or_else(|| bad(setting, value, &format!("one of {names}")))?;
         }
         Some(_) | None => return Err(unknown(setting)),
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use super::model::{FaultKind, Target};
 
 /// How targets are written.
-pub const FORMS: [&str; 7] = [
+pub const FORMS: [&str; 10] = [
     "b1, c1, p1 (a node by name)",
     "broker 2",
     "any broker",
@@ -16,12 +16,21 @@ pub const FORMS: [&str; 7] = [
     "leader of orders-0",
     "a follower of orders-0",
     "a follower in the isr of orders-0",
+    "coordinator of group billing",
+    "a member of group billing",
+    "the owner of orders-0 in billing",
 ];
 
 /// Words before the partition.
 const LEADER: &str = "leader of ";
 const FOLLOWER: &str = "a follower of ";
 const FOLLOWER_IN_ISR: &str = "a follower in the isr of ";
+const OWNER: &str = "the owner of ";
+/// Words before the group.
+const COORDINATOR: &str = "coordinator of group ";
+const MEMBER: &str = "a member of group ";
+/// Word between the partition and the group.
+const IN: &str = " in ";
 
 impl Target {
     /// Reads a target; `None` if it is none of the [`FORMS`].
@@ -47,6 +56,17 @@ impl Target {
         if let Some(found) = of(LEADER) {
             return found.map(|(topic, index)| Target::Leader(topic, index));
         }
+        let group = |prefix: &str| text.strip_prefix(prefix).map(|group| is_node_name(group).then(|| group.to_string()));
+        if let Some(found) = group(COORDINATOR) {
+            return found.map(Target::Coordinator);
+        }
+        if let Some(found) = group(MEMBER) {
+            return found.map(Target::Member);
+        }
+        if let Some((owned, group)) = text.strip_prefix(OWNER).and_then(|rest| rest.split_once(IN)) {
+            let (topic, partition) = partition(owned)?;
+            return is_node_name(group).then(|| Target::Owner { topic, partition, group: group.to_string() });
+        }
         is_node_name(text).then(|| Target::Node(text.to_string()))
     }
 
@@ -57,7 +77,22 @@ impl Target {
             Target::Leader(topic, index) | Target::FollowerInIsr(topic, index) | Target::Follower(topic, index) => {
                 Some((topic, *index))
             }
-            Target::Node(_) | Target::AnyBroker | Target::Controller => None,
+            Target::Owner { topic, partition, .. } => Some((topic, *partition)),
+            Target::Node(_) | Target::AnyBroker | Target::Controller | Target::Coordinator(_) | Target::Member(_) => None,
+        }
+    }
+
+    /// The group that it is about, if it is about one.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        match self {
+            Target::Coordinator(group) | Target::Member(group) | Target::Owner { group, .. } => Some(group),
+            Target::Node(_)
+            | Target::AnyBroker
+            | Target::Controller
+            | Target::Leader(..)
+            | Target::FollowerInIsr(..)
+            | Target::Follower(..) => None,
         }
     }
 }
@@ -71,6 +106,9 @@ impl fmt::Display for Target {
             Target::Leader(topic, index) => write!(f, "{LEADER}{topic}-{index}"),
             Target::Follower(topic, index) => write!(f, "{FOLLOWER}{topic}-{index}"),
             Target::FollowerInIsr(topic, index) => write!(f, "{FOLLOWER_IN_ISR}{topic}-{index}"),
+            Target::Coordinator(group) => write!(f, "{COORDINATOR}{group}"),
+            Target::Member(group) => write!(f, "{MEMBER}{group}"),
+            Target::Owner { topic, partition, group } => write!(f, "{OWNER}{topic}-{partition}{IN}{group}"),
         }
     }
 }
@@ -110,6 +148,8 @@ impl FaultKind {
             FaultKind::ElectPreferred { .. } => "elect-preferred",
             FaultKind::DeleteRecords { .. } => "delete-records",
             FaultKind::RecreateTopic { .. } => "recreate-topic",
+            FaultKind::MemberJoins { .. } => "member-joins",
+            FaultKind::MemberLeaves { .. } => "member-leaves",
         }
     }
 
@@ -135,6 +175,8 @@ impl FaultKind {
             | FaultKind::StuckDisk { target }
             | FaultKind::ElectPreferred { target }
             | FaultKind::RecreateTopic { target }
+            | FaultKind::MemberJoins { target }
+            | FaultKind::MemberLeaves { target }
             | FaultKind::DeleteRecords { target, .. }
             | FaultKind::StaleMetadata { target, .. }
             | FaultKind::Bridge { target } => vec![("target", target)],
@@ -194,6 +236,9 @@ mod tests {
             "leader of orders-0",
             "a follower of my-topic-12",
             "a follower in the isr of t-1",
+            "coordinator of group billing",
+            "a member of group my-group-2",
+            "the owner of my-topic-12 in my-group-2",
         ] {
             assert_eq!(Target::parse(text).map(|target| target.to_string()).as_deref(), Some(text));
         }
@@ -203,9 +248,20 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_target() {
-        for text in
-            ["", "the leader", "leader of orders", "leader of orders-", "leader of orders-x", "broker two", "B1", "leader of -0"]
-        {
+        for text in [
+            "",
+            "the owner of orders in billing",
+            "the owner of orders-0",
+            "a member of group",
+            "a member of group B",
+            "the leader",
+            "leader of orders",
+            "leader of orders-",
+            "leader of orders-x",
+            "broker two",
+            "B1",
+            "leader of -0",
+        ] {
             assert_eq!(Target::parse(text), None, "{text}");
         }
     }

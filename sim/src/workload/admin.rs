@@ -77,6 +77,9 @@ impl TopicCreator {
             | Outcome::TopicCreated { .. }
             | Outcome::Produced { .. }
             | Outcome::Assigned
+            | Outcome::Subscribed
+            | Outcome::Unsubscribed
+            | Outcome::Committed { .. }
             | Outcome::Polled { .. }
             | Outcome::Offset { .. }
             | Outcome::TopicDeleted
@@ -107,6 +110,9 @@ impl TopicCreator {
             Outcome::TopicCreated { .. }
             | Outcome::Produced { .. }
             | Outcome::Assigned
+            | Outcome::Subscribed
+            | Outcome::Unsubscribed
+            | Outcome::Committed { .. }
             | Outcome::Polled { .. }
             | Outcome::Offset { .. }
             | Outcome::RecordsDeleted { .. }

@@ -64,6 +64,9 @@ impl Reader {
             Outcome::Polled { .. }
             | Outcome::Offset { .. }
             | Outcome::Produced { .. }
+            | Outcome::Subscribed
+            | Outcome::Unsubscribed
+            | Outcome::Committed { .. }
             | Outcome::TopicCreated { .. }
             | Outcome::TopicDeleted
             | Outcome::RecordsDeleted { .. }

@@ -3,6 +3,7 @@
 //! ```text
 //!   p1 ..  a producer's application     one record every so often, each value unique, until the fault phase ends
 //!   r1 ..  a consumer's application     reads all partitions of a topic, poll after poll
+//!   g-1 .. a member's application       polls, processes each record, commits
 //!   a0     the laboratory's admin       creates the topics, again and again until they exist
 //!   lab    the laboratory's reader      after healing, reads every partition from its start to its end
 //! ```
@@ -10,17 +11,21 @@
 //! A driver lives outside its node: it survives crashes and remembers what it asked for. It gives [operations](Operation) and is
 //! told how they end; the world numbers them and records both.
 
+use std::sync::Arc;
+
 use brokerlab::operation::{Operation, Outcome};
-use brokerlab::types::Time;
+use brokerlab::types::{Offset, Time, TopicPartition};
 
 pub mod admin;
 pub mod consumer;
 pub mod laboratory;
+pub mod member;
 pub mod producer;
 
 pub use admin::TopicCreator;
 pub use consumer::Reader;
 pub use laboratory::Laboratory;
+pub use member::Worker;
 pub use producer::Writer;
 
 /// Who gives commands to a node.
@@ -32,6 +37,8 @@ pub enum Driver {
     Writer(Writer),
     /// A consumer's application.
     Reader(Reader),
+    /// The application of a group's member.
+    Worker(Worker),
     /// Creates the topics.
     TopicCreator(TopicCreator),
     /// Reads everything at the end.
@@ -45,6 +52,17 @@ pub struct Wish {
     pub operation: Option<Operation>,
     /// To be asked again at that moment.
     pub again: Option<Time>,
+    /// Records that were just processed.
+    pub processed: Option<Processed>,
+}
+
+/// Records that an application has processed.
+#[derive(Debug, PartialEq)]
+pub struct Processed {
+    /// As a member of this group.
+    pub group: Arc<str>,
+    /// In this order.
+    pub records: Vec<(TopicPartition, Offset)>,
 }
 
 impl Wish {
@@ -57,13 +75,13 @@ impl Wish {
     /// To be asked again at that moment.
     #[must_use]
     pub fn at(again: Time) -> Wish {
-        Wish { operation: None, again: Some(again) }
+        Wish { again: Some(again), ..Wish::default() }
     }
 
     /// This operation; its end will be told.
     #[must_use]
     pub fn now(operation: Operation) -> Wish {
-        Wish { operation: Some(operation), again: None }
+        Wish { operation: Some(operation), ..Wish::default() }
     }
 }
 
@@ -74,6 +92,7 @@ impl Driver {
             Driver::Nobody => Wish::nothing(),
             Driver::Writer(writer) => writer.on_start(now),
             Driver::Reader(reader) => reader.on_start(now),
+            Driver::Worker(worker) => worker.on_start(now),
             Driver::TopicCreator(creator) => creator.on_start(now),
             Driver::Laboratory(laboratory) => laboratory.on_start(now),
         }
@@ -85,6 +104,7 @@ impl Driver {
             Driver::Nobody => Wish::nothing(),
             Driver::Writer(writer) => writer.on_time(now),
             Driver::Reader(reader) => reader.on_time(now),
+            Driver::Worker(worker) => worker.on_time(now),
             Driver::TopicCreator(creator) => creator.on_time(),
             Driver::Laboratory(laboratory) => laboratory.on_time(),
         }
@@ -96,6 +116,7 @@ impl Driver {
             Driver::Nobody => Wish::nothing(),
             Driver::Writer(writer) => writer.on_outcome(),
             Driver::Reader(reader) => reader.on_outcome(outcome, now),
+            Driver::Worker(worker) => worker.on_outcome(outcome, now),
             Driver::TopicCreator(creator) => creator.on_outcome(outcome, now),
             Driver::Laboratory(laboratory) => laboratory.on_outcome(outcome, now),
         }
@@ -106,6 +127,7 @@ impl Driver {
         match self {
             Driver::Nobody | Driver::Reader(_) | Driver::TopicCreator(_) | Driver::Laboratory(_) => {}
             Driver::Writer(writer) => writer.on_death(),
+            Driver::Worker(worker) => worker.on_death(),
         }
     }
 }

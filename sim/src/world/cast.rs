@@ -3,6 +3,7 @@
 //! ```text
 //!   c1            the controller            p1 ..   producers, as the scenario says
 //!   b1 .. bn      the brokers               r1 ..   consumers, as the scenario says
+//!                                           g-1 ..  members of a group g, as the scenario says
 //!   a0            the laboratory's admin    lab     the laboratory's reader
 //! ```
 //!
@@ -21,7 +22,7 @@ use thiserror::Error;
 
 use crate::check::{NodeKind, Reset};
 use crate::scenario::model::{Consumer, Producer, Scenario};
-use crate::workload::{Driver, Laboratory, Reader, TopicCreator, Writer};
+use crate::workload::{Driver, Laboratory, Reader, TopicCreator, Worker, Writer};
 
 /// The port of every server.
 pub const PORT: u16 = 9092;
@@ -77,6 +78,8 @@ pub enum Role {
     Producer(usize),
     /// A consumer: an index into the plan's consumers.
     Consumer(usize),
+    /// A member of a group: an index into the plan's groups, and its number in it from 1.
+    Member(usize, u32),
     /// The laboratory's admin.
     Admin,
     /// The laboratory's reader.
@@ -135,10 +138,14 @@ impl Ensemble {
         let mutants = mutants(plan.mutant.as_deref())?;
         let mut ensemble = Ensemble { members: Vec::new(), parts: Vec::new(), plan: plan.clone() };
         ensemble.add("c1", Role::Controller(CONTROLLER), controller(&plan.cluster.config, mutants));
+        // Kafka's default needs three brokers.
+        let mut properties = plan.cluster.config.clone();
+        let copies = plan.cluster.brokers.min(3).to_string();
+        properties.entry("offsets.topic.replication.factor".to_owned()).or_insert(copies);
         for number in 1..=plan.cluster.brokers {
             let id = BrokerId(i32::try_from(number).unwrap_or(i32::MAX));
             let name = format!("b{number}");
-            let part = broker(id, &name, &plan.cluster.config, mutants)?;
+            let part = broker(id, &name, &properties, mutants)?;
             ensemble.add(&name, Role::Broker(id), part);
         }
         let bootstrap: Vec<Address> =
@@ -153,6 +160,15 @@ impl Ensemble {
             let mut config = ConsumerConfig::from_properties(config).map_err(|error| refused(name, &error))?;
             equip(&mut config.common, name);
             ensemble.add(name, Role::Consumer(at), Part::Consumer(config));
+        }
+        for (at, group) in plan.groups.iter().enumerate() {
+            for number in 1..=group.members + group.spare {
+                let name = group.node(number);
+                let properties = group.properties(&name);
+                let mut config = ConsumerConfig::from_properties(&properties).map_err(|error| refused(&name, &error))?;
+                equip(&mut config.common, &name);
+                ensemble.add(&name, Role::Member(at, number), Part::Consumer(config));
+            }
         }
         let mut admin = AdminConfig::from_properties(&BTreeMap::new()).map_err(|error| refused("a0", &error))?;
         equip(&mut admin.common, "a0");
@@ -202,6 +218,10 @@ impl Cast for Ensemble {
                 let consumer = &plan.consumers[at];
                 let topic = plan.topics.iter().find(|topic| topic.name == consumer.topic);
                 Driver::Reader(Reader::new(consumer, topic.map_or(0, |topic| topic.partitions)))
+            }
+            Role::Member(at, number) => {
+                let group = &plan.groups[at];
+                Driver::Worker(Worker::new(group, number <= group.members))
             }
             Role::Admin => Driver::TopicCreator(TopicCreator::new(&plan.topics)),
             Role::Laboratory => Driver::Laboratory(Laboratory::default()),
@@ -279,8 +299,8 @@ pub fn producer_kind(producer: &Producer) -> NodeKind {
 
 /// Where a consumer goes on when its place is gone.
 #[must_use]
-pub fn reset(consumer: &Consumer) -> Reset {
-    let config = ConsumerConfig::from_properties(&consumer.config);
+pub fn reset(properties: &BTreeMap<String, String>) -> Reset {
+    let config = ConsumerConfig::from_properties(properties);
     config.map_or(Reset::Latest, |config| match config.reset {
         OffsetReset::Earliest => Reset::Earliest,
         OffsetReset::Latest => Reset::Latest,

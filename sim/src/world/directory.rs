@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use brokerlab::fact::{Fact, PartitionState};
-use brokerlab::types::{BrokerEpoch, BrokerId, Offset, PartitionId, TopicId};
+use brokerlab::fact::{Fact, GroupFact, PartitionState};
+use brokerlab::types::{BrokerEpoch, BrokerId, Offset, PartitionId, TopicId, TopicPartition};
+
+/// Where groups are kept.
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 /// The cluster as its controller states it.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub struct Directory {
     partitions: BTreeMap<PartitionId, Entry>,
     controller: Option<BrokerId>,
     registrations: BTreeMap<BrokerId, BrokerEpoch>,
+    /// By group and partition: the node whose member was assigned it last, until it gave it up or died.
+    owners: BTreeMap<(String, TopicPartition), u16>,
 }
 
 /// One partition.
@@ -101,6 +106,46 @@ impl Directory {
         self.partitions.get(&PartitionId { topic: self.topic(topic)?, index })
     }
 
+    /// Takes in what a member, on that node, states about its group.
+    pub fn learn_ownership(&mut self, node: u16, fact: &GroupFact) {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "only members own anything")]
+        match fact {
+            GroupFact::PartitionsAssigned { group, partitions, .. } => {
+                let owned = partitions.iter().map(|partition| ((group.to_string(), partition.clone()), node));
+                self.owners.extend(owned);
+            }
+            GroupFact::PartitionsRevoked { group, partitions, .. } | GroupFact::PartitionsLost { group, partitions, .. } => {
+                for partition in partitions {
+                    let key = (group.to_string(), partition.clone());
+                    if self.owners.get(&key) == Some(&node) {
+                        self.owners.remove(&key);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The process on that node is gone, and whatever it owned.
+    pub fn forget_owner(&mut self, node: u16) {
+        self.owners.retain(|_, owner| *owner != node);
+    }
+
+    /// The node that owns the partition in the group.
+    #[must_use]
+    pub fn owner(&self, group: &str, partition: &TopicPartition) -> Option<u16> {
+        self.owners.get(&(group.to_string(), partition.clone())).copied()
+    }
+
+    /// The broker that coordinates the group: the leader of its partition of the offsets topic, once that exists.
+    #[must_use]
+    pub fn coordinator(&self, group: &str) -> Option<BrokerId> {
+        let topic = self.topic(OFFSETS_TOPIC)?;
+        let count = i32::try_from(self.partitions_of(topic).count()).ok().filter(|count| *count > 0)?;
+        let index = java_hash(group).checked_abs().unwrap_or(0) % count;
+        self.partitions.get(&PartitionId { topic, index })?.state.leader
+    }
+
     /// The active controller.
     #[must_use]
     pub fn controller(&self) -> Option<BrokerId> {
@@ -129,5 +174,21 @@ impl Directory {
             missing.push(format!("{topic}-{}: leader {leader:?}, ISR {isr:?} of {:?}", partition.index, entry.replicas));
         }
         missing
+    }
+}
+
+/// `String.hashCode` of Java: Kafka finds a group's partition by it.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_those_of_java() {
+        assert_eq!((java_hash(""), java_hash("a"), java_hash("billing")), (0, 97, -109_829_509));
+        assert_eq!(java_hash("polygenelubricants"), i32::MIN);
     }
 }

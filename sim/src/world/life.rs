@@ -93,7 +93,9 @@ impl World {
 
     /// Tells a process to stop in order.
     pub fn stop(&mut self, node: u16, cause: EventId) {
-        self.command(node, Operation::Shutdown, cause);
+        if !self.stop_worker(node) {
+            self.command(node, Operation::Shutdown, cause);
+        }
         let life = self.node(node).life;
         self.heap.push(self.now.plus(GRACE), Due::Grace { node, life });
     }
@@ -137,6 +139,9 @@ impl World {
             state.is_ready = true;
             self.ready.push_back(node);
         }
+        if std::mem::take(&mut state.held) {
+            self.heap.push(self.now, Due::Drive { node });
+        }
         self.note_world(Some(node), cause, WorldFact::Resumed);
     }
 
@@ -158,7 +163,7 @@ impl World {
     fn drop_process(&mut self, node: u16) {
         let state = &mut self.nodes[usize::from(node)];
         let process = state.process.take().expect("there is a process to end");
-        state.pauses = 0;
+        (state.pauses, state.held) = (0, false);
         state.gave_up = None;
         let stopping = state.stopping.take();
         let disarmed = state.armed.take();
@@ -166,6 +171,7 @@ impl World {
             self.forget(socket);
         }
         self.drivers[usize::from(node)].on_death();
+        self.directory.forget_owner(node);
         // It was to come back some time after it had stopped, however it ended.
         self.schedule_return(stopping);
         if let Some(fault) = disarmed {

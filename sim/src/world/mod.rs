@@ -58,9 +58,9 @@ use cast::{Cast, CastError, Ensemble, Role};
 use journal::{Closed, Journal, Observer};
 use state::World;
 
-use crate::check::{Dating, Judge, NodeKind, NodeSetup, Reset, Setup};
+use crate::check::{Commits, Dating, GroupSetup, Judge, NodeKind, NodeSetup, Pace, Reset, Setup};
 use crate::reach::Reached;
-use crate::scenario::model::{Scenario, Topic};
+use crate::scenario::model::{CommitPolicy, Group, Scenario, Topic};
 
 /// How a plan is to be run. None of this changes what happens.
 pub struct RunOptions {
@@ -209,7 +209,18 @@ fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_ma
 fn setup(plan: &Scenario, cast: &dyn Cast, enabled: bool) -> Setup {
     let nodes = cast.members().iter().map(|member| NodeSetup::new(&member.name, kind(plan, member.role))).collect();
     let dating = Dating { epoch_ms: clock::EPOCH_MS, ahead_max_ms: dated_ahead_max_ms(plan) };
-    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating, groups: Vec::new() }
+    let pace = plan.progress.map(|promised| Pace { acknowledged: promised.acknowledged as usize, within: promised.within });
+    let groups = plan.groups.iter().map(group).collect();
+    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating, pace, groups }
+}
+
+fn group(group: &Group) -> GroupSetup {
+    let commits = match group.commit {
+        CommitPolicy::After | CommitPolicy::AfterAsync => Commits::AfterProcessing,
+        CommitPolicy::Before => Commits::BeforeProcessing,
+        CommitPolicy::Auto => Commits::Automatic,
+    };
+    GroupSetup { id: group.name.clone(), commits, reset: cast::reset(&group.config) }
 }
 
 /// How far ahead records may be dated, in the most generous topic: Kafka's default is an hour.
@@ -226,7 +237,8 @@ fn kind(plan: &Scenario, role: Role) -> NodeKind {
         Role::Broker(id) => NodeKind::Broker(id),
         Role::Controller(_) => NodeKind::Controller,
         Role::Producer(at) => cast::producer_kind(&plan.producers[at]),
-        Role::Consumer(at) => NodeKind::Consumer { laboratory: false, reset: cast::reset(&plan.consumers[at]) },
+        Role::Consumer(at) => NodeKind::Consumer { laboratory: false, reset: cast::reset(&plan.consumers[at].config) },
+        Role::Member(at, _) => NodeKind::Member { reset: cast::reset(&plan.groups[at].config) },
         Role::Laboratory => NodeKind::Consumer { laboratory: true, reset: Reset::Earliest },
         Role::Admin | Role::Toy => NodeKind::Other,
     }

@@ -4,7 +4,8 @@
 //!   boot            until every topic has its leaders and full ISRs        limit: BOOT_LIMIT
 //!   fault phase     writers and readers work, faults strike                exactly `duration`
 //!   settle          faults end, nodes restart, writers stop; once all is quiet the laboratory reads everything;
-//!                   over when every obligation is met                      limit: Kafka's own time-outs + 30 s
+//!                   over when every obligation is met                      limit: Kafka's own time-outs + 30 s, and as long as
+//!                                                                          the laboratory gets on with reading
 //! ```
 
 use std::collections::BTreeMap;
@@ -14,13 +15,17 @@ use brokerlab::operation::{Completion, Operation, Outcome};
 use brokerlab::types::{Duration, Time, TopicPartition};
 use brokerlab_reports::event::{AuditMoment, EventId, What, WorldFact};
 
+use super::cast::Role;
 use super::state::{Due, Ending, World, number};
-use crate::workload::{Driver, Wish};
+use crate::scenario::model::Topic;
+use crate::workload::{Driver, Processed, Wish};
 
 /// The topics must be ready by then.
 const BOOT_LIMIT: Duration = Duration::secs(60);
 /// Added to the time-outs that must mature in the settle phase.
 const SETTLE_MARGIN: Duration = Duration::secs(30);
+/// How much longer the laboratory may read, as long as it gets on.
+const READ_LIMIT: Duration = Duration::secs(300);
 /// Time between two looks at whether a phase is over.
 const LOOK_EVERY: Duration = Duration::millis(20);
 
@@ -88,6 +93,7 @@ impl World {
             let wish = match &mut self.drivers[usize::from(node)] {
                 Driver::Writer(writer) => writer.begin(now),
                 Driver::Reader(reader) => reader.begin(),
+                Driver::Worker(worker) => worker.begin(now),
                 Driver::Nobody | Driver::TopicCreator(_) | Driver::Laboratory(_) => Wish::nothing(),
             };
             self.act(node, wish);
@@ -100,7 +106,7 @@ impl World {
         for driver in &mut self.drivers {
             match driver {
                 Driver::Writer(writer) => writer.stop(),
-                Driver::Nobody | Driver::Reader(_) | Driver::TopicCreator(_) | Driver::Laboratory(_) => {}
+                Driver::Nobody | Driver::Reader(_) | Driver::Worker(_) | Driver::TopicCreator(_) | Driver::Laboratory(_) => {}
             }
         }
         self.end_all_faults();
@@ -110,13 +116,14 @@ impl World {
     fn look_at_rest(&mut self, until: Time) {
         let judge = self.journal.judge();
         let is_whole = self.nodes.iter().all(|node| node.process.is_some() && node.stopping.is_none());
-        if is_whole && self.has_read() && judge.is_settled() {
+        if is_whole && self.has_read() && judge.is_settled() && self.busy_groups().is_empty() {
             self.audit_all();
             self.note_world(None, EventId::NONE, WorldFact::Settled);
             self.ending = Some(Ending::Phases);
-        } else if self.now >= until {
+        } else if self.now >= until && !self.laboratory_gets_on(until) {
             let mut reasons = judge.obligations();
             reasons.extend(self.unread());
+            reasons.extend(self.busy_groups());
             self.give_up(reasons);
         } else {
             if is_whole && judge.is_quiet() {
@@ -142,28 +149,57 @@ impl World {
     fn has_read(&self) -> bool {
         self.drivers.iter().all(|driver| match driver {
             Driver::Laboratory(laboratory) => laboratory.is_done(),
-            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::TopicCreator(_) => true,
+            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::Worker(_) | Driver::TopicCreator(_) => true,
         })
+    }
+
+    /// A cluster that came to rest late, or has much to be read, is not stuck while the laboratory reads.
+    fn laboratory_gets_on(&self, until: Time) -> bool {
+        let gets_on = |driver: &Driver| match driver {
+            Driver::Laboratory(laboratory) => laboratory.gets_on(self.now),
+            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::Worker(_) | Driver::TopicCreator(_) => false,
+        };
+        self.now < until.plus(READ_LIMIT) && self.drivers.iter().any(gets_on)
     }
 
     fn unread(&self) -> Vec<String> {
         let laboratories = self.drivers.iter().filter_map(|driver| match driver {
             Driver::Laboratory(laboratory) => Some(laboratory.missing()),
-            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::TopicCreator(_) => None,
+            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::Worker(_) | Driver::TopicCreator(_) => None,
         });
         laboratories.flatten().collect()
+    }
+
+    /// What groups still have to do: partitions that nobody owns, members that had something to do at their last poll.
+    fn busy_groups(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for (at, group) in self.plan.groups.iter().enumerate() {
+            let of_group = |node: &u16| matches!(self.member(*node).role, Role::Member(of, _) if of == at);
+            let workers =
+                (0..number(self.nodes.len())).filter(of_group).filter_map(|node| match &self.drivers[usize::from(node)] {
+                    Driver::Worker(worker) => Some((node, worker)),
+                    Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::TopicCreator(_) | Driver::Laboratory(_) => {
+                        None
+                    }
+                });
+            let workers: Vec<_> = workers.collect();
+            let busy = workers.iter().filter(|(_, worker)| !worker.is_idle());
+            reasons.extend(busy.map(|(node, _)| format!("{} still had something to do", self.member(*node).name)));
+            if workers.iter().any(|(_, worker)| worker.takes_part()) {
+                let is_owned = |partition: &TopicPartition| self.directory.owner(&group.name, partition).is_some();
+                let topics = self.plan.topics.iter().filter(|topic| group.topics.contains(&topic.name));
+                let unowned = topics.flat_map(partitions_of).filter(|partition| !is_owned(partition));
+                reasons.extend(unowned.map(|partition| format!("nobody in group {} owns {partition}", group.name)));
+            }
+        }
+        reasons
     }
 
     fn let_laboratory_read(&mut self) {
         // A deletion that was long on its way may have come after the creation that followed it: what is not there cannot be read.
         let directory = &self.directory;
-        let is_there = |name: &str| directory.topic(name).is_some();
-        let all = self.plan.topics.iter().filter(|topic| is_there(&topic.name)).flat_map(|topic| {
-            let name: Arc<str> = Arc::from(topic.name.as_str());
-            let count = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
-            (0..count).map(move |index| TopicPartition { topic: name.clone(), index })
-        });
-        let all: Vec<TopicPartition> = all.collect();
+        let topics = self.plan.topics.iter().filter(|topic| directory.topic(&topic.name).is_some());
+        let all: Vec<TopicPartition> = topics.flat_map(partitions_of).collect();
         for node in 0..number(self.nodes.len()) {
             let Driver::Laboratory(laboratory) = &mut self.drivers[usize::from(node)] else { continue };
             laboratory.retain(|partition| all.contains(partition));
@@ -179,12 +215,29 @@ impl World {
 
     /// A driver wanted to be asked now.
     pub fn drive(&mut self, node: u16) {
+        // An application that processes records freezes with its process.
+        if self.node(node).pauses > 0 && matches!(self.drivers[usize::from(node)], Driver::Worker(_)) {
+            self.node(node).held = true;
+            return;
+        }
         let wish = self.drivers[usize::from(node)].on_time(self.now);
         self.act(node, wish);
     }
 
     /// Does what a driver wants.
     pub fn act(&mut self, node: u16, wish: Wish) {
+        self.act_for(node, wish, EventId::NONE);
+    }
+
+    /// Does what a driver wants because of that event.
+    pub fn act_for(&mut self, node: u16, wish: Wish, cause: EventId) {
+        if let Some(Processed { group, records }) = wish.processed {
+            let handed = self.node(node).handed;
+            for (partition, offset) in records {
+                let fact = WorldFact::Processed { group: Arc::clone(&group), partition, offset };
+                self.note_world(Some(node), handed, fact);
+            }
+        }
         if let Some(again) = wish.again {
             self.heap.push(again, Due::Drive { node });
         }
@@ -194,7 +247,7 @@ impl World {
         match (&mut self.drivers[usize::from(node)], &operation) {
             // An application that is frozen or dead writes nothing.
             (Driver::Writer(writer), Operation::Produce { .. }) if !is_able => writer.take_back(),
-            (_, _) => self.command(node, operation, EventId::NONE),
+            (_, _) => self.command(node, operation, cause),
         }
     }
 
@@ -202,7 +255,11 @@ impl World {
     pub fn complete(&mut self, node: u16, completion: Completion, cause: EventId) {
         let is_stopped = completion.outcome == Outcome::Stopped;
         let wish = self.drivers[usize::from(node)].on_outcome(&completion.outcome, self.now);
+        let is_handed = matches!(&completion.outcome, Outcome::Polled { records } if !records.is_empty());
         let id = self.note(Some(node), cause, EventId::NONE, What::Completed(completion));
+        if is_handed {
+            self.node(node).handed = id;
+        }
         if is_stopped && self.node(node).stopping.is_some() {
             self.on_stopped(node, id);
         } else {
@@ -217,7 +274,20 @@ fn settle_limit(world: &World) -> Duration {
     let delivery = plan.producers.iter().map(|producer| millis(&producer.config, "delivery.timeout.ms", 120_000)).max();
     let lag = millis(&plan.cluster.config, "replica.lag.time.max.ms", 30_000).times(2);
     let session = millis(&plan.cluster.config, "broker.session.timeout.ms", 9_000);
-    Duration(delivery.unwrap_or(Duration::ZERO).max(lag).max(session).0 + SETTLE_MARGIN.0)
+    // A member that died is waited for until its session is over; one that joins again, as long as a rebalance may take.
+    let groups = plan.groups.iter().map(|group| {
+        let session = millis(&group.config, "session.timeout.ms", 45_000);
+        let rebalance = millis(&group.config, "max.poll.interval.ms", 300_000);
+        Duration(session.0 * 2 + rebalance.min(session).0)
+    });
+    let groups = groups.max().unwrap_or(Duration::ZERO);
+    Duration(delivery.unwrap_or(Duration::ZERO).max(lag).max(session).max(groups).0 + SETTLE_MARGIN.0)
+}
+
+fn partitions_of(topic: &Topic) -> impl Iterator<Item = TopicPartition> {
+    let name: Arc<str> = Arc::from(topic.name.as_str());
+    let count = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
+    (0..count).map(move |index| TopicPartition { topic: name.clone(), index })
 }
 
 fn millis(config: &BTreeMap<String, String>, key: &str, otherwise: i64) -> Duration {

@@ -87,6 +87,10 @@ pub struct Node {
     pub process: Option<Process>,
     /// Faults that freeze the process at the moment.
     pub pauses: u32,
+    /// Its application was to go on while it was frozen.
+    pub held: bool,
+    /// The event in which its application was last handed records.
+    pub handed: EventId,
     /// Faults that hold all syncs at the moment, and the last of them.
     pub stuck: (u32, EventId),
     /// Time that faults add to each sync, and the last of them.
@@ -282,6 +286,8 @@ impl Node {
             life: 0,
             process: None,
             pauses: 0,
+            held: false,
+            handed: EventId::NONE,
             stuck: (0, EventId::NONE),
             slow: (Duration::ZERO, EventId::NONE),
             stuck_jobs: Vec::new(),

@@ -12,6 +12,9 @@ use crate::wire::{ApiKey, ErrorCode, FetchResponse, MetadataResponse, ProduceRes
 pub(super) fn tell_answer(api: ApiKey, version: i16, frame: &Bytes) -> String {
     let known = if api == ApiKey::ApiVersions && version > 4 { 0 } else { version };
     let (_, response) = decode_response(api, known, frame).expect("brokers speak the protocol");
+    if let Some(told) = super::groups::tell(&response) {
+        return told;
+    }
     #[allow(clippy::wildcard_enum_match_arm)]
     match response {
         Response::Produce(response) => tell_produce(&response),
@@ -101,7 +104,8 @@ fn tell_metadata(response: &MetadataResponse) -> String {
     write!(text, " controller=b{}", response.controller_id).expect("a string takes all");
     for topic in &response.topics {
         let name = topic.name.as_deref().unwrap_or("?");
-        write!(text, "; {name} {}", ErrorCode(topic.error_code)).expect("a string takes all");
+        let internal = if topic.is_internal { " internal" } else { "" };
+        write!(text, "; {name} {}{internal}", ErrorCode(topic.error_code)).expect("a string takes all");
         for partition in &topic.partitions {
             let (error, index, leader) = (ErrorCode(partition.error_code), partition.partition_index, partition.leader_id);
             write!(text, " {index}:{error} leader={leader} isr={:?}", partition.isr_nodes).expect("a string takes all");

@@ -17,8 +17,12 @@
 //! | `cluster c1 b1`, `sizes c1 b1`, `page c1 b1 [topics ...] [limit=2] [from=orders-1]` | DescribeCluster, DescribeLogDirs, DescribeTopicPartitions |
 //! | `resources c1 b1 [version=1]`, `move c1 b1 orders-0 data` | ListConfigResources, AlterReplicaLogDirs |
 //! | `make c1 b1 orders`, `init c1 b1` | CreateTopics, InitProducerId |
+//! | `find c1 b1 g ... [version=4] [type=0]` | FindCoordinator |
+//! | `join c1 b1 g [version=5]`, `sync c1 b1 g [part=text]`, `beat c1 b1 g [generation=1]`, `depart c1 b1 g` | JoinGroup, SyncGroup, Heartbeat, LeaveGroup |
+//! | `commit c1 b1 g orders-0@5 ... [generation=-1]`, `offsets c1 b1 g ... [version=8]` | OffsetCommit, OffsetFetch |
+//! | `groups c1 b1`, `inspect c1 b1 g ...`, `dissolve c1 b1 g ...` | ListGroups, DescribeGroups, DeleteGroups |
 //! | `raw c1 b1 HEX`, `leave c1` | any bytes; the client closes its connection |
-//! | `hold b1 b2`, `release b1 b2` | frames from b1 to b2 wait (`c` is the controller) |
+//! | `hold b1 b2`, `release b1 b2` | frames from b1 to b2 wait (`c` is the controller, `c1` a client), and then arrive together |
 //! | `disk b1 runs`, `stuck` or `fails` | what becomes of syncs |
 //! | `wait 500ms` | time passes |
 //! | `stop b1` | shutdown in order; `kill b1` is the death of the process |
@@ -31,6 +35,7 @@ mod answers;
 mod arguments;
 mod controller;
 mod describe;
+mod groups;
 mod stage;
 
 use std::fmt::Write as _;
@@ -258,6 +263,9 @@ impl Stage {
             "configs" => self.configs(arguments),
             "configure" => self.configure(arguments),
             "cluster" | "sizes" | "page" | "resources" | "move" => self.describe(&command.name, arguments),
+            "find" | "join" | "sync" | "beat" | "depart" | "commit" | "offsets" | "groups" | "inspect" | "dissolve" => {
+                self.ask_about_groups(&command.name, arguments)
+            }
             "raw" => self.raw(arguments),
             "show" => self.show(),
             _ => self.order_simply(&command.name, arguments),
@@ -340,6 +348,7 @@ macro_rules! scripts {
 
 scripts! {
     produce_waits_for_followers
+    too_few_in_sync_after_the_append
     fetch_long_poll
     leader_change_answers_parked_produce
     versions_fallback
@@ -362,4 +371,13 @@ scripts! {
     configs
     describe
     offsets_by_time
+    produce_requests_follow_each_other
+    a_burst_is_one_answer
+    coordinators_are_found
+    coordinator_routes_and_refuses
+    coordinator_answers_when_committed
+    coordinator_fails_over
+    coordinator_loads_before_it_serves
+    coordinator_waits_with_members
+    offsets_topic_is_internal
 }

@@ -59,6 +59,8 @@ pub(super) struct Stage {
     pub nodes: BTreeMap<BrokerId, Node>,
     pub controller: ScriptedController,
     pub clients: BTreeMap<String, Client>,
+    /// Member ids that clients were given.
+    pub members: BTreeMap<String, String>,
     pub output: String,
     pub tells_facts: bool,
     wires: Vec<Wire>,
@@ -142,9 +144,9 @@ impl Stage {
 
     /// A client sends a frame.
     pub fn send(&mut self, wire: usize, frame: Bytes) {
-        let (to, connection) = self.wires[wire].ends[1].clone();
         if self.wires[wire].open {
-            self.queue.push_back((to, Event::Frame { connection, frame }));
+            let client = self.wires[wire].ends[0].0.clone();
+            self.deliver(&client, wire, frame);
         }
     }
 
@@ -189,6 +191,9 @@ impl Stage {
     fn step(&mut self, id: BrokerId, event: Event) {
         let now = self.moment();
         let Some(node) = self.nodes.get_mut(&id) else { return };
+        if self.queue.iter().any(|(to, _)| *to == Who::Broker(id)) {
+            node.actor.expect_more();
+        }
         node.actor.step(now, event, &mut node.disk, &mut node.out);
         let actions: Vec<Action> = node.out.drain().collect();
         for action in actions {
@@ -265,7 +270,9 @@ impl Stage {
             Who::Client(name) => {
                 let client = self.clients.get_mut(&name).expect("it has a wire");
                 let (api, version) = client.asked.pop_front().expect("answers follow requests");
-                writeln!(self.output, "{name}: {}", tell_answer(api, version, &frame)).expect("a string takes all");
+                self.note_member(&name, api, version, &frame);
+                let told = self.without_ids(&tell_answer(api, version, &frame));
+                writeln!(self.output, "{name}: {told}").expect("a string takes all");
             }
         }
     }

@@ -37,7 +37,7 @@ impl ConsumerActor {
         let seats: Vec<Seat> = places.iter().map(|place| self.seat(*place)).collect();
         let names = seats.iter().any(|seat| seat.topic == Uuid::ZERO);
         let version = contact.version.map(|version| if names { version.min(TOPIC_IDS_SINCE - 1) } else { version });
-        let request = self.fetch_request(&seats, version.is_some_and(|version| version < TOPIC_IDS_SINCE));
+        let request = self.fetch_request(places, &seats, version.is_some_and(|version| version < TOPIC_IDS_SINCE));
         let errand = Errand::Fetch { broker, seats };
         let sent =
             version.is_some_and(|version| self.cluster.send(&contact.address, version, request, Some(errand), now, out).is_ok());
@@ -54,15 +54,15 @@ impl ConsumerActor {
     }
 
     fn seat(&self, place: usize) -> Seat {
-        let Place { partition, position, .. } = &self.places[place];
+        let Place { number, partition, position, .. } = &self.places[place];
         let topic = self.cluster.metadata().topic(&partition.topic).map_or(Uuid::ZERO, |topic| topic.id);
-        Seat { question: Question { place, number: self.questions }, topic, offset: position.offset }
+        Seat { question: Question { place: *number, number: self.questions }, topic, offset: position.offset }
     }
 
-    fn fetch_request(&self, seats: &[Seat], names: bool) -> Request {
+    fn fetch_request(&self, places: &[usize], seats: &[Seat], names: bool) -> Request {
         let mut topics: Vec<FetchTopic> = Vec::new();
-        for seat in seats {
-            let Place { partition, leader_epoch, .. } = &self.places[seat.question.place];
+        for (place, seat) in places.iter().zip(seats) {
+            let Place { partition, leader_epoch, .. } = &self.places[*place];
             let asked = FetchPartition {
                 partition: partition.index,
                 current_leader_epoch: leader_epoch.0,
@@ -113,7 +113,7 @@ impl ConsumerActor {
     }
 
     fn on_partition(&mut self, now: Time, seat: &Seat, answer: &PartitionData) {
-        let place = &mut self.places[seat.question.place];
+        let Some(place) = self.places.find(seat.question.place) else { return };
         assert!(place.stage == Stage::Reading && place.position.offset == seat.offset, "{place:?} waits for {seat:?}");
         match ErrorCode(answer.error_code) {
             ErrorCode::NONE => {

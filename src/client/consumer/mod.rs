@@ -14,6 +14,7 @@
 //! lets a client decline them), no fetching from followers (KIP-392), no compression.
 
 mod fetching;
+mod polls;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::Hash;
@@ -24,11 +25,13 @@ use crate::client::certainty::is_stale_metadata;
 use crate::client::cluster::Cluster;
 use crate::client::config::ConsumerConfig;
 use crate::client::connections::Reply;
+use crate::client::group::{Desk, Ending, Membership};
 use crate::client::lookup::{self, Lookup};
+use crate::client::places::Places;
 use crate::client::positions::{End, Place, Stage};
 use crate::digest::Digest;
 use crate::disk::Disk;
-use crate::operation::{Certainty, Command, Completion, Operation, OperationId, Outcome, PolledRecord, Position};
+use crate::operation::{Certainty, Command, Completion, Operation, OperationId, Outcome, Position};
 use crate::types::{BrokerId, Duration, LeaderEpoch, Offset, Time, TopicId, TopicPartition};
 use crate::wire::list_offsets_response::ListOffsetsResponse;
 use crate::wire::offset_for_leader_epoch_request::{OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic};
@@ -40,9 +43,11 @@ use crate::wire::{ErrorCode, Request, Response};
 pub struct ConsumerActor {
     config: ConsumerConfig,
     cluster: Cluster<Errand>,
+    /// Its part in a group, if it has a `group.id`.
+    group: Option<Membership>,
     /// Numbers the requests about places, so that answers nobody waits for any more are recognised.
     questions: u64,
-    places: Vec<Place>,
+    places: Places,
     /// The place whose records are polled next.
     turn: usize,
     polls: VecDeque<PendingPoll>,
@@ -61,24 +66,48 @@ struct PendingPoll {
     expires: Time,
 }
 
+/// What a request was for.
 #[derive(Hash, Debug)]
-enum Errand {
+pub enum Errand {
+    /// A `ListOffset` command.
     Lookup(OperationId),
-    Locate { question: Question, leader_epoch: LeaderEpoch },
-    Validate { question: Question, leader_epoch: LeaderEpoch },
-    Fetch { broker: BrokerId, seats: Vec<Seat> },
+    /// A position to be found at an end of a partition.
+    Locate {
+        /// Of which place.
+        question: Question,
+        /// The leader that was asked.
+        leader_epoch: LeaderEpoch,
+    },
+    /// A position to be compared with the leader's log.
+    Validate {
+        /// Of which place.
+        question: Question,
+        /// The leader that was asked.
+        leader_epoch: LeaderEpoch,
+    },
+    /// Records.
+    Fetch {
+        /// From whom.
+        broker: BrokerId,
+        /// Of which partitions.
+        seats: Vec<Seat>,
+    },
+    /// The coordinator of the group, with the number of the search.
+    Coordinator(u64),
 }
 
 /// A request about a place.
 #[derive(Clone, Copy, Hash, Debug)]
-struct Question {
-    place: usize,
+pub struct Question {
+    /// Number of the place.
+    place: u64,
+    /// Number of the request.
     number: u64,
 }
 
 /// A partition within a fetch.
 #[derive(Hash, Debug)]
-struct Seat {
+pub struct Seat {
     question: Question,
     topic: TopicId,
     offset: Offset,
@@ -90,9 +119,10 @@ impl ConsumerActor {
     pub fn new(config: ConsumerConfig) -> ConsumerActor {
         ConsumerActor {
             cluster: Cluster::new(&config.common),
+            group: config.group.clone().map(|group| Membership::new(group, &config)),
             config,
             questions: 0,
-            places: Vec::new(),
+            places: Places::default(),
             turn: 0,
             polls: VecDeque::new(),
             lookups: Vec::new(),
@@ -108,9 +138,19 @@ impl ConsumerActor {
     fn on_command(&mut self, now: Time, command: Command, out: &mut Outbox) {
         let operation = command.id;
         match command.operation {
+            Operation::Assign { .. } if self.is_subscribed() => fail(operation, ErrorCode::INVALID_REQUEST, out),
             Operation::Assign { partitions } => {
                 self.assign(partitions);
                 out.complete(Completion { id: operation, outcome: Outcome::Assigned });
+            }
+            Operation::Subscribe { topics } => self.subscribe(now, operation, topics, out),
+            Operation::Unsubscribe => self.leave(now, operation, Ending::Unsubscribe, out),
+            Operation::Shutdown => self.leave(now, operation, Ending::Stop, out),
+            Operation::Commit { offsets, mode } => {
+                let asked = self.with_group(now, out, |group, desk| group.commit(operation, offsets, mode, desk));
+                if asked.is_none() {
+                    fail(operation, ErrorCode::INVALID_GROUP_ID, out);
+                }
             }
             Operation::Poll { records_max, wait_ms } => {
                 let expires = now.plus(Duration::millis(wait_ms));
@@ -131,12 +171,42 @@ impl ConsumerActor {
         self.places.clear();
         for (partition, position) in partitions {
             self.cluster.follow(&partition.topic);
-            self.places.push(match position {
+            self.places.add(match position {
                 Position::Beginning => Place::at_end(partition, End::First),
                 Position::End => Place::at_end(partition, End::Last),
                 Position::At(offset) => Place::at(partition, offset),
             });
         }
+    }
+
+    fn is_subscribed(&self) -> bool {
+        self.group.as_ref().is_some_and(Membership::is_subscribed)
+    }
+
+    fn subscribe(&mut self, now: Time, operation: OperationId, topics: Vec<Arc<str>>, out: &mut Outbox) {
+        let Some(group) = &mut self.group else { return fail(operation, ErrorCode::INVALID_GROUP_ID, out) };
+        let was_subscribed = group.is_subscribed();
+        if topics.is_empty() || !group.subscribe(now, topics.iter().cloned().collect()) {
+            return fail(operation, ErrorCode::INVALID_REQUEST, out);
+        }
+        topics.iter().for_each(|topic| self.cluster.follow(topic));
+        if !was_subscribed {
+            self.assign(Vec::new());
+        }
+        out.complete(Completion { id: operation, outcome: Outcome::Subscribed });
+    }
+
+    fn leave(&mut self, now: Time, operation: OperationId, ending: Ending, out: &mut Outbox) {
+        if self.is_subscribed() {
+            self.with_group(now, out, |group, desk| group.begin_to_leave(operation, ending, desk));
+        } else {
+            out.complete(Completion { id: operation, outcome: ending.outcome() });
+        }
+    }
+
+    fn with_group<T>(&mut self, now: Time, out: &mut Outbox, act: impl FnOnce(&mut Membership, &mut Desk<'_>) -> T) -> Option<T> {
+        let (cluster, places, is_polling) = (&mut self.cluster, &mut self.places, !self.polls.is_empty());
+        self.group.as_mut().map(|group| act(group, &mut Desk { now, cluster, places, is_polling, out }))
     }
 
     fn look_up(&mut self, now: Time, operation: OperationId, partition: TopicPartition, end: End) {
@@ -163,12 +233,17 @@ impl ConsumerActor {
                 self.fetching.remove(&broker);
                 self.on_fetched(now, &seats, reply.response);
             }
+            Errand::Coordinator(number) => {
+                if let Some(group) = &mut self.group {
+                    group.on_coordinator(now, number, reply.response);
+                }
+            }
         }
     }
 
     /// The place that waits for this answer, if it still does.
     fn asker(&mut self, question: Question) -> Option<&mut Place> {
-        self.places.get_mut(question.place).filter(|place| place.asked == Some(question.number))
+        self.places.find(question.place).filter(|place| place.asked == Some(question.number))
     }
 
     fn on_lookup(&mut self, now: Time, operation: OperationId, response: Option<&ListOffsetsResponse>, out: &mut Outbox) {
@@ -224,84 +299,11 @@ impl ConsumerActor {
         }
     }
 
-    // ---- polls ------------------------------------------------------------------------------------------------
-
-    /// Answers the polls that can be answered. Says whether there was one.
-    fn serve(&mut self, now: Time, out: &mut Outbox) -> bool {
-        let mut served = false;
-        while let Some(poll) = self.polls.front() {
-            let records = self.collect(now, poll.records_max);
-            let poll = self.polls.front().expect("nothing was taken out");
-            let outcome = match self.trouble() {
-                Some(error) if records.is_empty() => {
-                    self.complaint = None;
-                    Outcome::Failed { code: error.code(), certainty: Certainty::Definite }
-                }
-                _ if records.is_empty() && poll.records_max > 0 && now < poll.expires => break,
-                _ => Outcome::Polled { records },
-            };
-            out.complete(Completion { id: poll.operation, outcome });
-            self.polls.pop_front();
-            served = true;
-        }
-        served
-    }
-
-    fn trouble(&self) -> Option<ErrorCode> {
-        let stuck = self.places.iter().find_map(|place| match place.stage {
-            Stage::Stuck(error) => Some(error),
-            Stage::Locating(_) | Stage::Validating | Stage::Reading => None,
-        });
-        self.complaint.or(stuck)
-    }
-
-    /// Takes records out of what was fetched: all there is of one partition, then of the next.
-    fn collect(&mut self, now: Time, records_max: usize) -> Vec<PolledRecord> {
-        let mut records = Vec::new();
-        for _ in 0..self.places.len() {
-            self.turn %= self.places.len();
-            let place = &mut self.places[self.turn];
-            let Some(fetched) = place.fetched.as_mut().filter(|_| place.stage == Stage::Reading) else {
-                self.turn += 1;
-                continue;
-            };
-            while records.len() < records_max {
-                match fetched.next(&mut place.position) {
-                    Ok(Some(record)) => records.push(PolledRecord {
-                        partition: place.partition.clone(),
-                        offset: record.offset,
-                        leader_epoch: record.leader_epoch,
-                        timestamp: record.timestamp,
-                        key: record.key,
-                        value: record.value,
-                    }),
-                    Ok(None) => break,
-                    Err(error) => {
-                        self.complaint = Some(error);
-                        break;
-                    }
-                }
-            }
-            if fetched.is_drained() {
-                // An answer that brought us no further would be asked for again at once, for ever.
-                if fetched.from == place.position.offset {
-                    place.fail(now, self.config.common.retry_backoff);
-                }
-                place.fetched = None;
-            }
-            if records.len() >= records_max {
-                break;
-            }
-            self.turn += 1;
-        }
-        records
-    }
-
     // ---- requests ---------------------------------------------------------------------------------------------
 
     /// Positions whose partition has a newer leader are compared with its log before anything else is read.
     fn notice_epochs(&mut self) {
-        for place in &mut self.places {
+        for place in self.places.iter_mut() {
             place.on_leader_epoch(self.cluster.metadata().epoch(&place.partition.topic, place.partition.index));
         }
     }
@@ -328,18 +330,18 @@ impl ConsumerActor {
 
     fn ask_for_positions(&mut self, now: Time, out: &mut Outbox) {
         let due = |place: &Place| place.is_asking() && place.asked.is_none() && place.retry_at <= now;
-        for (at, place) in self.places.iter_mut().enumerate().filter(|(_, place)| due(place)) {
+        for place in self.places.iter_mut().filter(|place| due(place)) {
             let Some(leader) = self.cluster.leader(&place.partition.topic, place.partition.index) else { continue };
             let leader_epoch = leader.epoch;
             self.questions += 1;
-            let question = Question { place: at, number: self.questions };
+            let question = Question { place: place.number, number: self.questions };
             let (request, errand) = match place.stage {
                 Stage::Locating(end) => (
                     lookup::request(&place.partition, end, leader_epoch, self.config.isolation),
                     Errand::Locate { question, leader_epoch },
                 ),
                 Stage::Validating => (validate_request(place, leader_epoch), Errand::Validate { question, leader_epoch }),
-                Stage::Reading | Stage::Stuck(_) => continue,
+                Stage::Recalling | Stage::Reading | Stage::Stuck(_) => continue,
             };
             match send(&mut self.cluster, leader.broker, request, errand, now, out) {
                 Sent::OnItsWay => place.asked = Some(question.number),
@@ -358,7 +360,8 @@ impl ConsumerActor {
     fn unfollow(&mut self, before: &[Arc<str>]) {
         for topic in before {
             let read = self.places.iter().any(|place| place.partition.topic == *topic);
-            if !read && !self.lookups.iter().any(|lookup| lookup.partition.topic == *topic) {
+            let of_group = self.group.iter().flat_map(Membership::topics).any(|wanted| wanted == topic);
+            if !read && !of_group && !self.lookups.iter().any(|lookup| lookup.partition.topic == *topic) {
                 self.cluster.unfollow(topic);
             }
         }
@@ -366,18 +369,20 @@ impl ConsumerActor {
 
     fn topics(&self) -> Vec<Arc<str>> {
         let read = self.places.iter().map(|place| &place.partition.topic);
-        read.chain(self.lookups.iter().map(|lookup| &lookup.partition.topic)).cloned().collect()
+        let of_group = self.group.iter().flat_map(Membership::topics);
+        read.chain(self.lookups.iter().map(|lookup| &lookup.partition.topic)).chain(of_group).cloned().collect()
     }
 
     fn next_wake(&self, now: Time) -> Option<Time> {
         let polled = !self.polls.is_empty();
         let wanted = |place: &&Place| (place.is_asking() && place.asked.is_none()) || (place.is_hungry() && polled);
+        let group = self.group.as_ref().and_then(|group| group.deadline(now, polled));
         let places = self.places.iter().filter(wanted).map(|place| place.retry_at);
         let lookups = self.lookups.iter().flat_map(|lookup| [lookup.expires, lookup.retry_at]);
         let polls = self.polls.iter().map(|poll| poll.expires);
         // What is due already waits for an answer or a connection, not for the clock.
         let own = places.chain(lookups).chain(polls).filter(|at| *at > now).min();
-        [own, self.cluster.deadline(now)].into_iter().flatten().min()
+        [own, self.cluster.deadline(now), group].into_iter().flatten().min()
     }
 }
 
@@ -387,12 +392,15 @@ impl Actor for ConsumerActor {
         for reply in self.cluster.on_event(now, &event, out) {
             self.on_reply(now, reply, out);
         }
+        self.with_group(now, out, |group, desk| group.on_event(&event, desk));
         let assigns = matches!(&event, Event::Command(command) if matches!(command.operation, Operation::Assign { .. }));
-        let may_end = assigns || !self.lookups.is_empty();
+        let may_end = assigns || !self.lookups.is_empty() || self.is_subscribed();
         let before = if may_end { self.topics() } else { Vec::new() };
         if let Event::Command(command) = event {
             self.on_command(now, command, out);
         }
+        self.notice_epochs();
+        self.with_group(now, out, |group, desk| group.drive(desk));
         self.notice_epochs();
         let served = self.serve(now, out);
         // Before the rest, so that the question does not queue behind a fetch that waits for records.

@@ -3,13 +3,14 @@
 use goldenscript::ArgumentConsumer;
 
 use super::Fallible;
+use super::group::MemberAnswer;
 use crate::types::{LeaderEpoch, Offset, Timestamp, Uuid};
 use crate::wire::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult};
 use crate::wire::elect_leaders_response::{ElectLeadersResponse, PartitionResult, ReplicaElectionResult};
 use crate::wire::fetch_response::{self, FetchResponse, FetchableTopicResponse};
 use crate::wire::produce_response::{self, PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
 use crate::wire::record::BatchBuilder;
-use crate::wire::{DeleteRecordsRequest, ElectLeadersRequest, ErrorCode, Response};
+use crate::wire::{ApiKey, DeleteRecordsRequest, ElectLeadersRequest, ErrorCode, Response};
 
 /// One answer, as the script writes it.
 pub(super) struct Answer {
@@ -20,6 +21,10 @@ pub(super) struct Answer {
     records: Vec<String>,
     hint: (i32, i32),
     only: Vec<String>,
+    /// Which request is meant, if it is not the oldest.
+    pub(super) api: Option<ApiKey>,
+    /// What concerns members only.
+    pub(super) member: MemberAnswer,
 }
 
 impl Answer {
@@ -33,15 +38,20 @@ impl Answer {
             records: args.take_key("records").map(|r| r.split('/').map(str::to_owned).collect()).unwrap_or_default(),
             hint: hint.map_or(Ok((-1, -1)), |(b, e)| Ok::<_, std::num::ParseIntError>((b.parse()?, e.parse()?)))?,
             only: Vec::new(),
+            api: None,
+            member: MemberAnswer::read(args)?,
         };
-        while let Some(partition) = args.next_pos() {
-            answer.only.push(partition.to_owned());
+        while let Some(word) = args.next_pos() {
+            match ApiKey::ALL.iter().find(|api| api.name() == word) {
+                Some(api) => answer.api = Some(*api),
+                None => answer.only.push(word.to_owned()),
+            }
         }
         Ok(answer)
     }
 
     /// Whether this answer is about that partition; without any named, it is about all.
-    fn concerns(&self, topic: &str, index: i32) -> bool {
+    pub(super) fn concerns(&self, topic: &str, index: i32) -> bool {
         self.only.is_empty() || self.only.contains(&format!("{topic}-{index}"))
     }
 

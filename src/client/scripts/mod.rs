@@ -11,16 +11,20 @@
 //!   assign t-0@beginning ..    poll [max=10] [wait=1000]    list t-0@end
 //!   create t partitions= replicas=    delete t    describe t
 //!   delete-records t below=5    elect t|all          of partition 0; the preferred leaders
-//!   answer b1 [t-0 ..] [error=..] [offset=..] [epoch=..] [end=..] [records=a/b] [hint=b2@3]     the oldest request at b1
+//!   coordinator b2|none                              answered at once to FindCoordinator; a member's requests: see `group`
+//!   subscribe t ..    unsubscribe    close    commit [t-0=5 ..] [mode=async]
+//!   answer b1 [Api] [t-0 ..] [error=..] [offset=..] [epoch=..] [end=..] [records=a/b] [hint=b2@3]     the oldest request (of that API) at b1
 //!   cut b1    down b1    up b1                       connection reset; refuse connections; accept them
 //!   versions b1 api=min..max ..                      what b1 speaks, for connections to come
 //!   wait 100ms
 //! ```
 
 mod answer;
+mod asked;
+pub(super) mod group;
 mod told;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -29,9 +33,10 @@ use bytes::Bytes;
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 
 use self::answer::{Answer, error};
-use self::told::{tell, tell_records};
+use self::told::tell;
 use super::{AdminActor, AdminConfig, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
 use crate::actor::{Action, Actor, CloseReason, Event, Now, Outbox};
+use crate::fact::Fact;
 use crate::operation::{self, Election, Operation, OperationId, Position};
 use crate::testing::MemoryDisk;
 use crate::types::{Address, ConnectionId, Duration, Offset, Time, Timestamp, TopicPartition, Uuid};
@@ -60,6 +65,8 @@ struct Script {
     operations: u64,
     topics: BTreeMap<String, Topic>,
     brokers: BTreeMap<String, Broker>,
+    /// The group's.
+    coordinator: Option<String>,
     producers: i64,
     printed: String,
     /// What is still to happen at this moment.
@@ -76,10 +83,18 @@ struct Topic {
 #[derive(Default)]
 struct Broker {
     is_down: bool,
-    connection: Option<ConnectionId>,
+    connections: BTreeSet<ConnectionId>,
     versions: BTreeMap<ApiKey, (i16, i16)>,
-    /// In the order of the wire; those with an answer wait for the ones before them.
-    pending: VecDeque<(RequestHeader, Request, Option<Response>)>,
+    /// In the order of the wire; those with an answer wait for the ones before them on their connection.
+    pending: Vec<Pending>,
+}
+
+/// A request without an answer so far, or whose answer has to wait.
+struct Pending {
+    connection: ConnectionId,
+    header: RequestHeader,
+    request: Request,
+    answer: Option<Response>,
 }
 
 impl Script {
@@ -93,6 +108,7 @@ impl Script {
             operations: 0,
             topics: BTreeMap::new(),
             brokers: brokers.into(),
+            coordinator: None,
             producers: 6,
             printed: String::new(),
             events: VecDeque::new(),
@@ -133,7 +149,7 @@ impl Script {
                 if broker.is_down {
                     self.step(Event::Closed { connection, reason: CloseReason::Refused });
                 } else {
-                    broker.connection = Some(connection);
+                    broker.connections.insert(connection);
                     self.step(Event::Opened { connection, peer: to, accepted: false });
                 }
             }
@@ -141,25 +157,28 @@ impl Script {
             Action::Close { connection } => {
                 let name = self.broker_of(connection);
                 let _ = writeln!(self.printed, "{name} closed by the client");
-                self.forget(&name);
+                self.forget(&name, connection);
             }
             Action::Complete(completion) => {
                 let line = tell(&completion);
                 let _ = writeln!(self.printed, "o{} {line}", completion.id.0);
+            }
+            Action::Fact(Fact::Group(fact)) => {
+                let _ = writeln!(self.printed, "{}", group::state(&fact));
             }
             other => panic!("a client does not ask for {other:?}"),
         }
     }
 
     fn broker_of(&self, connection: ConnectionId) -> String {
-        let found = self.brokers.iter().find(|(_, broker)| broker.connection == Some(connection));
+        let found = self.brokers.iter().find(|(_, broker)| broker.connections.contains(&connection));
         found.map(|(name, _)| name.clone()).expect("the connection is open")
     }
 
-    fn forget(&mut self, name: &str) -> Option<ConnectionId> {
-        let broker = self.brokers.get_mut(name)?;
-        broker.pending.clear();
-        broker.connection.take()
+    fn forget(&mut self, name: &str, connection: ConnectionId) {
+        let broker = self.brokers.get_mut(name).expect("it has the connection");
+        broker.pending.retain(|pending| pending.connection != connection);
+        broker.connections.remove(&connection);
     }
 
     fn receive(&mut self, connection: ConnectionId, frame: &Bytes) {
@@ -177,7 +196,8 @@ impl Script {
             let _ = writeln!(self.printed, "{name} <- {line}");
         }
         if !is_unanswered(&request) {
-            self.brokers.get_mut(&name).expect("it has a connection").pending.push_back((header, request, answer));
+            let pending = Pending { connection, header, request, answer };
+            self.brokers.get_mut(&name).expect("it has a connection").pending.push(pending);
             self.flush(&name);
         }
     }
@@ -185,16 +205,25 @@ impl Script {
     /// Sends the answers that wait for nothing.
     fn flush(&mut self, name: &str) {
         let broker = self.brokers.get_mut(name).expect("it has a connection");
-        while let Some((header, _, Some(response))) = broker.pending.front() {
-            let frame = encode(header, response);
-            broker.pending.pop_front();
-            self.events.push_back(Event::Frame { connection: broker.connection.expect("requests came in on it"), frame });
+        let mut blocked = BTreeSet::new();
+        for pending in std::mem::take(&mut broker.pending) {
+            let connection = pending.connection;
+            match &pending.answer {
+                Some(response) if !blocked.contains(&connection) => {
+                    let frame = encode(&pending.header, response);
+                    self.events.push_back(Event::Frame { connection, frame });
+                }
+                Some(_) | None => {
+                    blocked.insert(connection);
+                    broker.pending.push(pending);
+                }
+            }
         }
     }
 
-    fn reply(&mut self, name: &str, header: &RequestHeader, response: &Response) {
-        let connection = self.brokers[name].connection.expect("a request came in on it");
-        self.events.push_back(Event::Frame { connection, frame: encode(header, response) });
+    fn reply(&mut self, name: &str, pending: &Pending, response: &Response) {
+        let connection = pending.connection;
+        self.events.push_back(Event::Frame { connection, frame: encode(&pending.header, response) });
         self.flush(name);
         self.pump();
     }
@@ -203,7 +232,7 @@ impl Script {
     fn at_once(&mut self, name: &str, header: &RequestHeader, request: &Request) -> Option<Response> {
         match request {
             Request::ApiVersions(_) => {
-                let mut api_keys = api_versions(Listener::Broker);
+                let mut api_keys = group::with_group_apis(api_versions(Listener::Broker));
                 for range in &mut api_keys {
                     let ours = ApiKey::from_code(range.api_key).and_then(|api| self.brokers[name].versions.get(&api));
                     (range.min_version, range.max_version) = ours.copied().unwrap_or((range.min_version, range.max_version));
@@ -222,6 +251,7 @@ impl Script {
                 let brokers = (1..=3).map(broker).collect();
                 Some(Response::Metadata(MetadataResponse { brokers, topics, ..MetadataResponse::default() }))
             }
+            Request::FindCoordinator(request) => Some(group::coordinator(request, self.coordinator.as_deref())),
             Request::InitProducerId(_) => {
                 self.producers += 1;
                 let producer_id = self.producers;
@@ -260,70 +290,15 @@ impl Script {
         if name.is_empty() { found.unwrap_or_else(|| format!("?{}", id.0)) } else { name.to_owned() }
     }
 
-    #[allow(clippy::wildcard_enum_match_arm)]
-    fn describe(&self, header: &RequestHeader, request: &Request) -> Option<String> {
-        let mut parts = Vec::new();
-        match request {
-            Request::ApiVersions(_) if header.api_version == 4 => return None,
-            Request::Metadata(request) => {
-                parts.extend(request.topics.iter().flatten().filter_map(|topic| topic.name.clone()));
-            }
-            Request::Produce(request) => {
-                parts.push(format!("acks={}", request.acks));
-                for topic in &request.topic_data {
-                    for partition in &topic.partition_data {
-                        let name = self.name_of(&topic.name, topic.topic_id);
-                        parts.push(format!("{name}-{} {}", partition.index, tell_records(partition.records.as_ref())));
-                    }
-                }
-            }
-            Request::Fetch(request) => {
-                for topic in &request.topics {
-                    for p in &topic.partitions {
-                        let name = self.name_of(&topic.topic, topic.topic_id);
-                        parts.push(format!("{name}-{}@{} le={}", p.partition, p.fetch_offset, p.current_leader_epoch));
-                    }
-                }
-            }
-            Request::ListOffsets(request) => {
-                for topic in &request.topics {
-                    let asked = topic.partitions.iter();
-                    parts.extend(asked.map(|p| format!("{}-{} time={}", topic.name, p.partition_index, p.timestamp)));
-                }
-            }
-            Request::OffsetForLeaderEpoch(request) => {
-                for topic in &request.topics {
-                    for p in &topic.partitions {
-                        let (epoch, current) = (p.leader_epoch, p.current_leader_epoch);
-                        parts.push(format!("{}-{} epoch={epoch} le={current}", topic.topic, p.partition));
-                    }
-                }
-            }
-            Request::CreateTopics(request) => parts.extend(request.topics.iter().map(|topic| topic.name.clone())),
-            Request::DeleteRecords(request) => {
-                for topic in &request.topics {
-                    parts.extend(
-                        topic.partitions.iter().map(|p| format!("{}-{} below={}", topic.name, p.partition_index, p.offset)),
-                    );
-                }
-            }
-            Request::ElectLeaders(request) => match &request.topic_partitions {
-                Some(topics) => parts.extend(topics.iter().map(|topic| format!("{}-{:?}", topic.topic, topic.partitions))),
-                None => parts.push("all".to_owned()),
-            },
-            Request::DeleteTopics(request) => parts.extend(request.topics.iter().filter_map(|topic| topic.name.clone())),
-            _ => {}
-        }
-        Some(format!("{} v{} {}", header.api_key, header.api_version, parts.join(" ")).trim_end().to_owned())
-    }
-
     // ---- answers ----------------------------------------------------------------------------------------------
 
     #[allow(clippy::wildcard_enum_match_arm)]
     fn answer(&mut self, name: &str, answer: &Answer) -> Fallible<()> {
-        let pending = self.brokers.get_mut(name).ok_or("no such broker")?.pending.pop_front();
-        let (header, request, _) = pending.ok_or("nothing was asked")?;
-        let response = match &request {
+        let broker = self.brokers.get_mut(name).ok_or("no such broker")?;
+        let is_meant = |pending: &Pending| pending.answer.is_none() && answer.api.is_none_or(|api| api == pending.header.api_key);
+        let at = broker.pending.iter().position(is_meant).ok_or("nothing was asked")?;
+        let pending = broker.pending.remove(at);
+        let response = match &pending.request {
             Request::Produce(request) => answer.produce(request),
             Request::Fetch(request) => answer.fetch(request, |name, id| self.name_of(name, id)),
             Request::ListOffsets(request) => {
@@ -365,9 +340,9 @@ impl Script {
             }
             Request::DeleteRecords(request) => answer.delete_records(request),
             Request::ElectLeaders(request) => answer.elect_leaders(request),
-            other => return Err(format!("no answer to {}", other.api_key()).into()),
+            other => answer.to_member(other).ok_or_else(|| format!("no answer to {}", other.api_key()))?,
         };
-        self.reply(name, &header, &response);
+        self.reply(name, &pending, &response);
         Ok(())
     }
 
@@ -476,10 +451,11 @@ impl Script {
             }
             _ => {}
         }
-        if matches!(what, "cut" | "down")
-            && let Some(connection) = self.forget(&name)
-        {
-            self.step(Event::Closed { connection, reason: CloseReason::Reset });
+        if matches!(what, "cut" | "down") {
+            for connection in self.brokers[&name].connections.clone() {
+                self.forget(&name, connection);
+                self.step(Event::Closed { connection, reason: CloseReason::Reset });
+            }
         }
         Ok(())
     }
@@ -506,6 +482,8 @@ impl Runner for Script {
                 let wait_ms = args.take_key("wait").map_or(Ok(1000), str::parse)?;
                 self.command(Operation::Poll { records_max, wait_ms });
             }
+            "coordinator" => self.coordinator = args.next_pos().map(str::to_owned).filter(|name| name != "none"),
+            what @ ("subscribe" | "unsubscribe" | "close" | "commit") => self.command(group::operation(what, &mut args)?),
             "list" => {
                 let (partition, position) = place(args.next_pos().ok_or("which partition?")?)?;
                 self.command(Operation::ListOffset { partition, position });
@@ -575,4 +553,6 @@ scripts! {
     retry_keeps_order first_batch_alone doubtful_expiry certainty reorder_without_idempotence
     epoch_restart acks_zero metadata_refresh versions partitioning
     consumer_reads consumer_validates consumer_resets list_offset admin admin_records_and_leaders
+    group_joins group_eager group_cooperative group_loses group_poll_interval group_coordinator_moves group_leaves
+    group_auto_commit group_leads
 }

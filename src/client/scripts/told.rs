@@ -31,6 +31,12 @@ pub(super) fn tell(completion: &Completion) -> String {
             None => format!("written {partition}@?"),
         },
         Outcome::Assigned => "assigned".to_owned(),
+        Outcome::Subscribed => "subscribed".to_owned(),
+        Outcome::Unsubscribed => "unsubscribed".to_owned(),
+        Outcome::Committed { offsets } => {
+            let told: Vec<String> = offsets.iter().map(|o| format!("{}@{}/{}", o.partition, o.offset, o.leader_epoch)).collect();
+            format!("committed [{}]", told.join(" "))
+        }
         Outcome::Polled { records } => {
             let value = |value: &Option<Bytes>| String::from_utf8_lossy(value.as_deref().unwrap_or_default()).into_owned();
             let records: Vec<String> =

@@ -36,6 +36,8 @@ impl Ghost {
             | Fact::LogTruncated { .. }
             | Fact::LogFlushed { .. }
             | Fact::LogStartMoved { .. }
+            | Fact::CompactionBegan { .. }
+            | Fact::Compacted { .. }
             | Fact::LogRemoved { .. } => self.apply_log(node, fact),
             Fact::BecameLeader { partition, leader_epoch, partition_epoch, high_watermark, isr, .. } => {
                 let at = self.place(node, *partition);
@@ -147,6 +149,9 @@ impl Ghost {
         }
         if let Fact::LogStartMoved { log_start, .. } = fact {
             return Some(self.partitions[at.partition].move_start(at, *log_start));
+        }
+        if let Fact::CompactionBegan { up_to, .. } = fact {
+            return Some(self.partitions[at.partition].begin_compaction(at, *up_to));
         }
         if let Fact::LogTruncated { to, reason, .. } = fact {
             self.tally.truncations += 1;
@@ -425,8 +430,13 @@ impl Partition {
     }
 
     fn append(&mut self, at: Place, link: Link, role_epoch: LeaderEpoch, as_leader: bool) -> Change<'static> {
+        let mut chain = std::mem::take(&mut self.shadows[at.node].log);
+        let physical_end = chain.end();
+        let link = if as_leader { link } else { self.restore(at.node, &mut chain, link) };
         let shadow = &mut self.shadows[at.node];
-        let mut chain = std::mem::take(&mut shadow.log);
+        if chain.end() > physical_end {
+            shadow.agreed = chain.agrees_up_to(&self.log, shadow.agreed).max(shadow.agreed);
+        }
         let (expected, first) = (chain.end(), chain.links().is_empty());
         let known_end = shadow.agreed;
         shadow.present = true;

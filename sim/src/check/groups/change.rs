@@ -52,18 +52,17 @@ pub enum GroupChange<'e> {
         committed: Option<Offset>,
         asked: EventId,
     },
-    /// Records were processed, in the session of that number; `known` is the first of them that the group had processed already, `repeated` the first
-    /// that this very session had, `first` says that they are its first.
+    /// A record was processed, in the session of that number, as its `first`; `known`: not for the first time by the group; `repeated`: nor by
+    /// this very session.
     Processed {
         group: usize,
         node: usize,
         partition: &'e TopicPartition,
-        from: Offset,
-        to: Offset,
+        offset: Offset,
         session: usize,
         first: bool,
-        known: Option<Offset>,
-        repeated: Option<Offset>,
+        known: bool,
+        repeated: bool,
     },
     /// A commit is acknowledged; `place` is where its record stands, if one was stated.
     CommitAnswered {

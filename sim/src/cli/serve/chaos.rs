@@ -209,6 +209,10 @@ impl Chaos {
                 let (replicas, state) = partition(topic, *index)?;
                 replicas.iter().filter(|broker| Some(**broker) != state.leader).map(place).collect()
             }
+            // Members are somebody else's processes, and nobody here hears what coordinators state.
+            Target::Coordinator(group) | Target::Member(group) | Target::Owner { group, .. } => {
+                return Err(format!("who is who in group {group} is not known here"));
+            }
         };
         let running: Vec<usize> = candidates.into_iter().filter(runs).collect();
         if running.is_empty() {

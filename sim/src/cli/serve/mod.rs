@@ -188,6 +188,7 @@ impl Serve {
         properties.extend(server::broker_properties(settings).map_err(|error| miette!("{error}"))?);
         // What is not said follows from the number of brokers: three copies of what is created on demand, if there are three brokers.
         properties.entry("default.replication.factor".into()).or_insert_with(|| brokers.min(3).to_string());
+        properties.entry("offsets.topic.replication.factor".into()).or_insert_with(|| brokers.min(3).to_string());
         let tcp = server::tcp(settings).map_err(|error| miette!("{error}"))?;
         let witness = record.map(Record::witness);
         Cluster::start(&ClusterConfig { data, brokers, listen, properties, tcp, witness }).await.into_diagnostic()

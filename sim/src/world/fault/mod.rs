@@ -7,7 +7,7 @@
 //! ```text
 //!   targets    whom it strikes                  processes    crash, power loss, pause, restart
 //!   disks      what a device does to its node   links        what the network does; maps: cuts of many links at once
-//!   requests   what is asked of the cluster
+//!   requests   what is asked of the cluster     members      who takes part in groups
 //!   hardware   disks that fail, clocks that are wrong
 //! ```
 
@@ -25,6 +25,7 @@ mod disks;
 mod hardware;
 mod links;
 mod maps;
+mod members;
 mod processes;
 mod requests;
 mod targets;
@@ -53,6 +54,7 @@ enum Undo {
     Process(processes::Undo),
     Disk(disks::Undo),
     Hardware(hardware::Undo),
+    Member(members::Undo),
 }
 
 impl World {
@@ -102,6 +104,7 @@ impl World {
                 Undo::Process(undo) => self.revive(fault, undo, ended),
                 Undo::Disk(undo) => self.mend_disk(undo),
                 Undo::Hardware(undo) => self.repair(fault, undo),
+                Undo::Member(undo) => self.call_back(undo),
             }
         }
     }
@@ -157,6 +160,8 @@ impl World {
             FaultKind::ElectPreferred { target } => self.elect_preferred(node, target, self.faults[fault].began),
             FaultKind::DeleteRecords { target, keep } => self.delete_records(node, target, *keep, self.faults[fault].began),
             FaultKind::RecreateTopic { target } => self.recreate_topic(node, target, self.faults[fault].began),
+            FaultKind::MemberJoins { .. } => self.call_in(fault, node),
+            FaultKind::MemberLeaves { .. } => self.call_out(fault, node),
             FaultKind::CrashLoop { times, .. } => self.begin_crash_loop(fault, node, *times),
             FaultKind::FailedSync { path, nth, .. } => self.break_disk(fault, node, broken_sync(path, *nth)),
             FaultKind::IoError { operation, path, nth, times, .. } => {

@@ -28,7 +28,8 @@ impl World {
                 if state.armed.is_some() && matches!(kind, FaultKind::PowerLossAtOperation { .. }) {
                     return Err(format!("{name} is about to lose power already"));
                 }
-                if matches!(kind, FaultKind::Restart { .. }) && !self.member(node).is_server() {
+                let can_stop = self.member(node).is_server() || matches!(self.member(node).role, Role::Member(..));
+                if matches!(kind, FaultKind::Restart { .. }) && !can_stop {
                     return Err(format!("{name} is a client, which cannot be stopped in order"));
                 }
                 Ok(vec![node])
@@ -44,6 +45,8 @@ impl World {
             FaultKind::Isolate { target, .. } | FaultKind::SlowDisk { target, .. } | FaultKind::StuckDisk { target } => {
                 Ok(vec![self.resolve(fault, target, None)?])
             }
+            FaultKind::MemberJoins { target } => Ok(vec![self.newcomer(fault, target)?]),
+            FaultKind::MemberLeaves { target } => Ok(vec![self.leaver(fault, target)?]),
             FaultKind::ElectPreferred { .. } | FaultKind::DeleteRecords { .. } | FaultKind::RecreateTopic { .. } => {
                 Ok(vec![self.admin()?])
             }
@@ -112,6 +115,9 @@ impl World {
                 let brokers = (0..number(self.nodes.len())).filter(|node| matches!(self.member(*node).role, Role::Broker(_)));
                 choose(brokers.filter(runs).filter(|node| Some(*node) != not).collect(), "no broker runs")
             }
+            Target::Coordinator(group) => self.coordinator(group),
+            Target::Member(group) => self.any_member(fault, place, group, not),
+            Target::Owner { topic, partition, group } => self.owner(topic, *partition, group),
             Target::Controller => {
                 let controller = self.directory.controller().ok_or("there is no active controller")?;
                 self.by_id(controller).ok_or_else(|| format!("controller {controller} is no node"))
@@ -136,7 +142,7 @@ impl World {
         }
     }
 
-    fn choose(&self, fault: usize, place: u64, mut nodes: Vec<u16>, nobody: &str) -> Result<u16, String> {
+    pub(super) fn choose(&self, fault: usize, place: u64, mut nodes: Vec<u16>, nobody: &str) -> Result<u16, String> {
         nodes.sort_unstable();
         let last = nodes.len().checked_sub(1).ok_or(nobody)?;
         let mut dice = self.chance.about(Tag::Target, [key_of(&self.plan.faults[fault].id), place, 0, 0]);
