@@ -23,6 +23,8 @@ use brokerlab::types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::group::GroupTap;
+
 /// Number of an event within its run, from 1; 0 means "none".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct EventId(pub u64);
@@ -323,6 +325,8 @@ pub enum Tap {
         /// False: the run is over and it was not answered.
         answered: bool,
     },
+    /// What a coordinator answered about a group.
+    Group(GroupTap),
 }
 
 /// A batch as its header says, with the checksum recomputed.

@@ -89,8 +89,8 @@ impl Ghost {
             Fact::LogFailed { .. }
             | Fact::ControllerActivated { .. }
             | Fact::AlterPartitionRefused { .. }
-            | Fact::Group(_)
             | Fact::Reached { .. } => None,
+            Fact::Group(fact) => self.apply_group_fact(node, fact).map(Change::Group),
             Fact::MutantActed { .. } => {
                 if !self.mutants.contains(&node) {
                     self.mutants.push(node);
@@ -399,6 +399,7 @@ impl Ghost {
                 let excused = holds > 0 || last >= *request;
                 Some(Change::Waited { node, waited: *waited, allowed: *allowed, answered: *answered, excused })
             }
+            Tap::Group(tap) => self.apply_group_tap(node, tap).map(Change::Group),
             Tap::Exposed { .. } | Tap::OffsetListed { .. } => None,
         }
     }
