@@ -23,6 +23,8 @@ use brokerlab::types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::group::GroupTap;
+
 /// Number of an event within its run, from 1; 0 means "none".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct EventId(pub u64);
@@ -171,15 +173,6 @@ pub enum WorldFact {
         /// Why.
         reason: String,
     },
-    /// The application of a group's member (the event's node) has processed a record. Nothing tells anybody so; the world knows.
-    Processed {
-        /// The group.
-        group: Arc<str>,
-        /// The partition.
-        partition: TopicPartition,
-        /// The record.
-        offset: Offset,
-    },
     /// All faults are over, producers stop, the settle phase begins.
     SettleBegan,
     /// Every obligation is met; the run ends here.
@@ -208,6 +201,15 @@ pub enum WorldFact {
         response: bool,
         /// Correlation id.
         correlation: i32,
+    },
+    /// The application behind a consumer (the event's node) has done what it does with these records.
+    Processed {
+        /// The partition.
+        partition: TopicPartition,
+        /// The first of them.
+        from: Offset,
+        /// The end of them, exclusive.
+        to: Offset,
     },
 }
 
@@ -323,6 +325,8 @@ pub enum Tap {
         /// False: the run is over and it was not answered.
         answered: bool,
     },
+    /// What a coordinator answered about a group.
+    Group(GroupTap),
 }
 
 /// A batch as its header says, with the checksum recomputed.

@@ -5,6 +5,7 @@
 //! commands are named.
 
 pub mod event;
+pub mod group;
 pub mod recording;
 pub mod report;
 #[cfg(test)]

@@ -11,7 +11,8 @@
 //!
 //! Between question and answer a replica may have got another leader or been cut. So what was asked is kept with the request, and the
 //! replica itself compares it with where it stands when the answer comes (KAFKA-13207). A partition whose answer was an error pauses for a
-//! while; the others go on. Nothing is asked for a replica that waits for a sync.
+//! while; the others go on. Nothing is asked for a replica that waits for a sync; but then the others' fetch must not be parked for long, or
+//! with `flush.messages=1` that replica would get on by one fetch in each `replica.fetch.wait.max.ms`.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use crate::channel::{Channel, ChannelConfig};
 use crate::controller::MetadataImage;
 use crate::mutant::Mutant;
 use crate::replica::{Answer, FetchFrom, Verdict};
-use crate::types::{BrokerEpoch, BrokerId, ConnectionId, LeaderEpoch, Offset, PartitionId, Time};
+use crate::types::{BrokerEpoch, BrokerId, ConnectionId, Duration, LeaderEpoch, Offset, PartitionId, Time};
 use crate::wire::fetch_request::{FetchPartition, FetchTopic, ReplicaState};
 use crate::wire::fetch_response::PartitionData;
 use crate::wire::{ErrorCode, FetchRequest, FetchResponse, Request, Response};
@@ -31,6 +32,9 @@ use super::reply::Step;
 
 /// The last version before followers tell the leader the high watermark they know (KIP-1166).
 const FETCH_VERSION: i16 = 17;
+
+/// How long a fetch may be parked while a replica, left out of it, waits for a sync.
+const SYNC_PATIENCE: Duration = Duration::millis(10);
 
 /// All lines to leaders.
 #[derive(Debug, Default, Hash)]
@@ -162,21 +166,27 @@ impl Fetcher {
         if !self.channel.is_open() || self.channel.in_flight() > 0 {
             return;
         }
-        let asked = self.gather(leader, partitions);
+        let (asked, waits) = self.gather(leader, partitions);
         if !asked.is_empty() {
-            let request = Request::from(request(config, broker_epoch, &asked));
+            let patience = if waits { SYNC_PATIENCE.min(config.replica_fetch_wait_max) } else { config.replica_fetch_wait_max };
+            let request = Request::from(request(config, broker_epoch, &asked, patience));
             let sent = self.channel.request(now, &request, FETCH_VERSION, config.request_timeout, asked, out);
             sent.expect("every field set exists in that version");
         }
     }
 
-    fn gather(&self, leader: BrokerId, partitions: &Partitions) -> Vec<Asked> {
-        let ready = self.partitions.iter().filter(|(_, pause)| pause.is_none()).map(|(partition, _)| *partition);
-        let next = |partition: PartitionId| {
-            let (whom, from) = partitions.replica(partition)?.next_fetch()?;
-            (whom == leader).then_some(Asked { partition, from })
-        };
-        ready.filter_map(next).collect()
+    /// What can be asked for, and whether there is a replica that must wait for a sync first.
+    fn gather(&self, leader: BrokerId, partitions: &Partitions) -> (Vec<Asked>, bool) {
+        let (mut asked, mut waits) = (Vec::with_capacity(self.partitions.len()), false);
+        for (partition, _) in self.partitions.iter().filter(|(_, pause)| pause.is_none()) {
+            let Some(replica) = partitions.replica(*partition) else { continue };
+            match replica.next_fetch() {
+                Some((whom, from)) if whom == leader => asked.push(Asked { partition: *partition, from }),
+                Some(_) => {}
+                None => waits |= replica.follows_after_sync(),
+            }
+        }
+        (asked, waits)
     }
 
     fn on_answer(
@@ -210,7 +220,7 @@ impl Fetcher {
     }
 }
 
-fn request(config: &BrokerConfig, broker_epoch: BrokerEpoch, asked: &[Asked]) -> FetchRequest {
+fn request(config: &BrokerConfig, broker_epoch: BrokerEpoch, asked: &[Asked], patience: Duration) -> FetchRequest {
     let of_one_topic = |a: &Asked, b: &Asked| a.partition.topic == b.partition.topic;
     let topic = |group: &[Asked]| FetchTopic {
         topic_id: group[0].partition.topic,
@@ -220,7 +230,7 @@ fn request(config: &BrokerConfig, broker_epoch: BrokerEpoch, asked: &[Asked]) ->
     let (replica_id, replica_epoch) = (config.id.0, broker_epoch.0);
     FetchRequest {
         replica_state: ReplicaState { replica_id, replica_epoch, ..ReplicaState::default() },
-        max_wait_ms: i32::try_from(config.replica_fetch_wait_max.as_millis()).unwrap_or(i32::MAX),
+        max_wait_ms: i32::try_from(patience.as_millis()).unwrap_or(i32::MAX),
         min_bytes: config.replica_fetch_min_bytes,
         max_bytes: config.replica_fetch_response_max_bytes,
         topics: asked.chunk_by(of_one_topic).map(topic).collect(),

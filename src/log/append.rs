@@ -126,6 +126,7 @@ impl Log {
             from += to;
             position += bytes;
         }
+        self.epochs_doubtful = false;
         Ok(Appended::new(&run))
     }
 

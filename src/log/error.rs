@@ -90,6 +90,14 @@ pub enum Damage {
         /// As the batch says.
         found: LeaderEpoch,
     },
+    /// Its leader epoch, which is not under the checksum, is above all that there have been.
+    #[error("the batch says leader epoch {found}, but the controller has only come to {newest}")]
+    FutureEpoch {
+        /// The partition's leader epoch.
+        newest: LeaderEpoch,
+        /// As the batch says.
+        found: LeaderEpoch,
+    },
     /// The file ends where a batch should be.
     #[error("the file ends here")]
     Missing,

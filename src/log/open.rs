@@ -76,13 +76,14 @@ impl Log {
         let mut log = Log::empty(dir, topic, config);
         let recovery_point = listing.truncation_marks.iter().copied().fold(checkpoint.recovery_point, Offset::min);
         log.durability = Durability::loading(checkpoint);
-        log.adopt(disk, &listing, checkpoint.log_start)?;
+        log.adopt(disk, &listing, checkpoint.log_start, recovery_point)?;
         let epochs = read_epochs(disk, dir)?;
         let mut recovery = Recovery::default();
         match epochs.as_ref().filter(|_| clean) {
             Some(epochs) if log.load_trusted(disk, epochs, recovery_point)? => recovery.trusted = true,
             Some(_) | None => log.recover(disk, epochs.clone(), recovery_point, &mut recovery)?,
         }
+        log.epochs_doubtful = !recovery.trusted && log.log_end > recovery_point;
         log.epoch_file = EpochFile::found(epochs.unwrap_or_default());
         log.note_claim();
         log.derive(disk, if recovery.trusted { log.log_end } else { recovery_point })?;
@@ -94,7 +95,13 @@ impl Log {
     }
 
     /// Opens the segments and tidies up the names around them.
-    fn adopt(&mut self, disk: &mut dyn Disk, listing: &Listing, log_start: Offset) -> Result<(), LogError> {
+    fn adopt(
+        &mut self,
+        disk: &mut dyn Disk,
+        listing: &Listing,
+        log_start: Offset,
+        recovery_point: Offset,
+    ) -> Result<(), LogError> {
         for name in &listing.leftovers {
             disk.remove(&format!("{}/{name}", self.dir))?;
             self.durability.change_names();
@@ -113,7 +120,12 @@ impl Log {
         let restarted = self.truncation_marks.contains(&first);
         self.log_start = if restarted { first } else { log_start.max(first) };
         self.durability.start_lowered = self.log_start < log_start;
-        self.remove_segments_below_start(disk)
+        // Old segments tell of producers for whom no snapshot that can be believed vouches yet.
+        let kept = self.segment_of(self.log_start);
+        match self.segments.get(kept).is_none_or(|first| first.base <= recovery_point) {
+            true => self.remove_segments_below_start(disk),
+            false => Ok(()),
+        }
     }
 
     /// Removes segments of which no record may be read any more.

@@ -11,7 +11,7 @@ use super::segment::Segment;
 use super::tail::Tail;
 use crate::disk::{Disk, DiskError, SyncTarget};
 use crate::mutant::{Mutant, Taint};
-use crate::types::{LeaderEpoch, Offset, Timestamp, TopicId};
+use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicId};
 
 use bytes::Bytes;
 
@@ -34,6 +34,8 @@ pub struct Log {
     pub(super) durability: Durability,
     pub(super) snapshots: Vec<Offset>,
     pub(super) truncation_marks: Vec<Offset>,
+    /// Recovery has believed leader epochs for which nothing vouches: they are not under the checksums.
+    pub(super) epochs_doubtful: bool,
     pub(super) stopped: Option<DiskError>,
     pub(super) acted: Taint,
 }
@@ -95,6 +97,7 @@ impl Log {
             durability: Durability::default(),
             snapshots: Vec::new(),
             truncation_marks: Vec::new(),
+            epochs_doubtful: false,
             stopped: None,
             acted: Taint::default(),
         }
@@ -172,8 +175,8 @@ impl Log {
     }
 
     /// Forgets producers that have not written for `producer.id.expiration.ms`.
-    pub fn expire_producers(&mut self, now: Timestamp) {
-        self.producers.expire(now, self.config.producer_expiration);
+    pub fn expire_producers(&mut self, now: Time, wall: Timestamp) {
+        self.producers.expire(now, wall, self.config.producer_expiration);
     }
 
     // ---- leader epochs ----------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::error::AppendError;
-use crate::types::{Duration, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use crate::types::{Duration, Offset, ProducerEpoch, ProducerId, Sequence, Time, Timestamp};
 use crate::wire::record::BatchHeader;
 
 /// Batches remembered for each producer: what it may have in flight.
@@ -74,6 +74,8 @@ pub enum Verdict {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ProducerStates {
     pub(super) states: BTreeMap<ProducerId, ProducerState>,
+    /// Since when this process has seen each of them silent, and after which batch.
+    pub(super) silent: BTreeMap<ProducerId, (Time, Option<Offset>)>,
 }
 
 impl ProducerStates {
@@ -135,10 +137,21 @@ impl ProducerStates {
         assert!(state.batches.len() <= WINDOW, "{} batches in the window", state.batches.len());
     }
 
-    /// Forgets producers that have not written for `expiration`, unless a transaction of theirs is open.
-    pub fn expire(&mut self, now: Timestamp, expiration: Duration) {
+    /// Forgets producers that have not written for `expiration`, unless a transaction of theirs is open. Both clocks must say so: the wall
+    /// clock alone would forget everybody when it jumps ahead, and the next retry would be stored twice. (Kafka asks it alone.)
+    pub fn expire(&mut self, now: Time, wall: Timestamp, expiration: Duration) {
         let bound = i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX);
-        self.states.retain(|_, state| state.open_transaction.is_some() || now.0.saturating_sub(state.last_timestamp.0) < bound);
+        let ProducerStates { states, silent } = self;
+        states.retain(|producer, state| {
+            let last = state.batches.back().map(|batch| batch.last_offset);
+            let (since, after) = silent.entry(*producer).or_insert((now, last));
+            if *after != last {
+                (*since, *after) = (now, last);
+            }
+            let aged = wall.0.saturating_sub(state.last_timestamp.0) >= bound && now.since(*since) >= expiration;
+            state.open_transaction.is_some() || !aged
+        });
+        silent.retain(|producer, _| states.contains_key(producer));
     }
 
     /// Planted bug: forgets those of whom no batch is left above `start`. Says whether there were any.

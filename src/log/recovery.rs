@@ -16,7 +16,8 @@
 //! `leader-epoch-checkpoint`, which tells all of them (see [`epochs`](super::epochs)); if that file is lost, or begins above the log start
 //! because a start that had moved was forgotten with the power, everything is scanned. Below the
 //! recovery point the file also vouches for the epochs of the batches, which are not under their checksums. Above it a rotten
-//! epoch that is too high is believed.
+//! epoch that is too high is believed for the time being, and what follows it is cut. It comes to light when the log meets the others: the
+//! controller has never come to that epoch ([`Log::judge_epochs`]), or the leader goes on with a lower one ([`Log::judge_doubtful_epoch`]).
 //!
 //! A log that simply ends below its recovery point, be it inside a batch, is not refused: power may have been lost in the middle of a
 //! truncation, which cuts a file and removes others in no order that survives. It is cut there and reported. But a batch may only
@@ -55,6 +56,37 @@ struct Good {
 }
 
 impl Log {
+    /// Whether the log holds an epoch that cannot be: the partition has come to `newest` and no further. Who told it has heard of everything
+    /// that any batch here was appended under.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn judge_epochs(&self, newest: LeaderEpoch) -> Result<(), LogError> {
+        match self.epochs.entries().iter().rev().take_while(|entry| entry.epoch > newest).last() {
+            Some(entry) => Err(self.bad_epoch(entry.start, Damage::FutureEpoch { newest, found: entry.epoch })),
+            None => Ok(()),
+        }
+    }
+
+    /// The leader, with whose log this one was compared, goes on with epoch `to`, which is lower than the last one here. One of them is
+    /// wrong. If nothing vouches for ours, it is ours.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn judge_doubtful_epoch(&self, to: LeaderEpoch) -> Result<(), LogError> {
+        match self.epochs.entries().last() {
+            Some(last) if self.epochs_doubtful && last.epoch > to => {
+                Err(self.bad_epoch(last.start, Damage::EpochFalls { from: last.epoch, to }))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn bad_epoch(&self, at: Offset, fault: Damage) -> LogError {
+        let path = super::names::segment(&self.dir, self.segments[self.segment_of(at)].base);
+        LogError::Corrupt { path, position: 0, at, fault, below_recovery_point: false }
+    }
+
     /// Scans what may be torn, cuts it, and rebuilds indexes and epochs on the way.
     pub(super) fn recover(
         &mut self,

@@ -53,7 +53,7 @@ impl ProducerStates {
             let (producer, state) = decode_state(&mut reader)?;
             states.insert(producer, state);
         }
-        reader.bytes.is_empty().then_some(ProducerStates { states })
+        reader.bytes.is_empty().then(|| ProducerStates { states, ..ProducerStates::default() })
     }
 }
 

@@ -64,9 +64,7 @@ impl Replica {
     pub fn next_fetch(&self) -> Option<(BrokerId, FetchFrom)> {
         let Role::Follower(follower) = &self.role else { return None };
         let leader = follower.leader?;
-        // With `flush.messages=1` the offset we name must be one that we cannot lose.
-        let undurable = self.tells_durable_only() && self.log.durable_end() < self.log.log_end();
-        if self.failed.is_some() || self.log.truncation_pending_sync() || undurable {
+        if self.failed.is_some() || self.is_behind_its_disk() {
             return None;
         }
         let from = FetchFrom {
@@ -76,6 +74,19 @@ impl Replica {
             log_start: self.log.log_start(),
         };
         Some((leader, from))
+    }
+
+    /// Whether it follows somebody and will fetch as soon as a sync has ended.
+    #[must_use]
+    pub fn follows_after_sync(&self) -> bool {
+        let follows = matches!(&self.role, Role::Follower(follower) if follower.leader.is_some());
+        follows && self.failed.is_none() && self.is_behind_its_disk()
+    }
+
+    /// A cut is not durable yet; or, with `flush.messages=1`, the offset that it would name is one that it could still lose.
+    fn is_behind_its_disk(&self) -> bool {
+        let undurable = self.tells_durable_only() && self.log.durable_end() < self.log.log_end();
+        self.log.truncation_pending_sync() || undurable
     }
 
     /// Takes in the leader's answer to `asked`.
@@ -167,7 +178,14 @@ impl Replica {
                     return Verdict::BackOff;
                 }
                 // Bytes that are no batches, or not those that come next: nothing was appended, ask again.
-                Err(_) => return Verdict::BackOff,
+                Err(error) => {
+                    if let AppendError::EpochFalls { to, .. } = error
+                        && let Err(rot) = self.log.judge_doubtful_epoch(to)
+                    {
+                        self.note_log_error(&rot, disk, out);
+                    }
+                    return Verdict::BackOff;
+                }
             }
         }
         if self.mutant(Mutant::UnfencedEpochLookup) {

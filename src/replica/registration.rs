@@ -53,6 +53,10 @@ impl Replica {
             return;
         }
         let same_epoch = registration.leader_epoch == self.leader_epoch();
+        if !same_epoch && let Err(rot) = self.log.judge_epochs(registration.leader_epoch) {
+            self.note_log_error(&rot, disk, out);
+            return;
+        }
         match (&mut self.role, registration.leader == Some(self.broker)) {
             (Role::Leader(_), true) if same_epoch => self.go_on_leading(registration, out),
             (_, true) => self.become_leader(now, registration, out),

@@ -30,7 +30,7 @@ impl Replica {
         if self.failed.is_some() {
             return;
         }
-        self.log.expire_producers(now.wall);
+        self.log.expire_producers(now.mono, now.wall);
         match self.log.retention_start(disk, now.wall, self.high_watermark) {
             Ok(Some(start)) => self.move_log_start(start, out),
             Ok(None) => {}

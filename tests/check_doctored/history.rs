@@ -11,17 +11,19 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::operation::{Command, Operation, OperationId, Position};
 use brokerlab::types::*;
 use brokerlab_reports::event::{AuditMoment, Event, EventId, NodeId, SmallFiles, Tap, TappedBatch, What, WorldFact};
-use brokerlab_sim::check::Reset;
+use brokerlab_sim::check::{GroupSetup, Reset};
 use bytes::Bytes;
 
 mod answers;
 mod clients;
 mod disks;
 mod judging;
+mod members;
 
 pub use judging::{count, report, told};
+pub use members::{OffsetsLog, found, partitions};
 
-const NODES: [&str; 7] = ["b1", "b2", "b3", "p1", "reader", "lab", "c1"];
+const NODES: [&str; 9] = ["b1", "b2", "b3", "p1", "reader", "lab", "c1", "m1", "m2"];
 const TOPIC: Uuid = Uuid(7);
 pub const ORDERS: PartitionId = PartitionId { topic: TOPIC, index: 0 };
 
@@ -76,6 +78,8 @@ pub struct History {
     requests: BTreeMap<&'static str, EventId>,
     must_exercise: Vec<String>,
     enabled: bool,
+    groups: Vec<GroupSetup>,
+    offsets: OffsetsLog,
 }
 
 impl History {
@@ -104,6 +108,8 @@ impl History {
             requests: BTreeMap::new(),
             must_exercise: Vec::new(),
             enabled: true,
+            groups: Vec::new(),
+            offsets: OffsetsLog::default(),
         };
         for (broker, node) in (1..).map(BrokerId).zip(NODES.into_iter().take(3)) {
             h.world(node, WorldFact::NodeStarted { life: 1 });

@@ -9,6 +9,7 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use crate::event::{Delivery, Event, EventId, What, WorldFact};
 use crate::verdict::{Finding, Judgement};
 
+use super::group_words;
 use super::names::{Names, api};
 use super::roots::Roots;
 
@@ -34,6 +35,8 @@ pub enum Theme {
     Leadership,
     /// What happens to a log.
     Log,
+    /// Consumer groups.
+    Group,
     /// Topics, phases.
     Course,
     /// What a check found.
@@ -49,6 +52,7 @@ impl Theme {
             Theme::Life => "process",
             Theme::Leadership => "leadership",
             Theme::Log => "log",
+            Theme::Group => "group",
             Theme::Course => "course",
             Theme::Finding => "finding",
         }
@@ -391,6 +395,10 @@ fn tell_fact(fact: &Fact, names: &Names) -> Option<Told> {
             told(Theme::Course, 10, format!("the cluster is up; topic {name} is created (min ISR {min_isr})"))
         }
         Fact::TopicDeleted { .. } => told(Theme::Course, 6, "a topic is deleted"),
+        Fact::Group(fact) => {
+            let (weight, text) = group_words::told(fact)?;
+            told(Theme::Group, weight, text)
+        }
         Fact::MutantActed { mutant } => told(Theme::Finding, 6, format!("the planted bug acts: {mutant:?}")),
         _ => return None,
     })

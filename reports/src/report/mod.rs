@@ -19,6 +19,7 @@
 pub mod beats;
 mod charts;
 pub mod clients;
+pub mod group_words;
 mod lanes;
 pub mod lives;
 pub mod model;

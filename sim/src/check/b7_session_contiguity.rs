@@ -1,7 +1,8 @@
 //! B7: a consumer that reads on misses nothing and sees nothing twice.
 //!
 //! From one assignment to the next, what a consumer is given of a partition is contiguous: each record is the one after the last. It may jump
-//! only over what retention has taken, and go back only after a loss. (There are no control records and no compaction yet, which leave
+//! over what retention has taken, and go back after a loss. Retention is every replica's own, so it may go back for that reason too: the
+//! leader that had given up what was due sent it to the beginning, and the next leader begins lower. (There are no control records and no compaction yet, which leave
 //! holes that are known.)
 
 use super::ghost::{Change, Ghost, Kind};
@@ -85,7 +86,7 @@ impl SessionContiguity {
             let (due, given) = (session[partition], record.offset);
             page.looked(due.is_some());
             session[partition] = Some(given.next());
-            let Some(due) = due.filter(|due| *due != given && !is_taken_by_retention(scene.ghost, partition, *due, given)) else {
+            let Some(due) = due.filter(|due| *due != given && !is_taken_by_retention(scene.ghost, partition, *due)) else {
                 continue;
             };
             if self.contradicted.len() < CONTRADICTIONS_MAX {
@@ -95,7 +96,7 @@ impl SessionContiguity {
     }
 }
 
-/// What was due is gone, so the consumer had to begin elsewhere.
-fn is_taken_by_retention(ghost: &Ghost, partition: usize, due: Offset, given: Offset) -> bool {
-    given > due && due < ghost.partitions[partition].kept_from
+/// Some replica has given up what was due, so the consumer may have had to begin elsewhere.
+fn is_taken_by_retention(ghost: &Ghost, partition: usize, due: Offset) -> bool {
+    due < ghost.partitions[partition].kept_from
 }

@@ -156,10 +156,21 @@ impl Chain {
         self.links.get(first..behind).unwrap_or(&[])
     }
 
+    /// The batch that begins below that place and ends above it.
+    fn across(&self, at: Offset) -> Option<&Link> {
+        let behind = self.links.partition_point(|link| link.base < at);
+        self.links.get(behind.checked_sub(1)?).filter(|link| link.end > at)
+    }
+
     /// How far two logs agree, given that they agree below `from`. What one of them has given up at its start counts as equal.
     #[must_use]
     pub fn agrees_up_to(&self, other: &Chain, from: Offset) -> Offset {
         let from = from.max(self.start.min(self.end())).max(other.start.min(other.end()));
+        // The batch in the middle of which one of them begins may be the last one of the other.
+        let from = match (self.across(from), other.across(from)) {
+            (Some(a), Some(b)) if a.is(b) => a.end,
+            _ => from,
+        };
         let mine = self.links.get(self.links.partition_point(|link| link.base < from)..).unwrap_or(&[]);
         let theirs = other.links.get(other.links.partition_point(|link| link.base < from)..).unwrap_or(&[]);
         let equal = mine.iter().zip(theirs).take_while(|(a, b)| a.is(b)).count();
@@ -215,6 +226,9 @@ mod tests {
         assert_eq!((late.start(), late.end(), late.links().len()), (Offset(4), Offset(7), 2));
         assert_eq!(late.agrees_up_to(&whole, Offset(0)), Offset(7));
         assert!(late.holds(&whole.links()[2]) && !late.holds(&whole.links()[0]));
+        let mut cut = whole.clone();
+        cut.cut_to(Offset(6));
+        assert_eq!(late.agrees_up_to(&cut, Offset(0)), Offset(6), "the batch across the start is the last one");
         late.start_at(Offset(7));
         assert_eq!((late.start(), late.end()), (Offset(7), Offset(7)));
         assert_eq!(late.agrees_up_to(&whole, Offset(0)), Offset(7));

@@ -9,7 +9,9 @@ use super::liveness::OBLIGATIONS;
 use super::page::Page;
 use super::setup::Setup;
 use super::verdict::{Case, judge};
-use super::{CATALOGUE, Check, Scene, b1_lost_write, every_check, l2_open_writes, l6_lag, l10_life};
+use super::{
+    CATALOGUE, Check, Scene, b1_lost_write, b14_unseen, every_check, l2_open_writes, l5_stable_groups, l6_lag, l10_life,
+};
 
 /// Follows one run.
 pub struct Judge {
@@ -94,6 +96,11 @@ impl Judge {
                 format!("{}: {}", l6_lag::ID, l6_lag::waits(&self.ghost, node, partition, position))
             }));
         }
+        for group in 0..self.ghost.groups.all.len() {
+            reasons
+                .extend(l5_stable_groups::waits(&self.ghost, group).map(|reason| format!("{}: {reason}", l5_stable_groups::ID)));
+            reasons.extend(b14_unseen::waits(&self.ghost, group).map(|reason| format!("{}: {reason}", b14_unseen::ID)));
+        }
         reasons.extend(self.unread().map(|partition| self.waits_for_reader(partition)));
         reasons
     }
@@ -112,7 +119,10 @@ impl Judge {
         let all_live = nodes.clone().all(|node| l10_life::is_met(&self.ghost, node));
         let none_lags =
             |mut nodes: std::ops::Range<usize>| nodes.all(|node| l6_lag::lag(&self.ghost, &self.clients, node).is_none());
-        self.ending.settling && self.is_quiet() && all_live && none_lags(nodes) && self.unread().next().is_none()
+        let is_calm =
+            |group| l5_stable_groups::waits(&self.ghost, group).is_none() && b14_unseen::waits(&self.ghost, group).is_none();
+        let all_calm = (0..self.ghost.groups.all.len()).all(is_calm);
+        self.ending.settling && self.is_quiet() && all_live && none_lags(nodes) && all_calm && self.unread().next().is_none()
     }
 
     /// Judges the run.
@@ -183,7 +193,8 @@ impl Judge {
             let committed = self.ghost.partitions[*partition].readable_end();
             !self.clients.has_read(*partition, committed)
         };
-        self.ghost.living().map(|(partition, _)| partition).filter(unread)
+        let read = self.ghost.living().map(|(partition, _)| partition).filter(|partition| !self.ghost.is_internal(*partition));
+        read.filter(unread)
     }
 
     fn waits_for_reader(&self, partition: usize) -> String {

@@ -7,7 +7,7 @@
 use super::ghost::{Change, Kind};
 use super::liveness::OBLIGATIONS;
 use super::page::{Page, Weight};
-use super::{Check, Scene, l2_open_writes, l6_lag, l10_life};
+use super::{Check, Scene, b14_unseen, l2_open_writes, l5_stable_groups, l6_lag, l10_life};
 use brokerlab::operation::Outcome;
 use brokerlab::types::{Duration, Time};
 
@@ -39,6 +39,7 @@ impl Check for Progress {
             Kind::Recovered,
             Kind::SettleBegan,
             Kind::Completed,
+            Kind::Group,
         ]
     }
 
@@ -93,6 +94,7 @@ fn is_progress(change: &Change<'_>) -> bool {
             // A member commits where it stands, also when it stands still.
             Outcome::Offset { .. } | Outcome::Committed { .. } => false,
         },
+        Change::Group(change) => change.is_progress(),
         Change::StartMoved { .. }
         | Change::Heard { .. }
         | Change::Damaged { .. }
@@ -124,6 +126,8 @@ fn pending(scene: &Scene<'_>) -> Vec<String> {
         pending.extend(l10_life::waits(ghost, node));
         pending.extend(l6_lag::lag(ghost, clients, node).map(|(partition, at)| l6_lag::waits(ghost, node, partition, at)));
     }
+    pending.extend((0..ghost.groups.all.len()).filter_map(|group| l5_stable_groups::waits(ghost, group)));
+    pending.extend((0..ghost.groups.all.len()).filter_map(|group| b14_unseen::waits(ghost, group)));
     for (partition, _) in ghost.living() {
         let unmet = OBLIGATIONS.iter().filter(|obligation| !(obligation.is_met)(ghost, partition));
         pending.extend(unmet.map(|obligation| (obligation.waits)(ghost, partition)));

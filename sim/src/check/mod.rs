@@ -16,7 +16,11 @@
 //! One property per file. Nothing here calls the broker's logic: only its types, facts and operations are named, because a checker that
 //! shares code with the suspect inherits its bugs. Checks only read: a run has the same hash with them on or off.
 
+pub mod b10_exclusive_processing;
+pub mod b11_committed_offset;
 pub mod b12_end_offset;
+pub mod b13_redelivery;
+pub mod b14_unseen;
 pub mod b1_lost_write;
 pub mod b2_duplicate;
 pub mod b3_divergence;
@@ -24,6 +28,8 @@ pub mod b4_phantom;
 pub mod b5_real_time_order;
 pub mod b6_producer_order;
 pub mod b7_session_contiguity;
+pub mod b8_no_gap;
+pub mod b9_restart_position;
 pub mod chain;
 pub mod clients;
 pub mod d10_sync_order;
@@ -35,14 +41,28 @@ pub mod d7_clean_mark;
 pub mod d8_recovery;
 pub mod d9_rot_is_reported;
 pub mod fold;
+pub mod g10_reply_after_commit;
+pub mod g11_one_per_instance;
+pub mod g1_generation_monotone;
+pub mod g2_complete_assignment;
+pub mod g3_exclusive_ownership;
+pub mod g4_stable_group;
+pub mod g5_commit_fencing;
+pub mod g6_offset_bounds;
+pub mod g7_state_is_replay;
+pub mod g8_revoke_before_assign;
+pub mod g9_sessions;
 pub mod ghost;
+pub mod groups;
 pub mod judge;
 pub mod l10_life;
 pub mod l1_leader;
 pub mod l2_open_writes;
 pub mod l3_high_watermark;
 pub mod l4_full_isr;
+pub mod l5_stable_groups;
 pub mod l6_lag;
+pub mod l7_no_storm;
 pub mod l9_progress;
 pub mod liveness;
 pub mod memory;
@@ -86,7 +106,7 @@ pub mod verdict;
 use brokerlab_reports::event::EventId;
 
 pub use judge::Judge;
-pub use setup::{Dating, NodeKind, NodeSetup, Reset, Setup};
+pub use setup::{Commits, Dating, GroupSetup, NodeKind, NodeSetup, Reset, Setup};
 
 use clients::Clients;
 use ghost::{Change, Ghost, Kind, Place};
@@ -191,6 +211,17 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     (q14_compare_and_set::ID, q14_compare_and_set::CLAIM),
     (p3_producer_id::ID, p3_producer_id::CLAIM),
     (p4_producer_fencing::ID, p4_producer_fencing::CLAIM),
+    (g1_generation_monotone::ID, g1_generation_monotone::CLAIM),
+    (g2_complete_assignment::ID, g2_complete_assignment::CLAIM),
+    (g3_exclusive_ownership::ID, g3_exclusive_ownership::CLAIM),
+    (g4_stable_group::ID, g4_stable_group::CLAIM),
+    (g5_commit_fencing::ID, g5_commit_fencing::CLAIM),
+    (g6_offset_bounds::ID, g6_offset_bounds::CLAIM),
+    (g7_state_is_replay::ID, g7_state_is_replay::CLAIM),
+    (g8_revoke_before_assign::ID, g8_revoke_before_assign::CLAIM),
+    (g9_sessions::ID, g9_sessions::CLAIM),
+    (g10_reply_after_commit::ID, g10_reply_after_commit::CLAIM),
+    (g11_one_per_instance::ID, g11_one_per_instance::CLAIM),
     (b1_lost_write::ID, b1_lost_write::CLAIM),
     (b2_duplicate::ID, b2_duplicate::CLAIM),
     (b3_divergence::ID, b3_divergence::CLAIM),
@@ -198,12 +229,20 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     (b5_real_time_order::ID, b5_real_time_order::CLAIM),
     (b6_producer_order::ID, b6_producer_order::CLAIM),
     (b7_session_contiguity::ID, b7_session_contiguity::CLAIM),
+    (b8_no_gap::ID, b8_no_gap::CLAIM),
+    (b9_restart_position::ID, b9_restart_position::CLAIM),
+    (b10_exclusive_processing::ID, b10_exclusive_processing::CLAIM),
+    (b11_committed_offset::ID, b11_committed_offset::CLAIM),
     (b12_end_offset::ID, b12_end_offset::CLAIM),
+    (b13_redelivery::ID, b13_redelivery::CLAIM),
+    (b14_unseen::ID, b14_unseen::CLAIM),
     (l1_leader::ID, l1_leader::CLAIM),
     (l2_open_writes::ID, l2_open_writes::CLAIM),
     (l3_high_watermark::ID, l3_high_watermark::CLAIM),
     (l4_full_isr::ID, l4_full_isr::CLAIM),
+    (l5_stable_groups::ID, l5_stable_groups::CLAIM),
     (l6_lag::ID, l6_lag::CLAIM),
+    (l7_no_storm::ID, l7_no_storm::CLAIM),
     (l9_progress::ID, l9_progress::CLAIM),
     (l10_life::ID, l10_life::CLAIM),
 ];
@@ -251,6 +290,17 @@ fn every_check() -> Vec<Box<dyn Check>> {
         Box::new(q14_compare_and_set::CompareAndSet),
         Box::<p3_producer_id::ProducerIdUnique>::default(),
         Box::<p4_producer_fencing::ProducerFencing>::default(),
+        Box::new(g1_generation_monotone::GenerationMonotone),
+        Box::new(g2_complete_assignment::CompleteAssignment),
+        Box::new(g3_exclusive_ownership::ExclusiveOwnership),
+        Box::new(g4_stable_group::StableGroup),
+        Box::new(g5_commit_fencing::CommitFencing),
+        Box::new(g6_offset_bounds::OffsetBounds),
+        Box::new(g7_state_is_replay::StateIsReplay),
+        Box::new(g8_revoke_before_assign::RevokeBeforeAssign),
+        Box::new(g9_sessions::Sessions),
+        Box::new(g10_reply_after_commit::ReplyAfterCommit),
+        Box::new(g11_one_per_instance::OnePerInstance),
         Box::<b1_lost_write::LostWrite>::default(),
         Box::<b2_duplicate::Duplicate>::default(),
         Box::<b3_divergence::Divergence>::default(),
@@ -258,12 +308,20 @@ fn every_check() -> Vec<Box<dyn Check>> {
         Box::<b5_real_time_order::RealTimeOrder>::default(),
         Box::new(b6_producer_order::ProducerOrder),
         Box::<b7_session_contiguity::SessionContiguity>::default(),
+        Box::new(b8_no_gap::NoGap),
+        Box::new(b9_restart_position::RestartPosition),
+        Box::new(b10_exclusive_processing::ExclusiveProcessing),
+        Box::<b11_committed_offset::CommittedOffset>::default(),
         Box::<b12_end_offset::EndOffset>::default(),
+        Box::<b13_redelivery::Redelivery>::default(),
+        Box::new(b14_unseen::Unseen),
         Box::new(l1),
         Box::new(l2_open_writes::OpenWrites),
         Box::new(l3),
         Box::new(l4),
+        Box::new(l5_stable_groups::StableGroups),
         Box::new(l6_lag::Lag),
+        Box::<l7_no_storm::NoStorm>::default(),
         Box::<l9_progress::Progress>::default(),
         Box::new(l10_life::Life),
     ]

@@ -26,8 +26,7 @@ impl Check for PartitionEpochStep {
         let Change::Decided { partition, decision, .. } = change else { return };
         let p = &scene.ghost.partitions[*partition];
         let (before, now) = (&p.state_before, &p.state);
-        // A controller that comes up again states what it finds at the end of its log, which its former life may have stated already.
-        if *decision == Decision::Created || now == before {
+        if *decision == Decision::Created {
             return;
         }
         page.looked(true);

@@ -13,6 +13,30 @@ pub struct Setup {
     pub enabled: bool,
     /// How records may be dated.
     pub dating: Dating,
+    /// How the members of consumer groups behave. Of other groups nothing is expected that depends on it.
+    pub groups: Vec<GroupSetup>,
+}
+
+/// What the members of a consumer group do: that decides which row of the guarantee matrix the group stands in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupSetup {
+    /// Group id.
+    pub id: String,
+    /// When they commit.
+    pub commits: Commits,
+    /// Where they begin when nothing is committed.
+    pub reset: Reset,
+}
+
+/// When members commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Commits {
+    /// When they have processed what they commit: records may come again after a rebalance, none is left out.
+    AfterProcessing,
+    /// By and by, what earlier polls brought; each poll is processed before the next. The same promise.
+    Automatic,
+    /// Before they process: none comes again, but some may be left out (at most once).
+    BeforeProcessing,
 }
 
 /// How records may be dated.

@@ -9,6 +9,7 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::types::{BrokerId, PartitionId, Time, TopicId};
 use brokerlab::wire::ApiKey;
 use brokerlab_reports::event::{Event, What, WorldFact};
+use brokerlab_reports::report::group_words;
 
 /// Lines in a story.
 const LINES_MAX: usize = 26;
@@ -17,7 +18,7 @@ const LINES_MAX: usize = 26;
 #[must_use]
 pub fn is_notable(what: &What) -> bool {
     match what {
-        What::World(_) => true,
+        What::World(fact) => !matches!(fact, WorldFact::Processed { .. }),
         What::Fact(fact) => weight_of_fact(fact) > 0,
         What::Delivered(_) | What::Tap(_) | What::Audit(_) | What::Invoked(_) | What::Completed(_) => false,
     }
@@ -184,6 +185,7 @@ impl Words<'_> {
             Fact::CorruptionFound { partition, at, .. } => format!("{}: finds corruption at {at}", self.partition(*partition)),
             Fact::LogFailed { error, .. } => format!("its disk fails: {error}"),
             Fact::ControllerActivated { controller_epoch, .. } => format!("is the active controller (epoch {controller_epoch})"),
+            Fact::Group(fact) => group_words::told(fact).map_or_else(|| fact.name().to_string(), |(_, text)| text),
             Fact::MutantActed { mutant } => format!("the planted bug acts: {mutant:?}"),
             other => other.name().to_string(),
         }
@@ -199,6 +201,7 @@ fn weight_of_fact(fact: &Fact) -> u8 {
         Fact::LogTruncated { .. } => 8,
         Fact::IsrShrunk { .. } | Fact::IsrExpanded { .. } => 7,
         Fact::LogOpened { cut_bytes: 1.., .. } => 7,
+        Fact::Group(fact) => group_words::told(fact).map_or(0, |(weight, _)| weight),
         Fact::MutantActed { .. } => 6,
         Fact::BrokerFenced { .. } => 6,
         Fact::BrokerStarted { .. } | Fact::ControllerActivated { .. } => 4,

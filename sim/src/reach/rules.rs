@@ -301,7 +301,8 @@ fn on_tap(model: &mut Model, tally: &mut Tally, event: &Event, node: usize, tap:
         | Tap::ProducerIdGiven { .. }
         | Tap::IsrChangeAnswered { .. }
         | Tap::Waited { .. }
-        | Tap::StaleHeartbeatAnswered { .. } => {}
+        | Tap::StaleHeartbeatAnswered { .. }
+        | Tap::Group(_) => {}
     }
 }
 

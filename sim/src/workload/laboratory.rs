@@ -74,6 +74,11 @@ impl Laboratory {
         self.restart()
     }
 
+    /// Gives up reading all others: they are no longer there.
+    pub fn retain(&mut self, is_there: impl Fn(&TopicPartition) -> bool) {
+        self.partitions.retain(is_there);
+    }
+
     pub(super) fn on_start(&mut self, _: Time) -> Wish {
         match self.stage {
             Stage::Reading => self.restart(),

@@ -48,6 +48,12 @@ impl Directory {
         self.registrations.get(&broker).is_some_and(|newest| epoch < *newest)
     }
 
+    /// The name of a topic.
+    #[must_use]
+    pub fn name_of(&self, topic: TopicId) -> Option<&str> {
+        self.ids.iter().find(|(_, id)| **id == topic).map(|(name, _)| name.as_str())
+    }
+
     /// Takes in a fact. True if it changed something here.
     pub fn learn(&mut self, fact: &Fact) -> bool {
         #[allow(clippy::wildcard_enum_match_arm)]

@@ -131,9 +131,9 @@ pub struct Closed {
 
 /// What a person wants to see scroll by: life and death, leaders, the ISR, cuts of logs.
 fn is_notable(what: &What) -> bool {
-    use brokerlab::fact::Fact;
+    use brokerlab::fact::{Fact, GroupFact};
     match what {
-        What::World(_) => true,
+        What::World(fact) => !matches!(fact, WorldFact::Processed { .. }),
         What::Fact(fact) => matches!(
             fact,
             Fact::BrokerStarted { .. }
@@ -148,6 +148,7 @@ fn is_notable(what: &What) -> bool {
                 | Fact::LogFailed { .. }
                 | Fact::CorruptionFound { .. }
                 | Fact::MutantActed { .. }
+                | Fact::Group(GroupFact::AssignmentDecided { .. } | GroupFact::MemberRemoved { .. })
         ),
         What::Delivered(_) | What::Tap(_) | What::Audit(_) | What::Invoked(_) | What::Completed(_) => false,
     }
@@ -167,10 +168,10 @@ pub fn world_fact_name(fact: &WorldFact) -> &'static str {
         WorldFact::FaultEnded { .. } => "FaultEnded",
         WorldFact::FaultSkipped { .. } => "FaultSkipped",
         WorldFact::FrameStruck { .. } => "FrameStruck",
-        WorldFact::Processed { .. } => "Processed",
         WorldFact::SettleBegan => "SettleBegan",
         WorldFact::Settled => "Settled",
         WorldFact::SettleFailed { .. } => "SettleFailed",
         WorldFact::Panicked { .. } => "Panicked",
+        WorldFact::Processed { .. } => "Processed",
     }
 }

@@ -50,6 +50,7 @@ pub mod small_files;
 pub mod state;
 pub mod supervisor;
 pub mod tap;
+mod tap_groups;
 #[cfg(test)]
 mod tests;
 
@@ -57,9 +58,9 @@ use cast::{Cast, CastError, Ensemble, Role};
 use journal::{Closed, Journal, Observer};
 use state::World;
 
-use crate::check::{Dating, Judge, NodeKind, NodeSetup, Reset, Setup};
+use crate::check::{Commits, Dating, GroupSetup, Judge, NodeKind, NodeSetup, Reset, Setup};
 use crate::reach::Reached;
-use crate::scenario::model::{Scenario, Topic};
+use crate::scenario::model::{CommitPolicy, Group, Scenario, Topic};
 
 /// How a plan is to be run. None of this changes what happens.
 pub struct RunOptions {
@@ -208,7 +209,17 @@ fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_ma
 fn setup(plan: &Scenario, cast: &dyn Cast, enabled: bool) -> Setup {
     let nodes = cast.members().iter().map(|member| NodeSetup::new(&member.name, kind(plan, member.role))).collect();
     let dating = Dating { epoch_ms: clock::EPOCH_MS, ahead_max_ms: dated_ahead_max_ms(plan) };
-    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating }
+    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating, groups: plan.groups.iter().map(habits).collect() }
+}
+
+/// How the members of a group behave.
+fn habits(group: &Group) -> GroupSetup {
+    let commits = match group.commit {
+        CommitPolicy::After | CommitPolicy::AfterAsync => Commits::AfterProcessing,
+        CommitPolicy::Before => Commits::BeforeProcessing,
+        CommitPolicy::Auto => Commits::Automatic,
+    };
+    GroupSetup { id: group.name.clone(), commits, reset: cast::reset(&group.config) }
 }
 
 /// How far ahead records may be dated, in the most generous topic: Kafka's default is an hour.

@@ -17,7 +17,7 @@ use brokerlab_reports::event::{AuditMoment, EventId, What, WorldFact};
 use super::cast::Role;
 use super::state::{Due, Ending, World, number};
 use crate::scenario::model::Topic;
-use crate::workload::{Driver, Processed, Wish};
+use crate::workload::{Driver, Wish};
 
 /// The topics must be ready by then.
 const BOOT_LIMIT: Duration = Duration::secs(60);
@@ -184,11 +184,14 @@ impl World {
     }
 
     fn let_laboratory_read(&mut self) {
-        let all: Vec<TopicPartition> = self.plan.topics.iter().flat_map(partitions_of).collect();
+        // A deletion that was long on its way may have come after the creation that followed it: what is not there cannot be read.
+        let directory = &self.directory;
+        let is_there = |topic: &&Topic| directory.topic(&topic.name).is_some();
+        let all: Vec<TopicPartition> = self.plan.topics.iter().filter(is_there).flat_map(partitions_of).collect();
         for node in 0..number(self.nodes.len()) {
-            if let Driver::Laboratory(laboratory) = &mut self.drivers[usize::from(node)]
-                && (!laboratory.has_begun() || laboratory.is_done())
-            {
+            let Driver::Laboratory(laboratory) = &mut self.drivers[usize::from(node)] else { continue };
+            laboratory.retain(|partition| all.contains(partition));
+            if !laboratory.has_begun() || laboratory.is_done() {
                 // Done and yet not enough: a request of a writer who had given it up long ago came after all.
                 let wish = laboratory.begin(all.clone());
                 self.act(node, wish);
@@ -216,12 +219,12 @@ impl World {
 
     /// Does what a driver wants because of that event.
     pub fn act_for(&mut self, node: u16, wish: Wish, cause: EventId) {
-        if let Some(Processed { group, records }) = wish.processed {
-            let handed = self.node(node).handed;
-            for (partition, offset) in records {
-                let fact = WorldFact::Processed { group: Arc::clone(&group), partition, offset };
-                self.note_world(Some(node), handed, fact);
-            }
+        for run in
+            wish.processed.chunk_by(|(partition, at), (next_partition, next)| partition == next_partition && at.next() == *next)
+        {
+            let (handed, (partition, from)) = (self.node(node).handed, run[0].clone());
+            let to = run[run.len() - 1].1.next();
+            self.note_world(Some(node), handed, WorldFact::Processed { partition, from, to });
         }
         if let Some(again) = wish.again {
             self.heap.push(again, Due::Drive { node });

@@ -20,6 +20,7 @@ use super::batches::{read_batch, read_batches};
 use super::cast::Role;
 use super::process::{FrameHeader, Request};
 use super::state::{World, number};
+use super::tap_groups;
 
 impl World {
     /// A request is delivered. For a consumer's fetch, says its isolation level; for any fetch, how long it may wait.
@@ -74,7 +75,7 @@ impl World {
             api,
             ApiKey::Produce | ApiKey::ListOffsets | ApiKey::InitProducerId | ApiKey::AlterPartition | ApiKey::BrokerHeartbeat
         );
-        if !(is_promise || (api == ApiKey::Fetch && is_consumer)) {
+        if !(is_promise || tap_groups::is_about_groups(api) || (api == ApiKey::Fetch && is_consumer)) {
             return;
         }
         let Ok((_, answer)) = decode_response(api, request.header.api_version, frame) else { return };
@@ -99,6 +100,7 @@ impl World {
             }
             (Some(Ask::ListOffsets(ask)), Answer::ListOffsets(answer)) => self.tap_offsets(scene, &ask, &answer),
             (None, Answer::Fetch(answer)) => self.tap_exposure(scene, request.isolation.unwrap_or(0), &answer),
+            (Some(ask), answer) if tap_groups::is_about_groups(api) => self.tap_group(scene, ask, &answer),
             // Bytes of a foreign actor that only look like one of these.
             _ => {}
         }
@@ -226,7 +228,7 @@ impl World {
         }
     }
 
-    fn note_tap(&mut self, scene: Scene, tap: Tap) {
+    pub(super) fn note_tap(&mut self, scene: Scene, tap: Tap) {
         self.note(Some(scene.node), scene.cause, EventId::NONE, What::Tap(tap));
     }
 
@@ -242,7 +244,8 @@ const UNANSWERED_MIN: Duration = Duration::secs(10);
 fn allowed(request: &Request) -> Duration {
     match decode_request(&request.frame) {
         Ok((_, Ask::Produce(ask))) => produce_allowed(&ask),
-        Ok(_) | Err(_) => request.allowed,
+        Ok((_, ask)) => request.allowed.max(tap_groups::allowed(&ask)),
+        Err(_) => request.allowed,
     }
 }
 
@@ -253,9 +256,11 @@ fn produce_allowed(ask: &ProduceRequest) -> Duration {
 
 /// Between whom an answer goes.
 #[derive(Clone, Copy)]
-struct Scene {
+pub(super) struct Scene {
     node: u16,
-    peer: u16,
+    /// Who gets the answer.
+    pub(super) peer: u16,
     cause: EventId,
-    request: EventId,
+    /// The event at which the request was delivered.
+    pub(super) request: EventId,
 }

@@ -15,7 +15,7 @@ use crate::log::epochs::EpochCache;
 use crate::log::flush::Flush;
 use crate::log::producers::{ProducerStates, Verdict};
 use crate::log::{Log, LogConfig};
-use crate::types::{Duration, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp, Uuid};
+use crate::types::{Duration, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Time, Timestamp, Uuid};
 use crate::wire::record::{BatchBuilder, BatchHeader, batches};
 
 type Answer = Result<String, Box<dyn Error>>;
@@ -143,8 +143,9 @@ impl Runner for Producers {
                 format!("{} bytes", bytes.len())
             }
             "expire" => {
-                let now = Timestamp(number(&mut args, "now", 0)?);
-                self.states.expire(now, Duration::millis(number(&mut args, "after", 0)?));
+                let wall = Timestamp(number(&mut args, "now", 0)?);
+                let mono = Time::ZERO.plus(Duration::millis(number(&mut args, "up", 0)?));
+                self.states.expire(mono, wall, Duration::millis(number(&mut args, "after", 0)?));
                 String::new()
             }
             "show" => producers_text(&self.states),

@@ -87,8 +87,8 @@ impl Ghost {
             Fact::LogFailed { .. }
             | Fact::ControllerActivated { .. }
             | Fact::AlterPartitionRefused { .. }
-            | Fact::Group(_)
             | Fact::Reached { .. } => None,
+            Fact::Group(fact) => self.apply_group_fact(node, fact).map(Change::Group),
             Fact::MutantActed { .. } => {
                 if !self.mutants.contains(&node) {
                     self.mutants.push(node);
@@ -278,7 +278,9 @@ impl Ghost {
         if let Fact::TopicCreated { topic, name, min_isr, unclean_election, flush_each_batch } = fact {
             let (id, name, deleted) = (*topic, name.clone(), false);
             let (min_isr, unclean_election, flush_each_batch) = (*min_isr, *unclean_election, *flush_each_batch);
-            self.topics.push(Topic { id, name, min_isr, unclean_election, flush_each_batch, deleted });
+            if self.topics.iter().all(|known| known.id != id) {
+                self.topics.push(Topic { id, name, min_isr, unclean_election, flush_each_batch, deleted });
+            }
         }
         if let Fact::TopicDeleted { topic } = fact {
             self.topics.iter_mut().filter(|known| known.id == *topic).for_each(|known| known.deleted = true);
@@ -288,6 +290,15 @@ impl Ghost {
             }
         }
         let partition = self.intern(fact.partition()?);
+        if let Fact::PartitionCreated { state, .. }
+        | Fact::LeaderElected { state, .. }
+        | Fact::IsrShrunk { state, .. }
+        | Fact::IsrExpanded { state, .. } = fact
+            && self.partitions[partition].states.contains(state)
+        {
+            // A controller that comes up again states what it finds at the end of its log, which its former life may have stated already.
+            return None;
+        }
         if let Fact::PartitionCreated { partition: id, replicas, state } = fact {
             self.partitions[partition].topic = self.topics.iter().position(|topic| topic.id == id.topic);
             self.partitions[partition].replicas.clone_from(replicas);
@@ -382,6 +393,7 @@ impl Ghost {
                 let excused = holds > 0 || last >= *request;
                 Some(Change::Waited { node, waited: *waited, allowed: *allowed, answered: *answered, excused })
             }
+            Tap::Group(tap) => self.apply_group_tap(node, tap).map(Change::Group),
             Tap::Exposed { .. } | Tap::OffsetListed { .. } => None,
         }
     }

@@ -9,6 +9,7 @@ use brokerlab_reports::event::{EventId, LogImage, TappedBatch};
 
 use super::recovery::Recovery;
 use crate::check::chain::Link;
+use crate::check::groups::GroupChange;
 
 /// One replica: a node and a partition, by their numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -285,6 +286,8 @@ pub enum Change<'e> {
         /// Number of the node.
         node: usize,
     },
+    /// Something about a consumer group.
+    Group(GroupChange<'e>),
     /// Faults are over.
     SettleBegan,
 }
@@ -360,12 +363,13 @@ pub enum Kind {
     Invoked,
     Completed,
     ClientGone,
+    Group,
     SettleBegan,
 }
 
 impl Kind {
     /// How many there are.
-    pub const COUNT: usize = 29;
+    pub const COUNT: usize = 30;
 }
 
 impl Change<'_> {
@@ -401,6 +405,7 @@ impl Change<'_> {
             | Change::Invoked { .. }
             | Change::Completed { .. }
             | Change::ClientGone { .. }
+            | Change::Group(_)
             | Change::SettleBegan => None,
         }
     }
@@ -437,6 +442,7 @@ impl Change<'_> {
             Change::Invoked { .. } => Kind::Invoked,
             Change::Completed { .. } => Kind::Completed,
             Change::ClientGone { .. } => Kind::ClientGone,
+            Change::Group(_) => Kind::Group,
             Change::SettleBegan => Kind::SettleBegan,
         }
     }

@@ -35,6 +35,7 @@ use brokerlab::types::{
 use brokerlab_reports::event::{EventId, LogImage, NodeId};
 
 use super::chain::{Chain, Link};
+use super::groups::Groups;
 use super::setup::{Dating, NodeKind, Setup};
 
 pub use change::{Answer, Belief, Change, Decision, IsrAnswer, Kind, Place, Shared};
@@ -67,10 +68,12 @@ pub struct Ghost {
     pub dating: Dating,
     /// Nodes on which a planted bug has changed a decision.
     pub mutants: Vec<usize>,
+    /// Consumer groups.
+    pub groups: Groups,
     holds: Vec<(Arc<str>, Vec<usize>)>,
     index: BTreeMap<PartitionId, usize>,
     last_named: Option<(PartitionId, usize)>,
-    now: EventId,
+    pub(in crate::check) now: EventId,
 }
 
 /// What happened how often.
@@ -179,6 +182,8 @@ pub struct Promise {
 pub struct Partition {
     /// Its identity.
     pub id: PartitionId,
+    /// World time at which it was first named.
+    pub born: Time,
     /// Index of its topic; `None` for a log that no controller created (the metadata log).
     pub topic: Option<usize>,
     /// Assigned replicas.
@@ -266,6 +271,7 @@ impl Ghost {
             broker_clocks_moved: false,
             dating: setup.dating,
             mutants: Vec::new(),
+            groups: Groups::new(&setup.groups),
             holds: Vec::new(),
             index: BTreeMap::new(),
             last_named: None,
@@ -366,7 +372,7 @@ impl Ghost {
     }
 
     /// Number of the partition, which is entered if it is new.
-    fn intern(&mut self, id: PartitionId) -> usize {
+    pub(in crate::check) fn intern(&mut self, id: PartitionId) -> usize {
         if let Some((last, index)) = self.last_named
             && last == id
         {
@@ -375,7 +381,7 @@ impl Ghost {
         let (nodes, next) = (self.nodes.len(), self.partitions.len());
         let index = *self.index.entry(id).or_insert(next);
         if index == next {
-            self.partitions.push(Partition::new(id, nodes));
+            self.partitions.push(Partition { born: self.time, ..Partition::new(id, nodes) });
         }
         self.last_named = Some((id, index));
         index
@@ -392,6 +398,7 @@ impl Partition {
         };
         Partition {
             id,
+            born: Time::ZERO,
             topic: None,
             replicas: Vec::new(),
             state_before: state.clone(),

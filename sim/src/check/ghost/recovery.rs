@@ -89,7 +89,7 @@ pub struct Recovery {
 }
 
 impl Ghost {
-    pub(super) fn apply_world(&mut self, node: Option<NodeId>, fact: &WorldFact) -> Option<Change<'static>> {
+    pub(super) fn apply_world<'e>(&mut self, node: Option<NodeId>, fact: &'e WorldFact) -> Option<Change<'e>> {
         let node = node.map(|node| usize::from(node.0)).filter(|node| *node < self.nodes.len());
         match (fact, node) {
             (WorldFact::NodeStarted { life }, Some(node)) => {
@@ -123,6 +123,9 @@ impl Ghost {
                     shadows.filter_map(|shadow| shadow.downfall.as_mut()).for_each(|downfall| downfall.suffer(kind));
                 });
             }
+            (WorldFact::Processed { partition, from, to }, Some(node)) => {
+                return self.apply_processed(node, partition, *from, *to).map(Change::Group);
+            }
             (WorldFact::SettleBegan, _) => return Some(Change::SettleBegan),
             _ => {}
         }
@@ -150,6 +153,7 @@ impl Ghost {
     }
 
     fn end_life(&mut self, node: usize, ending: Ending) -> Option<Change<'static>> {
+        self.groups.lose_node(node, self.now);
         let life = &mut self.nodes[node];
         (life.up, life.registered, life.known_anew) = (false, false, false);
         life.disk_struck |= life.cache_lies || life.rotten;

@@ -59,7 +59,8 @@ impl Record {
         };
         let recorder = Recorder::writing(Box::new(BufWriter::new(file)), &header).into_diagnostic()?;
         let lives = vec![0; nodes.len()];
-        let judge = Judge::new(Setup { nodes, must_exercise: Vec::new(), enabled: true, dating: Dating::ANY });
+        let judge =
+            Judge::new(Setup { nodes, must_exercise: Vec::new(), enabled: true, dating: Dating::ANY, groups: Vec::new() });
         Ok(Record(Arc::new(Mutex::new(Some(Making { recorder, judge, lives, events: 0, begun: now() })))))
     }
 

@@ -1,0 +1,82 @@
+//! B14: in the end the group has seen everything.
+//!
+//! When everything has come to rest, every record that is committed and kept, from where the group began, was processed by it. A group that commits
+//! before it processes may have left some out; one whose consumers go on at the end when they have lost their place, too.
+
+use super::b8_no_gap::{first_owed, overtaken};
+use super::ghost::Ghost;
+use super::groups::{Course, Group};
+use super::page::{Page, Weight};
+use super::setup::{Commits, Reset};
+use super::{Check, Scene};
+use brokerlab::types::{Offset, TopicPartition};
+use brokerlab_reports::verdict::Verdict;
+
+/// The id.
+pub const ID: &str = "B14";
+/// What must hold.
+pub const CLAIM: &str = "after healing a group has processed every record from where it began";
+
+/// At most once.
+const AT_MOST_ONCE: Weight = Weight { verdict: Verdict::Sanctioned, name: "commit-before-processing" };
+
+/// The check. Exercised by every partition that a group reads.
+#[derive(Default)]
+pub struct Unseen;
+
+impl Check for Unseen {
+    fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
+        if !scene.at_rest {
+            return;
+        }
+        for (number, group) in scene.ghost.groups.all.iter().enumerate().filter(|(_, group)| is_at_work(scene.ghost, group)) {
+            for partition in &group.subscribed {
+                judge(scene, number, group, partition, page);
+            }
+        }
+    }
+}
+
+fn judge(scene: &Scene<'_>, number: usize, group: &Group, partition: &TopicPartition, page: &mut Page) {
+    let ghost = scene.ghost;
+    let (Some(habits), Some(read)) = (&group.habits, ghost.named_once(partition)) else { return };
+    let (course, empty) = (group.courses.get(partition), Course::default());
+    let Some(base) = course.and_then(|course| course.base).or((habits.reset == Reset::Earliest).then_some(Offset::ZERO)) else {
+        return;
+    };
+    page.looked(true);
+    let end = ghost.partitions[read].true_high_watermark();
+    let Some(missing) = first_owed(ghost, read, &course.unwrap_or(&empty).done, base, end) else { return };
+    let at_most_once = (habits.commits == Commits::BeforeProcessing).then_some(AT_MOST_ONCE);
+    let excuse = at_most_once.or_else(|| overtaken(ghost, habits, read, missing));
+    let weight = excuse.unwrap_or_else(|| ghost.weigh_reading(number, partition));
+    page.found(scene.event, Some(read), weight, || {
+        format!("{} has never processed {missing} of {partition}, which ends at {end}", group.id)
+    });
+}
+
+/// Somebody is there to read.
+fn is_at_work(ghost: &Ghost, group: &Group) -> bool {
+    group.beliefs.iter().any(|belief| !belief.partitions.is_empty() && ghost.nodes[belief.node].up)
+}
+
+/// What waits for what: a partition whose owner has not come to its end.
+#[must_use]
+pub fn waits(ghost: &Ghost, group: usize) -> Option<String> {
+    let group = &ghost.groups.all[group];
+    let habits = group.habits.as_ref()?;
+    for belief in group.beliefs.iter().filter(|belief| ghost.nodes[belief.node].up) {
+        for partition in &belief.partitions {
+            let Some(read) = ghost.named_once(partition) else { continue };
+            let (course, end) = (group.courses.get(partition), ghost.partitions[read].readable_end());
+            let at = course.map_or(Offset::ZERO, |course| course.done.end());
+            let committed = course.and_then(|course| course.session_of(belief.node)?.committed).unwrap_or(Offset::ZERO);
+            let begins_at_end = habits.reset == Reset::Latest && course.is_none_or(|course| course.base.is_none());
+            if at.max(committed) < end && !begins_at_end {
+                let node = ghost.node_name(belief.node);
+                return Some(format!("{} waits for {node} to process {partition}: it has come to {at} of {end}", group.id));
+            }
+        }
+    }
+    None
+}

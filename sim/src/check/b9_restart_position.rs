@@ -1,0 +1,78 @@
+//! B9: a member goes on where its group has come to.
+//!
+//! ```text
+//!   acknowledged 120, then 130; 140 is on its way
+//!     begins at 130 or 140   right
+//!     begins at 120          what was processed and committed comes again
+//!     begins at 150          what nobody has processed is left out
+//! ```
+//!
+//! The place is one that was committed and not overwritten when the member asked, or none if nothing was committed; and the first record that it
+//! processes is the first that is kept from there on.
+
+use super::b8_no_gap::{first_owed, overtaken};
+use super::ghost::{Change, Kind};
+use super::groups::{GroupChange, Spans};
+use super::page::{Page, Weight};
+use super::setup::Reset;
+use super::{Check, Scene};
+use brokerlab::types::{Offset, TopicPartition};
+
+/// The id.
+pub const ID: &str = "B9";
+/// What must hold.
+pub const CLAIM: &str = "a member begins to read at the group's committed offset";
+
+/// The check. Exercised by members that begin where something was acknowledged.
+#[derive(Default)]
+pub struct RestartPosition;
+
+impl Check for RestartPosition {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Group]
+    }
+
+    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        match change {
+            Change::Group(GroupChange::Positioned { group, member, partition, committed, asked, .. }) => {
+                let known = &scene.ghost.groups.all[*group];
+                let register = known.registers.get(*partition);
+                page.looked(register.is_some_and(|register| register.acknowledged_before(*asked).is_some()));
+                if register.map_or(committed.is_none(), |register| register.is_legal(*committed, *asked)) {
+                    return;
+                }
+                page.found(scene.event, scene.ghost.named(partition), scene.ghost.weigh_group(*group), || {
+                    let place = committed.map_or("as if nothing were committed".into(), |offset| format!("at {offset}"));
+                    let known_place =
+                        register.and_then(|register| register.acknowledged_before(*asked)).and_then(|one| one.value);
+                    let right = known_place.map_or("nothing was".into(), |offset| format!("{offset} was"));
+                    format!("{member} begins {partition} for {} {place}, though {right} acknowledged", known.id)
+                });
+            }
+            Change::Group(GroupChange::Processed { group, partition, from, session, first: true, .. }) => {
+                begin(scene, page, *group, partition, *from, *session);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A session's first record.
+fn begin(scene: &Scene<'_>, page: &mut Page, group: usize, partition: &TopicPartition, from: Offset, session: usize) {
+    let (ghost, known) = (scene.ghost, &scene.ghost.groups.all[group]);
+    let (Some(read), Some(habits)) = (ghost.named_once(partition), &known.habits) else { return };
+    let session = &known.courses[partition].sessions[session];
+    let place = session.committed.or((habits.reset == Reset::Earliest).then_some(session.kept_from));
+    let Some(place) = place else { return };
+    page.looked(session.committed.is_some());
+    let left_out = first_owed(ghost, read, &Spans::default(), place, from);
+    if from >= place && left_out.is_none() {
+        return;
+    }
+    let excuse = left_out.and_then(|missing| overtaken(ghost, habits, read, missing));
+    let weight: Weight = excuse.unwrap_or_else(|| ghost.weigh_reading(group, partition));
+    page.found(scene.event, Some(read), weight, || {
+        let (member, id) = (&session.member, &known.id);
+        format!("{member} was to begin {partition} for {id} at {place}, and processes {from} first")
+    });
+}

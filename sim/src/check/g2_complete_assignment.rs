@@ -1,0 +1,52 @@
+//! G2: an assignment gives every partition to exactly one member.
+//!
+//! Two owners process the same records twice; none means that nobody does, and no error tells. Whoever assigns works with metadata that may be a
+//! little old, so a partition counts only after it has existed for a while.
+
+use super::ghost::{Change, Ghost, Kind};
+use super::groups::GroupChange;
+use super::page::{Page, Weight};
+use super::{Check, Scene};
+use brokerlab::types::{Duration, TopicPartition};
+
+/// The id.
+pub const ID: &str = "G2";
+/// What must hold.
+pub const CLAIM: &str = "an assignment gives each partition of the topics subscribed to to exactly one member";
+
+/// By then everybody knows of a new partition.
+const NEWS: Duration = Duration::secs(10);
+
+/// The check. Exercised by assignments with something to assign.
+#[derive(Default)]
+pub struct CompleteAssignment;
+
+impl Check for CompleteAssignment {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Group]
+    }
+
+    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        let Change::Group(GroupChange::Decided { group, generation, assignment, subscribed, .. }) = change else { return };
+        let mut owned: Vec<&TopicPartition> = assignment.iter().flat_map(|(_, partitions)| partitions).collect();
+        owned.sort_unstable();
+        page.looked(!owned.is_empty() || !subscribed.is_empty());
+        let id = &scene.ghost.groups.all[*group].id;
+        if let Some(twice) = owned.windows(2).find(|pair| pair[0] == pair[1]) {
+            page.found(scene.event, None, Weight::VIOLATION, || {
+                format!("generation {generation} of {id} gives {} to more than one member", twice[0])
+            });
+        }
+        let nobodys = |partition: &&TopicPartition| owned.binary_search(partition).is_err() && is_known(scene.ghost, partition);
+        if let Some(missing) = subscribed.iter().find(nobodys) {
+            page.found(scene.event, None, Weight::VIOLATION, || {
+                format!("generation {generation} of {id} gives {missing} to nobody")
+            });
+        }
+    }
+}
+
+/// It exists, and has existed long enough for everybody to know.
+fn is_known(ghost: &Ghost, partition: &TopicPartition) -> bool {
+    ghost.named_once(partition).is_some_and(|number| ghost.time.since(ghost.partitions[number].born) >= NEWS)
+}

@@ -1,0 +1,61 @@
+//! G6: a committed offset lies within its partition, and does not go back.
+//!
+//! A coordinator stores whatever it is told. That an offset is not beyond what is committed, nor below what was kept when its member began to read, nor
+//! below what was acknowledged before, is up to the members: ours never seek. A loss in the partition itself excuses.
+
+use super::ghost::{Change, Ghost, Kind};
+use super::groups::{Group, GroupChange};
+use super::page::Page;
+use super::{Check, Scene};
+use brokerlab::types::{Offset, TopicPartition};
+
+/// The id.
+pub const ID: &str = "G6";
+/// What must hold.
+pub const CLAIM: &str = "a member commits offsets between log start and high watermark, and never goes back";
+
+/// The check. Exercised by every commit of a member.
+#[derive(Default)]
+pub struct OffsetBounds;
+
+impl Check for OffsetBounds {
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::Group]
+    }
+
+    fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
+        let Change::Group(GroupChange::Stored { group, member, generation, partition, offset, .. }) = change else { return };
+        let Some(read) = scene.ghost.named_once(partition).filter(|_| *generation >= 0) else { return };
+        page.looked(true);
+        let known = &scene.ghost.groups.all[*group];
+        let objection = beyond(scene.ghost, read, *offset)
+            .or_else(|| below(known, member, partition, *offset))
+            .or_else(|| back(known, member, partition, *offset));
+        if let Some(objection) = objection {
+            page.found(scene.event, Some(read), scene.ghost.weigh_reading(*group, partition), || {
+                format!("{member} commits {offset} of {partition} for {}, {objection}", known.id)
+            });
+        }
+    }
+}
+
+fn beyond(ghost: &Ghost, partition: usize, offset: Offset) -> Option<String> {
+    let end = ghost.partitions[partition].true_high_watermark();
+    (offset > end).then(|| format!("beyond the high watermark {end}"))
+}
+
+/// Below what was kept when it began, unless that is just where it was told to begin.
+fn below(group: &Group, member: &str, partition: &TopicPartition, offset: Offset) -> Option<String> {
+    let session = group.courses.get(partition)?.sessions.iter().rfind(|session| *session.member == *member)?;
+    let floor = session.kept_from;
+    (offset < floor && session.committed != Some(offset)).then(|| format!("below the log start {floor} when it began"))
+}
+
+/// Below what was acknowledged to itself, or before it began. What was acknowledged to others while it began, it cannot know.
+fn back(group: &Group, member: &str, partition: &TopicPartition, offset: Offset) -> Option<String> {
+    let session = group.courses.get(partition).and_then(|course| course.sessions.iter().rfind(|one| *one.member == *member));
+    let last = group.registers.get(partition)?.acknowledged()?;
+    let knows = *last.member == *member || session.is_some_and(|session| last.acknowledged < Some(session.asked));
+    let value = last.value.filter(|value| knows && offset < *value)?;
+    Some(format!("though {value} was acknowledged before"))
+}

@@ -1,0 +1,228 @@
+//! What coordinators state: members, generations, assignments, commits.
+
+use std::sync::Arc;
+
+use brokerlab::fact::GroupFact;
+use brokerlab::fact::group::{GroupState, LoadedGroup};
+use brokerlab::types::{LeaderEpoch, Offset, PartitionId, TopicPartition};
+
+use super::change::GroupChange;
+use super::shard::holds;
+use super::terms::{Member, Reconciled, Term};
+use super::{Group, Note, RecordPlace, Stored};
+use crate::check::ghost::Ghost;
+
+/// Records of one register that are remembered beyond the newest acknowledged one.
+const WRITTEN_MAX: usize = 256;
+
+impl Ghost {
+    /// Takes in what a coordinator or a member states.
+    pub(in crate::check) fn apply_group_fact<'e>(&mut self, node: usize, fact: &'e GroupFact) -> Option<GroupChange<'e>> {
+        if let GroupFact::CoordinatorLoaded { shard, leader_epoch, log_end, groups } = fact {
+            return Some(self.load_shard(node, *shard, *leader_epoch, *log_end, groups));
+        }
+        if let GroupFact::CoordinatorUnloaded { shard, leader_epoch } = fact {
+            let shard = self.intern(*shard);
+            let of_shard = self.groups.all.iter_mut().filter(|group| group.shard == Some(shard));
+            of_shard.for_each(|group| group.terms.retain(|term| term.node != node || term.epoch > *leader_epoch));
+            return None;
+        }
+        let group = self.groups.enter(fact.group()?);
+        if self.groups.all[group].shard.is_none() {
+            self.groups.all[group].shard = self.shard_of(fact.group()?);
+        }
+        match fact {
+            GroupFact::CommitStored { .. } | GroupFact::CommitRemoved { .. } => self.apply_commit(node, group, fact),
+            GroupFact::MemberJoined { .. }
+            | GroupFact::MemberRemoved { .. }
+            | GroupFact::GroupStateChanged { .. }
+            | GroupFact::GenerationBegun { .. }
+            | GroupFact::AssignmentDecided { .. }
+            | GroupFact::MemberReconciled { .. } => self.apply_decision_of_group(node, group, fact),
+            GroupFact::PartitionsAssigned { .. }
+            | GroupFact::PartitionsRevoked { .. }
+            | GroupFact::PartitionsLost { .. }
+            | GroupFact::PositionTaken { .. } => self.apply_belief(node, group, fact),
+            GroupFact::MemberFenced { .. } | GroupFact::CoordinatorLoaded { .. } | GroupFact::CoordinatorUnloaded { .. } => None,
+        }
+    }
+
+    /// A coordinator begins: all that it says of the groups of this shard from now on is its own word.
+    fn load_shard<'e>(
+        &mut self,
+        node: usize,
+        shard: PartitionId,
+        epoch: LeaderEpoch,
+        log_end: Offset,
+        groups: &'e [LoadedGroup],
+    ) -> GroupChange<'e> {
+        let (shard, now) = (self.intern(shard), self.time);
+        for loaded in groups {
+            let group = self.groups.enter(&loaded.group);
+            self.groups.all[group].shard = Some(shard);
+        }
+        for group in self.groups.all.iter_mut().filter(|group| group.shard == Some(shard)) {
+            let loaded = groups.iter().find(|loaded| loaded.group == group.id);
+            let term =
+                loaded.map_or_else(|| Term::new(node, epoch, now), |loaded| group.revive(loaded, Term::new(node, epoch, now)));
+            group.terms.retain(|term| term.node != node);
+            group.terms.push(term);
+        }
+        GroupChange::Loaded { shard, node, epoch, log_end, groups }
+    }
+
+    /// The word of that node, which begins here if it was not loaded.
+    fn term_of(&mut self, group: usize, node: usize) -> &mut Term {
+        let epoch = self.epoch_at_shard(self.groups.all[group].shard, node);
+        let terms = &mut self.groups.all[group].terms;
+        let at = terms.iter().position(|term| term.node == node).unwrap_or_else(|| {
+            terms.push(Term::new(node, epoch, self.time));
+            terms.len() - 1
+        });
+        &mut terms[at]
+    }
+
+    fn apply_decision_of_group<'e>(&mut self, node: usize, group: usize, fact: &'e GroupFact) -> Option<GroupChange<'e>> {
+        let (now, place) = (self.time, self.end_of_shard(self.groups.all[group].shard, node));
+        let term = self.term_of(group, node);
+        if let GroupFact::MemberJoined { member, instance, .. } = fact {
+            let same = |(id, known): &(&Arc<str>, &Member)| *id != member && instance.is_some() && known.instance == *instance;
+            let rival = term.members.iter().find(same).map(|(id, _)| id.clone());
+            term.members.insert(member.clone(), Member { instance: instance.clone(), since: now, reconciled: None });
+            if instance.is_some() && term.state == GroupState::Stable {
+                let (generation, members) = (term.generation, term.members.keys().cloned().collect());
+                let assignment = term.assignment.clone();
+                self.groups.all[group].notes.push(Note { place, generation, members, assignment, certain: false });
+            }
+            return Some(GroupChange::Joined { group, node, member: member.clone(), instance: instance.clone(), rival });
+        }
+        if let GroupFact::MemberRemoved { member, reason, .. } = fact {
+            let was = term.members.remove(member);
+            return Some(GroupChange::Removed { group, node, member: member.clone(), reason: *reason, was });
+        }
+        if let GroupFact::GroupStateChanged { state, generation, .. } = fact {
+            let before = term.generation;
+            (term.state, term.generation, term.since) = (*state, *generation, now);
+            if *state == GroupState::Dead {
+                // A group of that name begins anew.
+                (term.generation, term.begun) = (-1, -1);
+            }
+            term.modern |= matches!(state, GroupState::Assigning | GroupState::Reconciling);
+            if matches!(state, GroupState::Empty | GroupState::Dead) {
+                // The record of it may not have been written: then the old one stands.
+                self.groups.all[group].note_end(place, *generation, *state);
+            }
+            return Some(GroupChange::Entered { group, node, state: *state, generation: *generation, before });
+        }
+        if let GroupFact::GenerationBegun { generation, members, .. } = fact {
+            let before = std::mem::replace(&mut term.begun, *generation);
+            term.generation = *generation;
+            if term.modern {
+                let (generation, members, assignment) = (*generation, members.clone(), Vec::new());
+                self.groups.all[group].notes.push(Note { place, generation, members, assignment, certain: true });
+            }
+            return Some(GroupChange::Begun { group, node, generation: *generation, before });
+        }
+        if let GroupFact::MemberReconciled { member, epoch, assigned, revoking, .. } = fact {
+            term.modern = true;
+            let (epoch, assigned, revoking) = (*epoch, assigned.clone(), revoking.clone());
+            let known = term.members.get_mut(member)?;
+            known.reconciled = Some(Reconciled { epoch, assigned, revoking, place });
+            return None;
+        }
+        let GroupFact::AssignmentDecided { generation, assignment, subscribed, .. } = fact else { return None };
+        term.assignment.clone_from(assignment);
+        term.decided = Some((*generation, place));
+        let modern = term.modern;
+        let known = &mut self.groups.all[group];
+        if !subscribed.is_empty() {
+            known.subscribed.clone_from(subscribed);
+        }
+        if !modern {
+            let members = assignment.iter().map(|(member, _)| member.clone()).collect();
+            let (generation, assignment) = (*generation, assignment.clone());
+            known.notes.push(Note { place, generation, members, assignment, certain: true });
+        }
+        Some(GroupChange::Decided { group, node, generation: *generation, assignment, subscribed })
+    }
+
+    fn apply_commit<'e>(&mut self, node: usize, group: usize, fact: &'e GroupFact) -> Option<GroupChange<'e>> {
+        let event = self.now;
+        if let GroupFact::CommitRemoved { partition, .. } = fact {
+            let place = self.end_of_shard(self.groups.all[group].shard, node);
+            let (value, member, generation, acknowledged) = (None, Arc::from(""), -1, None);
+            let stored = Stored { value, place, node, member, generation, event, acknowledged };
+            self.write(group, partition, stored);
+            return None;
+        }
+        let GroupFact::CommitStored { member, generation, partition, offset, at, .. } = fact else { return None };
+        let shard = self.groups.all[group].shard;
+        let before = shard.and_then(|shard| {
+            let known = self.groups.all[group].registers.get(partition)?;
+            known.fold(&self.partitions[shard].shadows[node].log)?.value
+        });
+        let place = RecordPlace { at: *at, epoch: self.epoch_at_shard(shard, node) };
+        let (value, member, generation) = (Some(*offset), member.clone(), *generation);
+        let stored = Stored { value, place, node, member: member.clone(), generation, event, acknowledged: None };
+        self.write(group, partition, stored);
+        Some(GroupChange::Stored { group, node, member, generation, partition, offset: *offset, before })
+    }
+
+    fn write(&mut self, group: usize, partition: &TopicPartition, stored: Stored) {
+        let register = self.groups.all[group].registers.entry(partition.clone()).or_default();
+        register.written.push(stored);
+        if register.written.len() > 2 * WRITTEN_MAX {
+            let floor = register.acknowledged().map(|floor| floor.place);
+            let mut surplus = WRITTEN_MAX;
+            register.written.retain(|stored| {
+                let old = surplus > 0 && floor.is_some_and(|floor| stored.place < floor);
+                surplus -= usize::from(old);
+                !old
+            });
+        }
+    }
+}
+
+impl Group {
+    /// A term that begins with what was found in the log.
+    fn revive(&self, loaded: &LoadedGroup, term: Term) -> Term {
+        let instance = |id: &Arc<str>| {
+            let known = self.terms.iter().find_map(|term| term.members.get(id));
+            known.map_or_else(
+                || self.contacts.get(id).and_then(|contact| contact.instance.clone()),
+                |known| known.instance.clone(),
+            )
+        };
+        let member = |id: &Arc<str>| (id.clone(), Member { instance: instance(id), since: term.since, reconciled: None });
+        let note = self.notes.iter().rfind(|note| note.generation == loaded.generation && note.members == loaded.members);
+        let state = if loaded.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
+        Term {
+            state,
+            generation: loaded.generation,
+            begun: loaded.generation,
+            members: loaded.members.iter().map(member).collect(),
+            assignment: note.map(|note| note.assignment.clone()).unwrap_or_default(),
+            decided: note.map(|note| (note.generation, note.place)),
+            modern: self.terms.iter().any(|term| term.modern),
+            ..term
+        }
+    }
+
+    fn note_end(&mut self, place: RecordPlace, generation: i32, state: GroupState) {
+        let (members, assignment, certain) = (Vec::new(), Vec::new(), false);
+        let generation = if state == GroupState::Dead { -1 } else { generation };
+        self.notes.push(Note { place, generation, members, assignment, certain });
+        if state == GroupState::Dead {
+            self.lived = None;
+        }
+    }
+
+    /// What a log may say of generation and members: the last certain record that it holds, and all later ones that may have been written.
+    pub fn notes_in<'g>(&'g self, log: &'g crate::check::chain::Chain) -> impl Iterator<Item = &'g Note> {
+        let held = |note: &&Note| holds(log, note.place);
+        let floor = self.notes.iter().filter(|note| note.certain).filter(held).map(|note| note.place).max();
+        self.notes
+            .iter()
+            .filter(move |note| floor.is_none_or(|floor| note.place >= floor) && (!note.certain || holds(log, note.place)))
+    }
+}

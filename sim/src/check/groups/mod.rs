@@ -1,0 +1,230 @@
+//! The ghost of consumer groups: what coordinators decided, what their log says, what members believe.
+//!
+//! ```text
+//!   group "billing"  ── hash ──▶ shard: a partition of __consumer_offsets, whose log the main ghost follows
+//!     terms       one for each coordinator that speaks for the group     b1 in epoch 3: generation 7, members m1 m2
+//!     notes       what the log says of generation and members            generation 7 {m1 m2} at 44
+//!     registers   what the log says of committed offsets                 orders-0: 120 at 40 (acknowledged), 130 at 45
+//!     beliefs     what each member believes to own                       c1 as m1 in generation 7: orders-0
+//!     courses     what was processed of each partition, by whom          orders-0: 0..128
+//! ```
+//!
+//! A coordinator that was deposed and has not heard of it goes on deciding, in memory and on top of a log that is doomed. So what coordinators
+//! say is kept apart by *term*: a node, and the leader epoch of the shard in which it speaks. Of several, the one of the newest epoch counts.
+//! A record is named by its offset and the leader epoch of its batch; whether a log holds it is asked of that replica's chain.
+//!
+//! Facts about records come without their offset, but for commits. Their place is then the last batch that the coordinator's log
+//! holds at that moment, because a step of a coordinator appends before it states.
+
+mod answers;
+mod beliefs;
+mod change;
+mod course;
+mod decided;
+mod register;
+mod shard;
+mod spans;
+mod terms;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use brokerlab::types::{Duration, LeaderEpoch, Offset, Time, TopicPartition};
+use brokerlab_reports::event::EventId;
+
+pub use beliefs::Belief;
+pub use change::GroupChange;
+pub use course::{Course, Session};
+pub use register::{Register, Stored};
+pub use spans::Spans;
+pub use terms::{Member, Reconciled, Term};
+
+use super::ghost::Ghost;
+use super::page::Weight;
+use super::setup::GroupSetup;
+
+/// All groups.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// In the order in which they were first named.
+    pub all: Vec<Group>,
+    index: BTreeMap<Arc<str>, usize>,
+    setup: Vec<GroupSetup>,
+}
+
+/// One group.
+#[derive(Debug)]
+pub struct Group {
+    /// Its id.
+    pub id: Arc<str>,
+    /// How its members behave; `None`: nobody has said.
+    pub habits: Option<GroupSetup>,
+    /// Number of its partition of `__consumer_offsets` in the main ghost; `None` while there is no such topic.
+    pub shard: Option<usize>,
+    /// Its coordinators, one for each node that speaks.
+    pub terms: Vec<Term>,
+    /// What the log says of its generation and members, oldest first.
+    pub notes: Vec<Note>,
+    /// What the log says of its offsets.
+    pub registers: BTreeMap<TopicPartition, Register>,
+    /// The highest generation that some member was told to live by.
+    pub lived: Option<Lived>,
+    /// What members believe, one for each node.
+    pub beliefs: Vec<Belief>,
+    /// What was processed.
+    pub courses: BTreeMap<TopicPartition, Course>,
+    /// What members said of themselves when they joined, by member id.
+    pub contacts: BTreeMap<Arc<str>, Contact>,
+    /// All partitions that the group is to share, as last told.
+    pub subscribed: Vec<TopicPartition>,
+}
+
+/// A record about generation and members.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Note {
+    /// Where it stands.
+    pub place: RecordPlace,
+    /// The generation.
+    pub generation: i32,
+    /// Member ids, sorted.
+    pub members: Vec<Arc<str>>,
+    /// What each member is to own.
+    pub assignment: Vec<(Arc<str>, Vec<TopicPartition>)>,
+    /// It was certainly written; else it may have been.
+    pub certain: bool,
+}
+
+/// Where a record stands: in the batch of that epoch that holds that offset.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RecordPlace {
+    /// Offset.
+    pub at: Offset,
+    /// Leader epoch of its batch.
+    pub epoch: LeaderEpoch,
+}
+
+/// A generation that members live by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lived {
+    /// The generation.
+    pub generation: i32,
+    /// When a member was told.
+    pub event: EventId,
+}
+
+/// What a member said of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contact {
+    /// Its node.
+    pub node: usize,
+    /// `group.instance.id` of a static member.
+    pub instance: Option<Arc<str>>,
+    /// How long it may be silent.
+    pub session: Duration,
+    /// How long others wait for it.
+    pub rebalance: Duration,
+    /// When a heartbeat of it was last taken for a sign of life, and by which node.
+    pub heard: Option<(usize, Time)>,
+    /// When a coordinator last answered it anything: silence cannot have begun before.
+    pub answered: (EventId, Time),
+}
+
+impl Groups {
+    /// Before the first event.
+    pub(super) fn new(setup: &[GroupSetup]) -> Groups {
+        Groups { setup: setup.to_vec(), ..Groups::default() }
+    }
+
+    /// The number of a group, which is entered if it is new.
+    pub(super) fn enter(&mut self, id: &Arc<str>) -> usize {
+        let next = self.all.len();
+        let group = *self.index.entry(id.clone()).or_insert(next);
+        if group == next {
+            let habits = self.setup.iter().find(|setup| *setup.id == **id).cloned();
+            self.all.push(Group::new(id.clone(), habits));
+        }
+        group
+    }
+
+    /// The number of a group.
+    #[must_use]
+    pub fn number(&self, id: &str) -> Option<usize> {
+        self.index.get(id).copied()
+    }
+
+    /// A process is gone, and with it what it believed and spoke for.
+    pub(super) fn lose_node(&mut self, node: usize, event: EventId) {
+        for group in &mut self.all {
+            group.terms.retain(|term| term.node != node);
+            group.beliefs.retain(|belief| belief.node != node);
+            group.courses.values_mut().for_each(|course| course.end_sessions(node, event));
+        }
+    }
+}
+
+impl Group {
+    fn new(id: Arc<str>, habits: Option<GroupSetup>) -> Group {
+        Group {
+            id,
+            habits,
+            shard: None,
+            terms: Vec::new(),
+            notes: Vec::new(),
+            registers: BTreeMap::new(),
+            lived: None,
+            beliefs: Vec::new(),
+            courses: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            subscribed: Vec::new(),
+        }
+    }
+
+    /// The coordinator of the newest epoch.
+    #[must_use]
+    pub fn current(&self) -> Option<&Term> {
+        self.terms.iter().max_by_key(|term| term.epoch)
+    }
+
+    /// What that node says.
+    #[must_use]
+    pub fn term(&self, node: usize) -> Option<&Term> {
+        self.terms.iter().find(|term| term.node == node)
+    }
+
+    /// Whether no other coordinator speaks in a newer epoch.
+    #[must_use]
+    pub fn is_current(&self, node: usize) -> bool {
+        self.current().is_some_and(|term| term.node == node)
+    }
+
+    /// What that member's process believes.
+    #[must_use]
+    pub fn belief(&self, node: usize) -> Option<&Belief> {
+        self.beliefs.iter().find(|belief| belief.node == node)
+    }
+}
+
+impl Ghost {
+    /// What an anomaly of a group counts as: no more than a loss in the group's own log, if there was one.
+    #[must_use]
+    pub fn weigh_group(&self, group: usize) -> Weight {
+        let shard = self.groups.all[group].shard;
+        shard.and_then(|shard| self.excuse(shard, LAST, None)).unwrap_or(Weight::VIOLATION)
+    }
+
+    /// The same of an anomaly about a partition that it reads: a loss there explains it too.
+    #[must_use]
+    pub fn weigh_reading(&self, group: usize, partition: &TopicPartition) -> Weight {
+        let read = self.named(partition).and_then(|partition| self.excuse(partition, LAST, None));
+        read.unwrap_or_else(|| self.weigh_group(group))
+    }
+
+    /// Whether a record stands below the true high watermark of its shard.
+    #[must_use]
+    pub fn is_committed(&self, shard: usize, place: RecordPlace) -> bool {
+        shard::is_below_end(&self.partitions[shard].log, place)
+    }
+}
+
+/// Behind everything: any loss explains what happens there.
+const LAST: Offset = Offset(i64::MAX);

@@ -1,0 +1,84 @@
+//! Committed offsets: for each group and partition a register that is written by records and read by OffsetFetch and by new coordinators.
+//!
+//! ```text
+//!   written        120 at 40      130 at 45      140 at 47
+//!   acknowledged      ✓              ✓           (the answer is lost, or on its way)
+//!   legal to read                   130          140               120 is overwritten by what was acknowledged after it
+//! ```
+
+use std::sync::Arc;
+
+use brokerlab::types::Offset;
+use brokerlab_reports::event::EventId;
+
+use super::RecordPlace;
+use super::shard::holds;
+use crate::check::chain::Chain;
+
+/// What was written for one partition of one group, in the order in which it was stated.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Register {
+    /// Oldest first.
+    pub written: Vec<Stored>,
+}
+
+/// One record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// The committed offset; `None`: removed.
+    pub value: Option<Offset>,
+    /// Where it stands.
+    pub place: RecordPlace,
+    /// Who coordinates.
+    pub node: usize,
+    /// The member that committed.
+    pub member: Arc<str>,
+    /// In which generation.
+    pub generation: i32,
+    /// When it was written.
+    pub event: EventId,
+    /// When it was acknowledged.
+    pub acknowledged: Option<EventId>,
+}
+
+impl Register {
+    /// What a log says: the last record that it holds.
+    #[must_use]
+    pub fn fold(&self, log: &Chain) -> Option<&Stored> {
+        self.written.iter().filter(|stored| holds(log, stored.place)).max_by_key(|stored| stored.place.at)
+    }
+
+    /// The last record that was acknowledged before that event.
+    #[must_use]
+    pub fn acknowledged_before(&self, event: EventId) -> Option<&Stored> {
+        let known = self.written.iter().filter(|stored| stored.acknowledged.is_some_and(|when| when < event));
+        known.max_by_key(|stored| stored.place)
+    }
+
+    /// The last record that was acknowledged.
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<&Stored> {
+        self.acknowledged_before(EventId(u64::MAX))
+    }
+
+    /// Whether somebody who asks at that event may be told this value: nothing that was acknowledged before is newer.
+    #[must_use]
+    pub fn is_legal(&self, value: Option<Offset>, asked: EventId) -> bool {
+        let Some(floor) = self.acknowledged_before(asked) else {
+            return value.is_none() || self.written.iter().any(|stored| stored.value == value);
+        };
+        self.written.iter().any(|stored| stored.value == value && stored.place >= floor.place)
+    }
+
+    /// The answer says that it is stored: gives its place.
+    pub(super) fn acknowledge(&mut self, who: (usize, &str, i32), value: Offset, event: EventId) -> Option<RecordPlace> {
+        let (node, member, generation) = who;
+        let is_it = |stored: &&mut Stored| {
+            let same = stored.node == node && &*stored.member == member && stored.generation == generation;
+            same && stored.value == Some(value) && stored.acknowledged.is_none()
+        };
+        let stored = self.written.iter_mut().rfind(is_it)?;
+        stored.acknowledged = Some(event);
+        Some(stored.place)
+    }
+}

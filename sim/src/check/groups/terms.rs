@@ -1,0 +1,82 @@
+//! What one coordinator says of a group while it speaks for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use brokerlab::fact::group::GroupState;
+use brokerlab::types::{LeaderEpoch, Time, TopicPartition};
+
+use super::RecordPlace;
+
+/// One coordinator's word.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Term {
+    /// Its node.
+    pub node: usize,
+    /// Leader epoch of the shard in which it speaks.
+    pub epoch: LeaderEpoch,
+    /// The state of the group.
+    pub state: GroupState,
+    /// Since when.
+    pub since: Time,
+    /// Generation, or group epoch.
+    pub generation: i32,
+    /// The generation that began last in this term, or with which it was loaded; -1 for none.
+    pub begun: i32,
+    /// Members by id.
+    pub members: BTreeMap<Arc<str>, Member>,
+    /// Who is to own what, as last decided in this term.
+    pub assignment: Vec<(Arc<str>, Vec<TopicPartition>)>,
+    /// The generation of that, and where its record stands.
+    pub decided: Option<(i32, RecordPlace)>,
+    /// The group speaks the protocol of KIP-848.
+    pub modern: bool,
+}
+
+/// One member.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// `group.instance.id` of a static member.
+    pub instance: Option<Arc<str>>,
+    /// Since when this coordinator counts it in: a new one gives it a whole session.
+    pub since: Time,
+    /// KIP-848: how far it has come.
+    pub reconciled: Option<Reconciled>,
+}
+
+/// KIP-848: how far a member has come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reconciled {
+    /// Member epoch.
+    pub epoch: i32,
+    /// What it may own.
+    pub assigned: Vec<TopicPartition>,
+    /// What it still has to give up.
+    pub revoking: Vec<TopicPartition>,
+    /// Where the record of it stands.
+    pub place: RecordPlace,
+}
+
+impl Term {
+    /// A coordinator that knows nothing of the group.
+    pub(super) fn new(node: usize, epoch: LeaderEpoch, now: Time) -> Term {
+        Term {
+            node,
+            epoch,
+            state: GroupState::Empty,
+            since: now,
+            generation: -1,
+            begun: -1,
+            members: BTreeMap::new(),
+            assignment: Vec::new(),
+            decided: None,
+            modern: false,
+        }
+    }
+
+    /// What a member is to own.
+    #[must_use]
+    pub fn target(&self, member: &str) -> Option<&[TopicPartition]> {
+        self.assignment.iter().find(|(known, _)| **known == *member).map(|(_, partitions)| partitions.as_slice())
+    }
+}
