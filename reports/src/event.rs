@@ -173,15 +173,6 @@ pub enum WorldFact {
         /// Why.
         reason: String,
     },
-    /// The application of a group's member (the event's node) has processed a record. Nothing tells anybody so; the world knows.
-    Processed {
-        /// The group.
-        group: Arc<str>,
-        /// The partition.
-        partition: TopicPartition,
-        /// The record.
-        offset: Offset,
-    },
     /// All faults are over, producers stop, the settle phase begins.
     SettleBegan,
     /// Every obligation is met; the run ends here.

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::client::{AdminActor, AdminConfig, ConfigError, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
-use crate::operation::{Certainty, Operation, Outcome, PartitionDescription, PolledRecord, Position};
+use crate::operation::{Certainty, CommitMode, OffsetToCommit, Operation, Outcome, PartitionDescription, PolledRecord, Position};
 use crate::types::{Offset, TopicId, TopicPartition};
 
 use super::start::chance;
@@ -65,7 +65,7 @@ fn told(code: i16, certainty: Certainty) -> String {
 #[derive(Debug)]
 pub struct Producer(Running);
 
-/// Reads records of the partitions that it is given.
+/// Reads records of the partitions that it is given, by the application or by its group.
 #[derive(Debug)]
 pub struct Consumer(Running);
 
@@ -162,6 +162,48 @@ impl Consumer {
     /// When the client has ended.
     pub async fn assign(&self, partitions: Vec<(TopicPartition, Position)>) -> Result<(), ClientError> {
         ask(&self.0, Operation::Assign { partitions }).await.map(drop)
+    }
+
+    /// Reads these topics as a member of the group `group.id`, instead of whatever is read so far. The partitions come with later polls, and go:
+    /// what a poll brought counts as processed when the next one is asked for.
+    ///
+    /// # Errors
+    /// When there is no `group.id`.
+    pub async fn subscribe(&self, topics: &[&str]) -> Result<(), ClientError> {
+        let topics = topics.iter().map(|topic| Arc::from(*topic)).collect();
+        ask(&self.0, Operation::Subscribe { topics }).await.map(drop)
+    }
+
+    /// Leaves the group in order: what was polled counts as processed, and is committed if `enable.auto.commit` says so.
+    ///
+    /// # Errors
+    /// When the client has ended.
+    pub async fn unsubscribe(&self) -> Result<(), ClientError> {
+        ask(&self.0, Operation::Unsubscribe).await.map(drop)
+    }
+
+    /// Stores for the group how far everything was polled, and waits until that is done. Gives what was stored.
+    ///
+    /// # Errors
+    /// When the group has gone on without us, or no coordinator answers in time.
+    pub async fn commit(&self) -> Result<Vec<OffsetToCommit>, ClientError> {
+        self.commit_with(None).await
+    }
+
+    /// The same for these offsets.
+    ///
+    /// # Errors
+    /// As [`Consumer::commit`].
+    pub async fn commit_offsets(&self, offsets: Vec<OffsetToCommit>) -> Result<Vec<OffsetToCommit>, ClientError> {
+        self.commit_with(Some(offsets)).await
+    }
+
+    async fn commit_with(&self, offsets: Option<Vec<OffsetToCommit>>) -> Result<Vec<OffsetToCommit>, ClientError> {
+        let outcome = ask(&self.0, Operation::Commit { offsets, mode: CommitMode::Sync }).await?;
+        let Outcome::Committed { offsets } = outcome else {
+            unreachable!("a consumer does not answer a commit with {outcome:?}")
+        };
+        Ok(offsets)
     }
 
     /// What has come, at most `records_max` records; waits up to `wait_ms` milliseconds for the first.

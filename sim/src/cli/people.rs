@@ -199,6 +199,12 @@ pub struct Consume {
     /// Stop at the end that the partitions have at the start
     #[arg(long, short = 'e')]
     exit_at_end: bool,
+    /// Share the partitions with the other members of this group, and go on where it has committed; a record is committed when it is printed
+    #[arg(long, short = 'G', value_name = "GROUP", conflicts_with_all = ["partition", "exit_at_end"])]
+    group: Option<String>,
+    /// Stop after so many records
+    #[arg(long, short = 'c', value_name = "RECORDS")]
+    count: Option<u64>,
     /// One JSON object a record
     #[arg(long)]
     json: bool,
@@ -219,8 +225,12 @@ fn position(text: &str) -> Result<Position, String> {
 impl Consume {
     /// Reads until it is stopped, or to the end.
     pub fn carry_out(self) -> miette::Result<Exit> {
+        if let Some(group) = &self.group {
+            return on_runtime(self.share(group));
+        }
         on_runtime(async {
             let properties = self.connect.properties();
+            let mut budget = self.count.unwrap_or(u64::MAX);
             let consumer = Consumer::connect(&properties).into_diagnostic()?;
             let partitions = self.partitions(&properties).await?;
             let mut left = BTreeMap::new();
@@ -239,17 +249,54 @@ impl Consume {
                 }
             }
             consumer.assign(partitions.into_iter().map(|partition| (partition, self.from)).collect()).await.into_diagnostic()?;
-            while !self.exit_at_end || !left.is_empty() {
-                for record in consumer.poll(OPEN_MAX, WAIT_MS).await.into_diagnostic()? {
+            while budget > 0 && (!self.exit_at_end || !left.is_empty()) {
+                for record in consumer.poll(few(budget), WAIT_MS).await.into_diagnostic()? {
                     let end = left.get(&record.partition.index).copied();
                     if end.is_some_and(|end| record.offset.next() >= end) {
                         left.remove(&record.partition.index);
                     }
                     self.show(&record);
+                    budget -= 1;
                 }
             }
             Ok(Exit::GOOD)
         })
+    }
+
+    /// Reads as a member of a group.
+    async fn share(&self, group: &str) -> miette::Result<Exit> {
+        let reset = match self.from {
+            Position::Beginning => "earliest",
+            Position::End => "latest",
+            Position::At(_) => miette::bail!("a group begins where it has committed; else at `beginning` or `end`"),
+        };
+        let mut properties = self.connect.properties();
+        properties.insert("group.id".to_string(), group.to_string());
+        let mut unless_given = |key: &str, value: &str| {
+            properties.entry(key.to_string()).or_insert_with(|| value.to_string());
+        };
+        unless_given("auto.offset.reset", reset);
+        unless_given("enable.auto.commit", "false");
+        let consumer = Consumer::connect(&properties).into_diagnostic()?;
+        consumer.subscribe(&[&self.topic]).await.into_diagnostic()?;
+        let mut budget = self.count.unwrap_or(u64::MAX);
+        while budget > 0 {
+            // A poll that is given up was never printed, so it is not committed either.
+            let records = tokio::select! {
+                records = consumer.poll(few(budget), WAIT_MS) => records.into_diagnostic()?,
+                _ = tokio::signal::ctrl_c() => break,
+            };
+            records.iter().for_each(|record| self.show(record));
+            budget -= records.len() as u64;
+            // Whoever reads them now prints them again, if the group has gone on without us.
+            if !records.is_empty()
+                && let Err(error) = consumer.commit().await
+            {
+                eprintln!("not committed: {error}");
+            }
+        }
+        consumer.unsubscribe().await.into_diagnostic()?;
+        Ok(Exit::GOOD)
     }
 
     async fn partitions(&self, properties: &Properties) -> miette::Result<Vec<TopicPartition>> {
@@ -276,6 +323,11 @@ impl Consume {
             say!("{}", value.unwrap_or_default());
         }
     }
+}
+
+/// No more than so many are wanted.
+fn few(budget: u64) -> usize {
+    usize::try_from(budget).unwrap_or(usize::MAX).min(OPEN_MAX)
 }
 
 fn on_runtime(work: impl Future<Output = miette::Result<Exit>>) -> miette::Result<Exit> {

@@ -5,7 +5,7 @@ use brokerlab::types::Duration;
 use proptest::prelude::*;
 
 use super::chance::Chance;
-use super::model::{FaultKind, Producer, Progress, Target};
+use super::model::{CommitPolicy, FaultKind, Producer, Progress, Target};
 use super::*;
 
 const FULL: &str = r#"title = "A lesson"
@@ -134,6 +134,15 @@ from = "b1"
 to = "b3"
 bandwidth = "4KiB"
 
+[[groups]]
+name = "billing"
+topics = "orders"
+members = 2
+spare = 1
+processing = "5ms"
+commit = "before"
+config = { session.timeout.ms = 6000, partition.assignment.strategy = "sticky" }
+
 [chaos]
 kinds = ["crash", "power-loss", "cut", "slow-link", "isolate", "power-loss-at-operation", "frame", "stale-metadata", "split",
   "bridge", "majorities-ring", "flapping-link", "cut-clients", "narrow-link", "outage"]
@@ -175,6 +184,40 @@ fn a_file_becomes_a_value() {
     assert_eq!(scenario.expect.facts["lost"], 2);
     assert_eq!((scenario.network.latency, scenario.network.tail_one_in), (Duration::millis(1), 200));
     assert_eq!(scenario.faults[0].kind, FaultKind::Crash { target: Target::Leader("orders".into(), 0) });
+    let group = &scenario.groups[0];
+    assert_eq!((group.topics.as_slice(), group.commit), (["orders".to_string()].as_slice(), CommitPolicy::Before));
+    assert_eq!(group.nodes().collect::<Vec<_>>(), ["billing-1", "billing-2", "billing-3"]);
+    assert_eq!((group.processing, group.every), (Duration::millis(5), Duration::ZERO));
+}
+
+/// The fault of the scenario strikes this target in this way.
+fn struck(kind: &str, target: &str) -> Result<FaultKind, String> {
+    let fault = format!("kind = \"{kind}\"\ntarget = \"{target}\"");
+    let text = FULL.replacen("kind = \"crash\"\ntarget = \"leader of orders-0\"", &fault, 1);
+    let scenario = parse("a.toml", &text).map_err(|error| error.message)?;
+    assert_eq!(parse("b.toml", &to_toml(&scenario)).unwrap().faults, scenario.faults);
+    Ok(scenario.faults[0].kind.clone())
+}
+
+#[test]
+fn groups_have_targets_of_their_own() {
+    let group = || "billing".to_string();
+    assert_eq!(struck("pause", "a member of group billing"), Ok(FaultKind::Pause { target: Target::Member(group()) }));
+    assert_eq!(struck("crash", "coordinator of group billing"), Ok(FaultKind::Crash { target: Target::Coordinator(group()) }));
+    let target = Target::Owner { topic: "orders".into(), partition: 1, group: group() };
+    assert_eq!(struck("member-leaves", "the owner of orders-1 in billing"), Ok(FaultKind::MemberLeaves { target }));
+    let target = Target::Node("billing-3".into());
+    assert_eq!(struck("member-joins", "billing-3"), Ok(FaultKind::MemberJoins { target }));
+}
+
+#[test]
+fn targets_of_groups_that_do_not_exist_are_refused() {
+    let refused = |kind, target| struck(kind, target).unwrap_err();
+    assert_eq!(refused("pause", "a member of group bills"), "there is no group `bills`");
+    assert_eq!(refused("pause", "the owner of orders-2 in billing"), "topic `orders` has no such partition");
+    assert_eq!(refused("pause", "billing-4"), "there is no target `billing-4`");
+    assert_eq!(refused("member-joins", "r1"), "`member-joins` is about a member of a group");
+    assert_eq!(refused("member-leaves", "coordinator of group billing"), "`member-leaves` is about a member of a group");
 }
 
 #[test]
@@ -190,6 +233,9 @@ fn names_that_do_not_exist_are_refused_with_the_nearest_one() {
         ("topic = \"orders\"", "topic = \"order\"", "did you mean `orders`?"),
         ("one_way = true", "onway = true", "did you mean `one_way`?"),
         ("\"AlterPartition\"", "\"AlterPartitions\"", "did you mean `AlterPartition`?"),
+        ("topics = \"orders\"", "topics = [\"order\"]", "did you mean `orders`?"),
+        ("commit = \"before\"", "commit = \"befor\"", "did you mean `before`?"),
+        ("{ session.timeout.ms", "{ session.timeout", "did you mean `session.timeout.ms`?"),
         ("\"sever-before\"", "\"sever_before\"", "did you mean `sever-before`?"),
         ("partitions = 2", "partition = 2", "did you mean `partitions`?"),
         ("within =", "withn =", "did you mean `within`?"),
@@ -216,6 +262,9 @@ fn values_of_the_wrong_kind_are_refused_with_what_was_allowed() {
         ("\"leader of orders-0\"", "\"the leader\"", "\"the leader\" <- must be a target"),
         ("[[\"leader of orders-0\", \"p1\"], [\"b2\"]]", "[]", "[] <- must be a list of up to 3 lists of targets"),
         ("[\"b1\", \"b2\"]", "[\"b1\", 2]", "[\"b1\", 2] <- must be a target, or a list of targets"),
+        ("topics = \"orders\"", "topics = []", "[] <- must be the name of a topic, or a list of them"),
+        ("members = 2", "members = 2000", "2000 <- must be a whole number from 0 to 1000"),
+        ("\"sticky\"", "\"fair\"", "\"fair\" <- must be range or roundrobin or sticky or cooperative-sticky"),
         ("faults = [3, 9]", "faults = [9, 3]", "[9, 3] <- must be two whole numbers"),
         ("acknowledged = 3", "acknowledged = 0", "0 <- must be a whole number from 1 to 1000000"),
         ("seed = 7", "seed = -7", "-7 <- must be a whole number from 0"),
@@ -250,6 +299,8 @@ fn what_does_not_fit_together_is_refused() {
         ("[3, 5]", "[3, 50]", "`cluster.brokers` cannot be `50`: it must be a whole number from 1 to 9"),
         ("\"cluster.brokers\"", "\"cluster.broker\"", "there is no setting `cluster.broker`"),
         ("\"1 + false\"", "\"1\"", ""),
+        ("name = \"r1\"", "name = \"billing-3\"", "there are two of node `billing-3`"),
+        ("session.timeout.ms = 6000", "session.timeout.ms = 3000", "`heartbeat.interval.ms` contradicts `session.timeout.ms`"),
         ("kind = \"crash\"\n", "", "`kind` is missing in [[faults]]"),
         ("within = \"5s\"", "within = \"60ms\"", "`p1` does not even ask for that"),
         ("for = \"4s\"\n", "", "`for` is missing in crash"),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use brokerlab::operation::{CommitMode, Operation, Outcome, PolledRecord};
 use brokerlab::types::{Duration, Offset, Time, TopicPartition};
 
-use super::{Processed, Wish};
+use super::Wish;
 use crate::scenario::model::{CommitPolicy, Group};
 
 /// Records per poll at most; `max.poll.records` may be less.
@@ -155,8 +155,7 @@ impl Worker {
         self.due = None;
         match self.stage {
             Stage::Processing => {
-                let done: Vec<_> = self.batch.pop_front().into_iter().collect();
-                let processed = self.processed(done);
+                let processed = self.batch.pop_front().into_iter().collect();
                 Wish { processed, ..self.process(now) }
             }
             Stage::Out | Stage::Subscribing | Stage::Polling | Stage::Pausing => self.go_on(now),
@@ -205,8 +204,7 @@ impl Worker {
         if self.processing > Duration::ZERO {
             return self.at(now.plus(self.processing));
         }
-        let all = std::mem::take(&mut self.batch).into();
-        let processed = self.processed(all);
+        let processed = std::mem::take(&mut self.batch).into();
         Wish { processed, ..self.after_work(now) }
     }
 
@@ -260,10 +258,6 @@ impl Worker {
         self.due = Some(at);
         Wish::at(at)
     }
-
-    fn processed(&self, records: Vec<(TopicPartition, Offset)>) -> Option<Processed> {
-        (!records.is_empty()).then(|| Processed { group: Arc::clone(&self.group), records })
-    }
 }
 
 fn commit(mode: CommitMode) -> Wish {
@@ -308,7 +302,7 @@ mod tests {
     }
 
     fn what(wish: &Wish) -> String {
-        let processed = wish.processed.iter().flat_map(|processed| &processed.records).map(|(_, offset)| format!("did {offset}"));
+        let processed = wish.processed.iter().map(|(_, offset)| format!("did {offset}"));
         let asked = wish.operation.iter().map(|operation| match operation {
             Operation::Commit { mode, .. } => format!("commit {mode:?}"),
             Operation::Poll { .. } => "poll".to_string(),

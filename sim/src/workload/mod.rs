@@ -11,8 +11,6 @@
 //! A driver lives outside its node: it survives crashes and remembers what it asked for. It gives [operations](Operation) and is
 //! told how they end; the world numbers them and records both.
 
-use std::sync::Arc;
-
 use brokerlab::operation::{Operation, Outcome};
 use brokerlab::types::{Offset, Time, TopicPartition};
 
@@ -52,17 +50,8 @@ pub struct Wish {
     pub operation: Option<Operation>,
     /// To be asked again at that moment.
     pub again: Option<Time>,
-    /// Records that were just processed.
-    pub processed: Option<Processed>,
-}
-
-/// Records that an application has processed.
-#[derive(Debug, PartialEq)]
-pub struct Processed {
-    /// As a member of this group.
-    pub group: Arc<str>,
-    /// In this order.
-    pub records: Vec<(TopicPartition, Offset)>,
+    /// Records that a group's application has just processed, in this order.
+    pub processed: Vec<(TopicPartition, Offset)>,
 }
 
 impl Wish {

@@ -168,7 +168,6 @@ pub fn world_fact_name(fact: &WorldFact) -> &'static str {
         WorldFact::FaultEnded { .. } => "FaultEnded",
         WorldFact::FaultSkipped { .. } => "FaultSkipped",
         WorldFact::FrameStruck { .. } => "FrameStruck",
-        WorldFact::Processed { .. } => "Processed",
         WorldFact::SettleBegan => "SettleBegan",
         WorldFact::Settled => "Settled",
         WorldFact::SettleFailed { .. } => "SettleFailed",

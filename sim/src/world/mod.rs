@@ -210,11 +210,12 @@ fn setup(plan: &Scenario, cast: &dyn Cast, enabled: bool) -> Setup {
     let nodes = cast.members().iter().map(|member| NodeSetup::new(&member.name, kind(plan, member.role))).collect();
     let dating = Dating { epoch_ms: clock::EPOCH_MS, ahead_max_ms: dated_ahead_max_ms(plan) };
     let pace = plan.progress.map(|promised| Pace { acknowledged: promised.acknowledged as usize, within: promised.within });
-    let groups = plan.groups.iter().map(group).collect();
+    let groups = plan.groups.iter().map(habits).collect();
     Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating, pace, groups }
 }
 
-fn group(group: &Group) -> GroupSetup {
+/// How the members of a group behave.
+fn habits(group: &Group) -> GroupSetup {
     let commits = match group.commit {
         CommitPolicy::After | CommitPolicy::AfterAsync => Commits::AfterProcessing,
         CommitPolicy::Before => Commits::BeforeProcessing,

@@ -18,7 +18,7 @@ use brokerlab_reports::event::{AuditMoment, EventId, What, WorldFact};
 use super::cast::Role;
 use super::state::{Due, Ending, World, number};
 use crate::scenario::model::Topic;
-use crate::workload::{Driver, Processed, Wish};
+use crate::workload::{Driver, Wish};
 
 /// The topics must be ready by then.
 const BOOT_LIMIT: Duration = Duration::secs(60);
@@ -231,12 +231,12 @@ impl World {
 
     /// Does what a driver wants because of that event.
     pub fn act_for(&mut self, node: u16, wish: Wish, cause: EventId) {
-        if let Some(Processed { group, records }) = wish.processed {
-            let handed = self.node(node).handed;
-            for (partition, offset) in records {
-                let fact = WorldFact::Processed { group: Arc::clone(&group), partition, offset };
-                self.note_world(Some(node), handed, fact);
-            }
+        for run in
+            wish.processed.chunk_by(|(partition, at), (next_partition, next)| partition == next_partition && at.next() == *next)
+        {
+            let (handed, (partition, from)) = (self.node(node).handed, run[0].clone());
+            let to = run[run.len() - 1].1.next();
+            self.note_world(Some(node), handed, WorldFact::Processed { partition, from, to });
         }
         if let Some(again) = wish.again {
             self.heap.push(again, Due::Drive { node });
