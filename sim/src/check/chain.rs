@@ -142,6 +142,14 @@ impl Chain {
         (found.base == base).then_some(found)
     }
 
+    /// Leader epoch of the batch that ends there.
+    #[must_use]
+    pub fn epoch_up_to(&self, end: Offset) -> Option<LeaderEpoch> {
+        let behind = self.links.partition_point(|link| link.end <= end);
+        let last = self.links.get(behind.checked_sub(1)?)?;
+        (last.end == end).then_some(last.epoch)
+    }
+
     /// Whether this very batch stands in this log.
     #[must_use]
     pub fn holds(&self, link: &Link) -> bool {

@@ -30,8 +30,11 @@ impl Check for SyncOrder {
         let Change::Audited { at, image, struck: false } = change else { return };
         let (point, end) = (image.small_files.recovery_point, image.durable_end.max(image.base));
         page.looked(point > Offset::ZERO);
-        let cut_at = scene.ghost.shadow(*at).downfall.as_ref().map_or(point, |downfall| downfall.log.end());
-        if point.min(cut_at) > end {
+        let former = scene.ghost.shadow(*at).downfall.as_ref().map(|downfall| &downfall.log);
+        let cut_at = former.map_or(point, |log| log.end());
+        // Below a start that had moved beyond the point nothing is spoken of.
+        let is_given_up = former.is_some_and(|log| point <= log.start());
+        if point.min(cut_at) > end && !is_given_up {
             page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
                 let (node, name) = (scene.node(at.node), scene.name(*at));
                 format!("the disk of {node} has {point} as the recovery point of {name}, which is durable only up to {end}")

@@ -94,10 +94,11 @@ fn due(ghost: &Ghost, at: Place) -> Option<Offset> {
             }
             continue;
         }
-        let heard = leading.fetched_by(*replica)?.last;
+        let fetched = leading.fetched_by(*replica)?;
+        let heard = fetched.last;
         let shared = p.shadows[node].log.agrees_up_to(&shadow.log, p.shadows[node].agreed.min(shadow.agreed));
         // A fetch from where the logs have parted is told so, and does not count.
-        if heard > shared {
+        if heard > shared || fetched.parts {
             return None;
         }
         due = due.min(heard);

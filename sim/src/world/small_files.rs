@@ -93,12 +93,15 @@ pub fn is_snapshot(path: &str) -> bool {
     path.ends_with(SNAPSHOT)
 }
 
-/// The newest snapshot of producers in one directory, if it can be read.
+/// The newest snapshot of producers in one directory, if it can be read: a torn one, or one whose data a loss of power took, says nothing.
 #[must_use]
 pub fn newest_snapshot(files: &[(&str, &[u8])]) -> Option<ProducerSnapshot> {
     let (at, content) =
         files.iter().filter_map(|(name, content)| Some((base_of(name, SNAPSHOT)?, content))).max_by_key(|(at, _)| *at)?;
     let mut rest = content.get(6..)?;
+    if u32::from_be_bytes(content[2..6].try_into().ok()?) != crc32c::crc32c(rest) {
+        return None;
+    }
     let mut batches = Vec::new();
     for _ in 0..i32::from_be_bytes(take(&mut rest)?) {
         let (producer, epoch) =
@@ -166,9 +169,9 @@ mod tests {
         let batch = |first: i32, last: i64| {
             [&first.to_be_bytes()[..], &first.to_be_bytes(), &last.to_be_bytes(), &last.to_be_bytes(), &[0; 8]].concat()
         };
-        let head =
-            [&[0, 2, 9, 9, 9, 9][..], &1_i32.to_be_bytes(), &7_i64.to_be_bytes(), &3_i16.to_be_bytes(), &[0; 16], &[2]].concat();
-        let content = [head, batch(4, 10), batch(5, 11)].concat();
+        let head = [&1_i32.to_be_bytes()[..], &7_i64.to_be_bytes(), &3_i16.to_be_bytes(), &[0; 16], &[2]].concat();
+        let checked = [head, batch(4, 10), batch(5, 11)].concat();
+        let content = [&[0, 2][..], &crc32c::crc32c(&checked).to_be_bytes(), &checked].concat();
         let name = |at: u64| format!("{at:020}.snapshot");
         let (newest, older) = (name(12), name(3));
         let files = |content| [(newest.as_str(), content), (older.as_str(), &[][..])];
@@ -176,6 +179,7 @@ mod tests {
         let batches = vec![(producer, epoch, Sequence(4), Offset(10)), (producer, epoch, Sequence(5), Offset(11))];
         assert_eq!(newest_snapshot(&files(&content)), Some(ProducerSnapshot { at: Offset(12), batches }));
         assert_eq!(newest_snapshot(&files(&content[..40])), None, "a torn one says nothing");
+        assert_eq!(newest_snapshot(&files(&vec![0; content.len()])), None, "nor does one without its data");
     }
 
     #[test]

@@ -360,7 +360,7 @@ impl Ghost {
                 let at = self.place(node, *partition);
                 Some(Change::Exposed { at, batches, consumer: usize::from(consumer.0) })
             }
-            Tap::FollowerFetch { partition, follower, broker_epoch, fetch_offset, leader_epoch, .. } => {
+            Tap::FollowerFetch { partition, follower, broker_epoch, fetch_offset, leader_epoch, last_fetched_epoch } => {
                 let at = self.place(node, *partition);
                 let follower_node = self.node_of(*follower);
                 // A fetch that was long on its way may come from a life that is over: its registration tells.
@@ -371,9 +371,10 @@ impl Ghost {
                 if let (true, true, Some(follower)) = (life > 0, *leader_epoch == p.acting, follower_node) {
                     p.shadows[follower].lossy &= *fetch_offset < p.log.end();
                 }
+                let parts = p.shadows[node].log.epoch_up_to(*fetch_offset).is_some_and(|epoch| epoch != *last_fetched_epoch);
                 let leading = p.shadows[node].leading_mut();
                 let (follower, broker_epoch, offset) = (*follower, *broker_epoch, *fetch_offset);
-                let heard = Fetched { follower, broker_epoch, life, offset, last: offset };
+                let heard = Fetched { follower, broker_epoch, life, offset, last: offset, parts };
                 leading.filter(|leading| leading.epoch == *leader_epoch)?.hear(heard);
                 Some(Change::Heard { at })
             }

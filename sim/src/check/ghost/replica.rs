@@ -86,6 +86,9 @@ pub struct Fetched {
     pub offset: Offset,
     /// The offset that it fetched at last.
     pub last: Offset,
+    /// The epoch that it named with that is not the one of the leader's batch there (it may have led without writing): it was told that the
+    /// logs part, and what it said did not count (KAFKA-13141).
+    pub parts: bool,
 }
 
 impl Default for Shadow {
@@ -190,7 +193,7 @@ impl Leading {
             return;
         };
         if heard.broker_epoch == known.broker_epoch {
-            known.last = heard.last;
+            (known.last, known.parts) = (heard.last, heard.parts);
         }
         let further = heard.offset > known.offset && heard.broker_epoch == known.broker_epoch;
         if heard.broker_epoch > known.broker_epoch || further {
