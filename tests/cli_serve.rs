@@ -163,6 +163,8 @@ fn ten_thousand_idle_connections_cost_little_and_hurt_nobody() {
     let mut server = Server::start(&mut serve(&place.0, &["--brokers", "1"]));
     let bootstrap = server.said("ready: bootstrap.servers=");
     let bootstrap = bootstrap.split(' ').next().unwrap();
+    let created = Command::new(PROGRAM).args(["topics", "create", "orders", "-r", "1", "-b", bootstrap]).output().unwrap();
+    assert!(created.status.success(), "{created:?}");
     let alone = slowest_write(bootstrap);
     let before = server.resident_kilobytes();
     let mut idle: Vec<TcpStream> = (0..number).map(|_| TcpStream::connect(bootstrap).unwrap()).collect();

@@ -68,8 +68,7 @@ impl Cluster {
     pub async fn start(config: &ClusterConfig) -> Result<Cluster, StartError> {
         let cluster_id = identity(&config.data, None, new_cluster_id)?;
         let mut tcp = config.tcp.clone();
-        tcp.connections_max =
-            limits::connections(tcp.connections_max, limits::raise_open_files(), usize::from(config.brokers) + 1);
+        tcp.connections_max = limits::connections(tcp.connections_max, limits::raise_open_files(), usize::from(config.brokers));
         let (inner, controller_at) = bind(&Address::new(&config.listen.host, 0)).await?;
         let mut brokers = Vec::with_capacity(usize::from(config.brokers));
         for (number, wanted) in (1..).zip(addresses(config)?) {

@@ -6,6 +6,8 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+/// Connections to a controller at most: only brokers talk to it, each over a few lines. They come out of what is kept for logs.
+pub const CONTROLLER_CONNECTIONS_MAX: usize = 256;
 /// Of the files that may be open, those kept for logs: a quarter, and at least so many.
 const KEPT_FOR_LOGS_MIN: u64 = 256;
 
@@ -19,12 +21,12 @@ pub fn raise_open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How many connections each of `nodes` nodes in this process may accept, if `wanted` are wished for.
+/// How many connections each of `brokers` brokers in this process may accept, if `wanted` are wished for.
 #[must_use]
-pub fn connections(wanted: usize, open_files: Option<u64>, nodes: usize) -> usize {
+pub fn connections(wanted: usize, open_files: Option<u64>, brokers: usize) -> usize {
     let Some(open_files) = open_files else { return wanted };
     let free = open_files.saturating_sub((open_files / 4).max(KEPT_FOR_LOGS_MIN));
-    let share = usize::try_from(free).unwrap_or(usize::MAX) / nodes.max(1);
+    let share = usize::try_from(free).unwrap_or(usize::MAX) / brokers.max(1);
     wanted.min(share.max(1))
 }
 

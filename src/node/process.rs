@@ -44,9 +44,8 @@ impl Process {
     /// When a port, a directory or a property cannot be used. Nothing is left running then.
     pub async fn start(config: &ServerConfig) -> Result<Process, StartError> {
         let cluster_id = identity(&config.data, config.cluster_id.as_deref(), || CLUSTER_ID.to_owned())?;
-        let roles = usize::from(config.broker.is_some()) + usize::from(config.controls.is_some());
         let mut config = config.clone();
-        config.tcp.connections_max = limits::connections(config.tcp.connections_max, limits::raise_open_files(), roles);
+        config.tcp.connections_max = limits::connections(config.tcp.connections_max, limits::raise_open_files(), 1);
         let mut process = Process { nodes: Vec::new(), broker: None, controller: None };
         if let Some(role) = &config.controls {
             process.start_controller(&config, role, &cluster_id).await?;

@@ -11,6 +11,7 @@ use crate::actor::Actor;
 use crate::broker::{BrokerActor, BrokerConfig, ConfigError};
 use crate::controller::{ControllerActor, ControllerConfig};
 use crate::node::fs::FsDisk;
+use crate::node::limits;
 use crate::node::tcp::meters::Meters;
 use crate::node::tcp::{self, FactSink, NodeError, RequestSink, Running, TcpConfig};
 use crate::node::watch::Watch;
@@ -114,7 +115,8 @@ impl Node {
         tcp: &TcpConfig,
     ) -> Result<Node, StartError> {
         let actor = ControllerActor::new(ControllerConfig { seed: chance(), ..config });
-        self.live(Box::new(actor), listener, disk, tcp)
+        let connections_max = tcp.connections_max.min(limits::CONTROLLER_CONNECTIONS_MAX);
+        self.live(Box::new(actor), listener, disk, &TcpConfig { connections_max, ..tcp.clone() })
     }
 
     fn live(self, actor: Box<dyn Actor>, listener: TcpListener, disk: FsDisk, tcp: &TcpConfig) -> Result<Node, StartError> {
