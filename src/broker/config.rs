@@ -139,6 +139,8 @@ const PROPERTIES: &[(&str, Setter)] = &[
     ("controlled.shutdown.timeout.ms", |c, v| millis(v).map(|d| c.controlled_shutdown_timeout = d)),
     ("default.replication.factor", |c, v| number(v, 1, 32_767, COUNT).map(|n| c.default_replication_factor = n as i16)),
     ("fetch.max.bytes", |c, v| bytes(v).map(|n| c.fetch_max_bytes = n as i32)),
+    ("group.consumer.heartbeat.interval.ms", |c, v| millis(v).map(|d| c.groups.consumer_heartbeat_interval = d)),
+    ("group.consumer.session.timeout.ms", |c, v| millis(v).map(|d| c.groups.consumer_session_timeout = d)),
     ("group.initial.rebalance.delay.ms", |c, v| delay(v).map(|d| c.groups.initial_rebalance_delay = d)),
     ("group.max.session.timeout.ms", |c, v| millis(v).map(|d| c.groups.session_timeout_max = d)),
     ("group.max.size", |c, v| {

@@ -35,6 +35,8 @@ const SETTABLE: &[(&str, ValueKind, Teller)] = &[
     ("controlled.shutdown.timeout.ms", Int, |c| millis(c.controlled_shutdown_timeout)),
     ("default.replication.factor", Int, |c| c.default_replication_factor.to_string()),
     ("fetch.max.bytes", Int, |c| c.fetch_max_bytes.to_string()),
+    ("group.consumer.heartbeat.interval.ms", Int, |c| millis(c.groups.consumer_heartbeat_interval)),
+    ("group.consumer.session.timeout.ms", Int, |c| millis(c.groups.consumer_session_timeout)),
     ("group.initial.rebalance.delay.ms", Int, |c| millis(c.groups.initial_rebalance_delay)),
     ("group.max.session.timeout.ms", Int, |c| millis(c.groups.session_timeout_max)),
     ("group.max.size", Int, |c| c.groups.members_max.to_string()),

@@ -8,6 +8,7 @@
 //! - DescribeGroups, OffsetFetch and ListGroups only read, which takes no time.
 
 use crate::group::{GroupRequest, refused};
+use crate::wire::consumer_group_describe_response::DescribedGroup as DescribedConsumerGroup;
 use crate::wire::list_groups_response::ListedGroup;
 use crate::wire::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use crate::wire::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
@@ -17,9 +18,9 @@ use crate::wire::offset_fetch_response::{
     OffsetFetchResponseTopics,
 };
 use crate::wire::{
-    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, ErrorCode, ListGroupsRequest,
-    ListGroupsResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
-    OffsetFetchResponse, Response,
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DeleteGroupsRequest, DeleteGroupsResponse,
+    DescribeGroupsRequest, DescribeGroupsResponse, ErrorCode, ListGroupsRequest, ListGroupsResponse, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, Response,
 };
 
 use super::BrokerActor;
@@ -81,6 +82,8 @@ impl BrokerActor {
             GroupRequest::Join(_) | GroupRequest::Sync(_) | GroupRequest::Heartbeat(_) | GroupRequest::Leave(_) => true,
             // Groups without a name could once commit, and what they committed must be found and deleted.
             GroupRequest::Commit(_) | GroupRequest::DeleteOffsets(_) | GroupRequest::Delete(_) => false,
+            // The shard says what is wrong with it.
+            GroupRequest::ConsumerHeartbeat(_) => false,
         };
         if needs_name && request.group().is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
@@ -216,6 +219,24 @@ impl BrokerActor {
         };
         let groups = request.groups.iter().map(describe).collect();
         caller.answer(DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() }, step.out);
+    }
+
+    /// Answers ConsumerGroupDescribe.
+    pub(super) fn on_describe_consumer_groups(
+        &mut self,
+        caller: Caller,
+        request: &ConsumerGroupDescribeRequest,
+        step: &mut Step<'_>,
+    ) {
+        let describe = |id: &String| match self.shard_of_group(id).map(|partition| self.groups.shards.get(&partition)) {
+            Ok(Some(shard)) => shard.describe_consumer_group(id, &self.groups.topics),
+            Ok(None) | Err(_) => {
+                let error_code = ErrorCode::NOT_COORDINATOR.code();
+                DescribedConsumerGroup { error_code, group_id: id.clone(), ..DescribedConsumerGroup::default() }
+            }
+        };
+        let groups = request.group_ids.iter().map(describe).collect();
+        caller.answer(ConsumerGroupDescribeResponse { groups, ..ConsumerGroupDescribeResponse::default() }, step.out);
     }
 
     /// Answers OffsetFetch, about one group or, in later versions, about many.

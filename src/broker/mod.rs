@@ -320,10 +320,10 @@ impl BrokerActor {
             Request::OffsetCommit(request) => self.on_offset_commit(caller, client_id, request, step),
             Request::OffsetDelete(request) => self.on_offset_delete(caller, client_id, request, step),
             Request::DeleteGroups(request) => self.on_delete_groups(caller, client_id, request, step),
-            // Declared, but not served so far, and so not advertised either.
-            Request::ConsumerGroupHeartbeat(_) | Request::ConsumerGroupDescribe(_) => {
-                self.close_client(caller.connection, step.out);
+            Request::ConsumerGroupHeartbeat(request) => {
+                self.on_group_request(caller, client_id, GroupRequest::ConsumerHeartbeat(request), step);
             }
+            Request::ConsumerGroupDescribe(request) => self.on_describe_consumer_groups(caller, &request, step),
             // Only controllers serve these.
             Request::AlterPartition(_)
             | Request::Envelope(_)

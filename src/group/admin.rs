@@ -16,11 +16,13 @@ use super::shard::{Shard, Work};
 
 /// What groups of the classic protocol are called.
 const CLASSIC: &str = "classic";
+/// What those of the newer one are called, and what its members have in common.
+const CONSUMER: &str = "consumer";
 /// First version of DescribeGroups that has an error for groups that are not there.
 const FIRST_WITH_NOT_FOUND: i16 = 6;
 
 /// The name of a state, as tools know it.
-fn state_name(state: GroupState) -> &'static str {
+pub(super) fn state_name(state: GroupState) -> &'static str {
     match state {
         GroupState::Empty => "Empty",
         GroupState::PreparingRebalance => "PreparingRebalance",
@@ -45,7 +47,8 @@ impl Shard {
     pub fn list_groups(&self, states: &[String], types: &[String]) -> Result<Vec<ListedGroup>, ErrorCode> {
         self.check_active()?;
         let groups = self.groups.values().filter(|group| group.exists());
-        let wanted = groups.filter(|group| is_wanted(types, CLASSIC) && is_wanted(states, state_name(group.classic.state())));
+        let is_asked = |group: &&Group| is_wanted(types, group.kind()) && is_wanted(states, state_name(group.state()));
+        let wanted = groups.filter(is_asked);
         Ok(wanted.map(Group::listed).collect())
     }
 
@@ -54,14 +57,14 @@ impl Shard {
     pub fn describe_group(&self, id: &str, version: i16) -> DescribedGroup {
         match (self.check_active(), self.group(id)) {
             (Err(error), _) => refusals::describe(id, error),
-            (Ok(()), Some(group)) => group.described(),
-            (Ok(()), None) if version >= FIRST_WITH_NOT_FOUND => {
+            (Ok(()), Some(group)) if group.consumer.is_none() => group.described(),
+            (Ok(()), _) if version >= FIRST_WITH_NOT_FOUND => {
                 let error_message = Some(format!("Group {id} not found."));
                 let group_state = state_name(GroupState::Dead).to_owned();
                 DescribedGroup { error_message, group_state, ..refusals::describe(id, ErrorCode::GROUP_ID_NOT_FOUND) }
             }
-            // A group that is not there is dead, without being an error.
-            (Ok(()), None) => {
+            // A group that is not there, or not of this protocol, is dead, without being an error.
+            (Ok(()), _) => {
                 let group_state = state_name(GroupState::Dead).to_owned();
                 DescribedGroup { group_state, ..refusals::describe(id, ErrorCode::NONE) }
             }
@@ -70,12 +73,21 @@ impl Shard {
 }
 
 impl Group {
+    fn kind(&self) -> &'static str {
+        if self.consumer.is_some() { CONSUMER } else { CLASSIC }
+    }
+
+    fn state(&self) -> GroupState {
+        self.consumer.as_ref().map_or(self.classic.state(), |group| group.state())
+    }
+
     fn listed(&self) -> ListedGroup {
+        let protocol_type = self.classic.protocol_type.as_deref().unwrap_or_default();
         ListedGroup {
             group_id: self.id.to_string(),
-            protocol_type: self.classic.protocol_type.as_deref().unwrap_or_default().to_owned(),
-            group_state: state_name(self.classic.state()).to_owned(),
-            group_type: CLASSIC.to_owned(),
+            protocol_type: if self.consumer.is_some() { CONSUMER } else { protocol_type }.to_owned(),
+            group_state: state_name(self.state()).to_owned(),
+            group_type: self.kind().to_owned(),
             ..ListedGroup::default()
         }
     }
@@ -106,6 +118,7 @@ impl Group {
     pub(super) fn on_delete(&mut self, work: &mut Work<'_, '_>, token: Token) {
         let error = match self.classic.phase {
             _ if !self.exists() => ErrorCode::GROUP_ID_NOT_FOUND,
+            _ if self.consumer.as_ref().is_some_and(|group| !group.members.is_empty()) => ErrorCode::NON_EMPTY_GROUP,
             Phase::Empty => ErrorCode::NONE,
             Phase::Preparing { .. } | Phase::Completing { .. } | Phase::Stable { .. } => ErrorCode::NON_EMPTY_GROUP,
         };
@@ -113,9 +126,10 @@ impl Group {
             return work.answer(token, refusals::delete(&self.id, error));
         }
         let all: Vec<TopicPartition> = self.offsets.newest().map(|(partition, _)| partition.clone()).collect();
+        let generation = self.generation();
         match self.remove_offsets(work, &all, CommitRemoval::Deleted, true) {
             Ok(end) => {
-                self.die(work);
+                self.die(work, generation);
                 work.answer_when_committed(end, token, refusals::delete(&self.id, ErrorCode::NONE));
             }
             Err(error) => work.answer(token, refusals::delete(&self.id, error)),

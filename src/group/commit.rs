@@ -30,6 +30,8 @@ use super::{Asker, Token};
 
 /// First version that tells a group that does not exist from a generation of the past.
 const FIRST_WITH_GROUP_NOT_FOUND: i16 = 9;
+/// First version that may name a member epoch.
+const FIRST_WITH_MEMBER_EPOCH: i16 = 9;
 
 impl Group {
     /// Stores offsets; answers when they are committed.
@@ -61,6 +63,14 @@ impl Group {
                 ..0 => Ok(()),
                 _ if version >= FIRST_WITH_GROUP_NOT_FOUND => Err(ErrorCode::GROUP_ID_NOT_FOUND),
                 _ => Err(ErrorCode::ILLEGAL_GENERATION),
+            };
+        }
+        if let Some(group) = &self.consumer {
+            return match generation {
+                ..0 if group.members.is_empty() => Ok(()),
+                _ if !group.members.contains_key(member) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                _ if version < FIRST_WITH_MEMBER_EPOCH => Err(ErrorCode::UNSUPPORTED_VERSION),
+                _ => group.check_epoch(member, generation),
             };
         }
         let is_empty = self.classic.phase == Phase::Empty;
@@ -139,7 +149,7 @@ impl Group {
         let (mut topics, mut gone) = (Vec::new(), Vec::new());
         for topic in &request.topics {
             let name: Arc<str> = Arc::from(topic.name.as_str());
-            let is_in_use = self.classic.is_subscribed_to(&topic.name);
+            let is_in_use = self.is_subscribed_to(&topic.name);
             let error = if is_in_use { ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC } else { ErrorCode::NONE };
             let indices = || topic.partitions.iter().map(|wanted| wanted.partition_index);
             let answer = |partition_index| OffsetDeleteResponsePartition {
@@ -159,6 +169,11 @@ impl Group {
             Ok(end) => work.answer_when_committed(end, token, response),
             Err(error) => work.answer(token, refusals::delete_offsets(error)),
         }
+    }
+
+    /// Whether somebody in the group reads this topic.
+    pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
+        self.classic.is_subscribed_to(topic) || self.consumer.as_ref().is_some_and(|group| group.is_subscribed_to(topic))
     }
 
     fn check_delete_offsets(&self) -> Result<(), ErrorCode> {
@@ -181,6 +196,9 @@ impl Group {
         let mut records: Vec<GroupRecord> = gone.iter().map(|partition| tombstone(&self.id, partition)).collect();
         if and_group && self.classic.stored.is_some() {
             records.push(super::stored::Stored::tombstone(&self.id));
+        }
+        if let Some(group) = self.consumer.as_ref().filter(|_| and_group) {
+            records.extend(group.tombstones(&self.id));
         }
         if records.is_empty() {
             return Ok(Offset::ZERO);

@@ -15,6 +15,10 @@ pub struct GroupConfig {
     pub members_max: usize,
     /// Most bytes of what a client stores beside an offset (`offset.metadata.max.bytes`).
     pub metadata_bytes_max: usize,
+    /// Session of members of the newer protocol (`group.consumer.session.timeout.ms`).
+    pub consumer_session_timeout: Duration,
+    /// How often they are to send heartbeats (`group.consumer.heartbeat.interval.ms`).
+    pub consumer_heartbeat_interval: Duration,
     /// How long an answer waits for its records to be committed (`offsets.commit.timeout.ms`).
     pub commit_timeout: Duration,
     /// How long offsets outlive their group's last member (`offsets.retention.minutes`).
@@ -31,6 +35,8 @@ impl Default for GroupConfig {
             initial_rebalance_delay: Duration::secs(3),
             members_max: i32::MAX as usize,
             metadata_bytes_max: 4096,
+            consumer_session_timeout: Duration::secs(45),
+            consumer_heartbeat_interval: Duration::secs(5),
             commit_timeout: Duration::secs(5),
             offsets_retention: Duration::secs(7 * 24 * 3600),
             retention_check_interval: Duration::secs(10 * 60),

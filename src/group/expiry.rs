@@ -5,6 +5,7 @@
 //!   that never had members                     from its commit
 //!   without members now                        from the moment the last one went: a group that pauses loses nothing meanwhile
 //!   of consumers, stable                       from its commit, if nobody subscribes to its topic
+//!   of the newer protocol                      the same
 //!   otherwise                                  not at all
 //! ```
 //!
@@ -63,15 +64,18 @@ impl Group {
         let gone: Vec<TopicPartition> =
             self.offsets.newest().filter(is_expired).map(|(partition, _)| partition.clone()).collect();
         let is_last = self.offsets.newest().count() == gone.len();
-        let and_group = is_last && self.classic.phase == GroupPhase::Empty && self.classic.newcomers.is_empty();
+        let has_members = self.consumer.as_ref().is_some_and(|group| !group.members.is_empty());
+        let is_idle = self.classic.phase == GroupPhase::Empty && self.classic.newcomers.is_empty() && !has_members;
+        let (and_group, generation) = (is_last && is_idle, self.generation());
         // A refusal is no harm: there will be another try.
         if self.remove_offsets(work, &gone, CommitRemoval::Expired, and_group).is_ok() && and_group {
-            self.die(work);
+            self.die(work, generation);
         }
     }
 
     fn expires(&self, partition: &TopicPartition, value: &CommittedOffset, now: Timestamp, retention: Duration) -> bool {
         let from = match self.classic.phase {
+            _ if self.consumer.is_some() => Some(value.at).filter(|_| !self.is_subscribed_to(&partition.topic)),
             _ if self.classic.protocol_type.is_none() => Some(value.at),
             GroupPhase::Empty => Some(self.classic.since.unwrap_or(value.at)),
             GroupPhase::Stable { .. } => Some(value.at).filter(|_| !self.classic.is_subscribed_to(&partition.topic)),
@@ -85,9 +89,8 @@ impl Group {
     }
 
     /// The group is no more; one of the same name begins anew.
-    pub(super) fn die(&mut self, work: &mut Work<'_, '_>) {
-        let (group, generation) = (self.id.clone(), self.classic.generation);
-        work.fact(GroupFact::GroupStateChanged { group, state: GroupState::Dead, generation });
+    pub(super) fn die(&mut self, work: &mut Work<'_, '_>, generation: i32) {
+        work.fact(GroupFact::GroupStateChanged { group: self.id.clone(), state: GroupState::Dead, generation });
         let (stored, stored_end) = (self.classic.stored.take(), self.classic.stored_end);
         assert!(stored.is_none(), "{} dies with its record in the log", self.id);
         self.classic = super::classic::Classic { stored_end, ..Default::default() };

@@ -17,11 +17,21 @@ use super::offsets::CommittedOffset;
 use super::shard::Shard;
 
 impl Shard {
+    /// A member of the newer protocol says in which epoch it lives; what it is told must not be of another.
+    fn check_reader(&self, request: &OffsetFetchRequestGroup) -> Result<(), ErrorCode> {
+        let consumers = self.group(&request.group_id).and_then(|group| group.consumer.as_deref());
+        let (Some(group), Some(member)) = (consumers, &request.member_id) else { return Ok(()) };
+        if member.is_empty() && request.member_epoch < 0 { Ok(()) } else { group.check_epoch(member, request.member_epoch) }
+    }
+
     /// What a group has committed: of the partitions asked about, or of all.
     #[must_use]
     pub fn fetch_offsets(&self, request: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
         let told = OffsetFetchResponseGroup { group_id: request.group_id.clone(), ..Default::default() };
         if let Err(error) = self.check_active() {
+            return OffsetFetchResponseGroup { error_code: error.code(), ..told };
+        }
+        if let Err(error) = self.check_reader(request) {
             return OffsetFetchResponseGroup { error_code: error.code(), ..told };
         }
         // Groups whose end is not committed so far are still told of.

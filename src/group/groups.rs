@@ -10,6 +10,7 @@ use crate::types::Offset;
 use crate::wire::{ErrorCode, GroupRecord};
 
 use super::classic::Classic;
+use super::consumer::ConsumerGroup;
 use super::offsets::{CommittedOffset, Offsets, Uncommitted};
 use super::shard::Work;
 use super::stored::Stored;
@@ -22,6 +23,8 @@ pub(super) struct Group {
     pub id: Arc<str>,
     /// Its members, if it has any. A group that only keeps offsets is one of these without ever having had a member.
     pub classic: Classic,
+    /// The same of the newer protocol; a group is of one of them at a time.
+    pub consumer: Option<Box<ConsumerGroup>>,
     /// What it has committed.
     pub offsets: Offsets,
 }
@@ -29,7 +32,7 @@ pub(super) struct Group {
 impl Group {
     /// A group that nothing is known of.
     pub fn new(id: Arc<str>) -> Group {
-        Group { id, classic: Classic::default(), offsets: Offsets::default() }
+        Group { id, classic: Classic::default(), consumer: None, offsets: Offsets::default() }
     }
 
     /// Takes in a record of this group, which stands at `at`.
@@ -41,15 +44,24 @@ impl Group {
                 uncommitted.push(at, self.id.clone(), partition);
             }
             GroupRecord::GroupMetadata(_, value) => self.classic.store(value.as_ref().map(Stored::read), at.next()),
-            // Offsets as they were stored before there was any version of Kafka that we speak with; groups of the newer protocol.
-            GroupRecord::LegacyOffsetCommit(..)
-            | GroupRecord::ConsumerGroupMetadata(..)
-            | GroupRecord::ConsumerGroupPartitionMetadata(..)
+            // Offsets as they were stored before there was any version of Kafka that we speak with, and what newer versions only remove.
+            GroupRecord::LegacyOffsetCommit(..) | GroupRecord::ConsumerGroupPartitionMetadata(..) => {}
+            GroupRecord::ConsumerGroupMetadata(..)
             | GroupRecord::ConsumerGroupMemberMetadata(..)
             | GroupRecord::ConsumerGroupTargetAssignmentMetadata(..)
             | GroupRecord::ConsumerGroupTargetAssignmentMember(..)
             | GroupRecord::ConsumerGroupCurrentMemberAssignment(..)
-            | GroupRecord::ConsumerGroupRegularExpression(..) => {}
+            | GroupRecord::ConsumerGroupRegularExpression(..) => self.replay_consumer(record),
+        }
+    }
+
+    fn replay_consumer(&mut self, record: &GroupRecord) {
+        // Compaction may have left the members' records before that of the group; tombstones make no group.
+        if self.consumer.is_none() && !record.is_tombstone() {
+            self.consumer = Some(Box::default());
+        }
+        if self.consumer.as_deref_mut().is_some_and(|group| group.replay(record)) {
+            self.consumer = None;
         }
     }
 
@@ -67,21 +79,30 @@ impl Group {
 
     /// Whether nothing is left that anybody could ask for.
     pub fn is_void(&self) -> bool {
-        self.classic.is_void() && self.offsets.is_empty()
+        self.classic.is_void() && self.consumer.is_none() && self.offsets.is_empty()
     }
 
     /// Whether the group exists for those who ask; one whose end is on its way to being committed does not.
     pub fn exists(&self) -> bool {
-        !self.classic.is_void() || !self.offsets.is_ending_empty()
+        !self.classic.is_void() || self.consumer.is_some() || !self.offsets.is_ending_empty()
+    }
+
+    /// Its generation, or group epoch.
+    pub fn generation(&self) -> i32 {
+        self.consumer.as_ref().map_or(self.classic.generation, |group| group.epoch)
     }
 
     /// As loading has found it.
     pub fn loaded(&self) -> LoadedGroup {
-        let stored = self.classic.stored.as_ref();
+        let (generation, members) = match (&self.consumer, &self.classic.stored) {
+            (Some(group), _) => (group.epoch, group.members.keys().cloned().collect()),
+            (None, Some(stored)) => (stored.generation, stored.members.keys().cloned().collect()),
+            (None, None) => (-1, Vec::new()),
+        };
         LoadedGroup {
             group: self.id.clone(),
-            generation: stored.map_or(-1, |stored| stored.generation),
-            members: stored.map(|stored| stored.members.keys().cloned().collect()).unwrap_or_default(),
+            generation,
+            members,
             offsets: self.offsets.newest().map(|(partition, value)| (partition.clone(), value.offset)).collect(),
         }
     }
@@ -103,7 +124,7 @@ impl Group {
 
 /// What the log says of a group: its members, and its offsets.
 #[cfg(test)]
-pub(super) type Durable = (Option<Stored>, Vec<(TopicPartition, CommittedOffset)>);
+pub(super) type Durable = (Option<Stored>, Option<ConsumerGroup>, Vec<(TopicPartition, CommittedOffset)>);
 
 #[cfg(test)]
 impl Group {
@@ -112,6 +133,10 @@ impl Group {
         use super::classic::Phase;
         assert!(!self.is_void(), "{} is kept for nothing", self.id);
         let classic = &self.classic;
+        assert!(self.consumer.is_none() || classic.is_void(), "{} is of two protocols", self.id);
+        if let Some(group) = &self.consumer {
+            group.check();
+        }
         match classic.phase {
             Phase::Empty => assert!(classic.members.is_empty(), "{} is empty with members", self.id),
             Phase::Preparing { .. } => {}
@@ -125,6 +150,6 @@ impl Group {
     /// What the log says of it.
     pub fn durable(&self) -> Durable {
         let offsets = self.offsets.newest().map(|(partition, value)| (partition.clone(), value.clone())).collect();
-        (self.classic.stored.clone(), offsets)
+        (self.classic.stored.clone(), self.consumer.as_ref().map(|group| group.durable()), offsets)
     }
 }

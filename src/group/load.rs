@@ -149,7 +149,10 @@ impl Shard {
             groups: self.groups.values().filter(|group| group.exists()).map(Group::loaded).collect(),
         });
         let mut work = Work { turn, desk: &mut self.desk };
-        self.groups.values_mut().for_each(|group| group.revive(&mut work));
+        self.groups.values_mut().for_each(|group| {
+            group.revive(&mut work);
+            group.revive_consumers(&mut work);
+        });
     }
 }
 

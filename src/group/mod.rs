@@ -37,6 +37,7 @@
 //! | `offsets`, `commit`, `fetch`, `expiry` | committed offsets: kept, stored, told, forgotten |
 //! | `admin` | list, describe, delete |
 //! | `classic` | the classic protocol: join, sync, heartbeat, leave |
+//! | `consumer` | the newer protocol (KIP-848): epochs, assignors, reconciliation |
 //! | `alarms`, `member_ids`, `refusals` | deadlines; names for newcomers; how each request is told an error |
 //!
 //! Nothing here knows of connections, of replicas or of the other partitions; the broker does. Simplified: no transactions, so no offset is
@@ -47,6 +48,7 @@ mod alarms;
 mod classic;
 mod commit;
 pub mod config;
+mod consumer;
 mod expiry;
 mod fetch;
 mod groups;
@@ -66,7 +68,8 @@ use std::sync::Arc;
 
 use crate::fact::GroupFact;
 use crate::wire::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, OffsetDeleteRequest, Response, SyncGroupRequest,
+    ConsumerGroupHeartbeatRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, Response, SyncGroupRequest,
 };
 
 pub use crate::types::OFFSETS_TOPIC;
@@ -106,6 +109,8 @@ pub enum GroupRequest {
     Commit(OffsetCommitRequest),
     /// Offsets are to be forgotten.
     DeleteOffsets(OffsetDeleteRequest),
+    /// A member of the newer protocol joins, lives or leaves.
+    ConsumerHeartbeat(ConsumerGroupHeartbeatRequest),
     /// A group is to be forgotten.
     Delete(String),
 }
@@ -121,6 +126,7 @@ impl GroupRequest {
             GroupRequest::Leave(request) => &request.group_id,
             GroupRequest::Commit(request) => &request.group_id,
             GroupRequest::DeleteOffsets(request) => &request.group_id,
+            GroupRequest::ConsumerHeartbeat(request) => &request.group_id,
             GroupRequest::Delete(group) => group,
         }
     }

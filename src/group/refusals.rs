@@ -13,6 +13,7 @@ use crate::wire::{
 
 use super::GroupRequest;
 use super::classic::{refuse_join, refuse_sync};
+use super::consumer::refuse as refuse_heartbeat;
 
 /// The answer to a request that fails as a whole.
 #[must_use]
@@ -25,6 +26,7 @@ pub fn refused(request: &GroupRequest, version: i16, error: ErrorCode) -> Respon
         GroupRequest::Leave(_) => LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() }.into(),
         GroupRequest::Commit(request) => commit(request, error).into(),
         GroupRequest::DeleteOffsets(_) => delete_offsets(error).into(),
+        GroupRequest::ConsumerHeartbeat(_) => refuse_heartbeat(error).into(),
         GroupRequest::Delete(group) => delete(group, error).into(),
     }
 }
@@ -35,7 +37,7 @@ pub fn refused(request: &GroupRequest, version: i16, error: ErrorCode) -> Respon
 /// If nothing of the kind ever waits.
 pub(super) fn with_error(response: Response, error: ErrorCode) -> Response {
     let error_code = error.code();
-    #[allow(clippy::wildcard_enum_match_arm)] // Of a hundred kinds of answers five wait.
+    #[allow(clippy::wildcard_enum_match_arm)] // Of a hundred kinds of answers seven wait.
     match response {
         Response::JoinGroup(told) => {
             let mut refused = refuse_join(0, error, &told.member_id);
@@ -51,6 +53,7 @@ pub(super) fn with_error(response: Response, error: ErrorCode) -> Response {
             told.into()
         }
         Response::OffsetDelete(_) => delete_offsets(error).into(),
+        Response::ConsumerGroupHeartbeat(_) => refuse_heartbeat(error).into(),
         Response::DeleteGroups(mut told) => {
             told.results.iter_mut().for_each(|result| result.error_code = error_code);
             told.into()

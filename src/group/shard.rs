@@ -166,6 +166,7 @@ impl Shard {
             GroupRequest::Leave(request) => group.on_leave(&mut work, token, asker, &request),
             GroupRequest::Commit(request) => group.on_commit(&mut work, token, asker, &request),
             GroupRequest::DeleteOffsets(request) => group.on_delete_offsets(&mut work, token, &request),
+            GroupRequest::ConsumerHeartbeat(request) => group.on_consumer_heartbeat(&mut work, token, asker, request),
             GroupRequest::Delete(_) => group.on_delete(&mut work, token),
         }
         self.forget_if_void(&id);
@@ -198,6 +199,7 @@ impl Shard {
             if let Some(group) = self.groups.get_mut(id) {
                 let mut work = Work { turn, desk: &mut self.desk };
                 match &alarm {
+                    Alarm::Member(_, member) if group.consumer.is_some() => group.on_consumer_silence(&mut work, member),
                     Alarm::Member(_, member) => group.on_silence(&mut work, member),
                     Alarm::Rebalance(_) => group.on_rebalance_timeout(&mut work),
                 }
@@ -265,7 +267,8 @@ impl Shard {
 
     /// What of its state is durable: the fold of the log up to its end.
     pub(super) fn durable(&self) -> BTreeMap<Arc<str>, super::groups::Durable> {
-        let exists = |group: &&Group| group.classic.stored.is_some() || !group.offsets.is_ending_empty();
+        let exists =
+            |group: &&Group| group.classic.stored.is_some() || group.consumer.is_some() || !group.offsets.is_ending_empty();
         self.groups.values().filter(exists).map(|group| (group.id.clone(), group.durable())).collect()
     }
 }

@@ -21,11 +21,13 @@ pub struct TopicShape {
 pub struct Topics {
     by_name: BTreeMap<Arc<str>, TopicShape>,
     names: BTreeMap<TopicId, Arc<str>>,
+    version: u64,
 }
 
 impl Topics {
     /// There is such a topic now.
     pub fn insert(&mut self, name: Arc<str>, shape: TopicShape) {
+        self.version += 1;
         if let Some(former) = self.by_name.insert(name.clone(), shape) {
             self.names.remove(&former.id);
         }
@@ -34,9 +36,16 @@ impl Topics {
 
     /// There is no such topic any more. A younger one of the same name stays.
     pub fn remove(&mut self, id: TopicId) {
+        self.version += 1;
         if let Some(name) = self.names.remove(&id) {
             self.by_name.remove(&name);
         }
+    }
+
+    /// Rises with every change: who has looked at this version need not look again.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// The topic of this name.

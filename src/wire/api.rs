@@ -235,9 +235,6 @@ api_keys! {
     DeleteShareGroupOffsets = 92,
 }
 
-/// Declared, but served by no broker yet. A key that leaves this list is advertised by brokers from then on.
-const NOT_YET_SERVED: &[ApiKey] = &[ApiKey::ConsumerGroupHeartbeat, ApiKey::ConsumerGroupDescribe];
-
 impl ApiKey {
     /// The number in headers.
     #[must_use]
@@ -249,16 +246,14 @@ impl ApiKey {
     #[must_use]
     pub fn advertised(self, listener: Listener) -> Option<Versions> {
         let serves = match listener {
-            Listener::Broker => {
-                !matches!(
-                    self,
-                    ApiKey::Envelope
-                        | ApiKey::AlterPartition
-                        | ApiKey::BrokerRegistration
-                        | ApiKey::BrokerHeartbeat
-                        | ApiKey::AllocateProducerIds
-                ) && !NOT_YET_SERVED.contains(&self)
-            }
+            Listener::Broker => !matches!(
+                self,
+                ApiKey::Envelope
+                    | ApiKey::AlterPartition
+                    | ApiKey::BrokerRegistration
+                    | ApiKey::BrokerHeartbeat
+                    | ApiKey::AllocateProducerIds
+            ),
             Listener::Controller => !matches!(
                 self,
                 ApiKey::Produce

@@ -93,6 +93,13 @@ pub const CLUSTER: &[Property] = &[
     number("num.partitions", 1, 64, "partitions of a topic that does not say"),
     flag("auto.create.topics.enable", "create topics on first use"),
     number("fetch.max.bytes", 1, 1 << 30, "most bytes in any fetch"),
+    number("group.consumer.heartbeat.interval.ms", 1, DAY_MS, "time between two heartbeats of a member of the newer protocol"),
+    number(
+        "group.consumer.session.timeout.ms",
+        1,
+        DAY_MS,
+        "a member of the newer protocol that is silent for so long is removed",
+    ),
     number("group.initial.rebalance.delay.ms", 0, DAY_MS, "the first rebalance of a group waits so long for more members"),
     number("group.max.session.timeout.ms", 1, DAY_MS, "longest session that a member may ask for"),
     number("group.max.size", 1, i32::MAX as i64, "most members of a group"),

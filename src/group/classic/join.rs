@@ -114,6 +114,9 @@ impl Group {
         if !is_unknown && !self.exists() {
             return joining.refuse(ErrorCode::UNKNOWN_MEMBER_ID);
         }
+        if let Err(error) = self.become_classic(work) {
+            return joining.refuse(error);
+        }
         if !self.classic.has_room_for(&joining.member_id, work.desk.config.members_max) {
             self.remove_member(work, &joining.member_id, RemovalReason::RebalanceExpired);
             return Err((ErrorCode::GROUP_MAX_SIZE_REACHED, Arc::from("")));
@@ -122,6 +125,18 @@ impl Group {
             return joining.refuse(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }
         if is_unknown { self.join_unknown(work, &joining) } else { self.join_known(work, &joining) }
+    }
+
+    /// A group of the newer protocol that has no members may change.
+    fn become_classic(&mut self, work: &mut Work<'_, '_>) -> Result<(), ErrorCode> {
+        match &self.consumer {
+            None => Ok(()),
+            Some(group) if !group.members.is_empty() => Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
+            Some(group) => {
+                let tombstones = group.tombstones(&self.id);
+                self.write(work, &tombstones).map(drop)
+            }
+        }
     }
 
     fn join_unknown(&mut self, work: &mut Work<'_, '_>, joining: &Joining) -> Result<(), Refusal> {

@@ -11,6 +11,8 @@
 //! | `enter A ...` | `join`, and again with the member id that was given |
 //! | `sync A [A=orders-0/orders-1] [B=...] [generation=] [id=] [instance=]` | SyncGroup, with the assignment from the leading member |
 //! | `beat A [generation=] [id=] [instance=]` | Heartbeat |
+//! | `hear A [joins] [epoch=] [topics=orders/payments] [regex="o.*"] [owns=all] [instance=] [id=] [assignor=range]` | ConsumerGroupHeartbeat; the member id is the client's name |
+//! | `consumers` | ConsumerGroupDescribe |
 //! | `leave A [instance=] [version=]`, `leave A B` | LeaveGroup |
 //! | `commit A orders-0=100 [generation=] [id=] [metadata=text] [epoch=]`, `commit admin orders-0=1` | OffsetCommit, by a member or by nobody |
 //! | `fetch [orders-0 ...]` | OffsetFetch |
@@ -38,6 +40,8 @@ use goldenscript::{Argument, Command, Context, Runner};
 
 use crate::group::{GroupConfig, GroupRequest};
 use crate::types::{Duration, Offset};
+use crate::wire::consumer_group_heartbeat_request::TopicPartitions as OwnedPartitions;
+use crate::wire::consumer_group_heartbeat_response::TopicPartitions;
 use crate::wire::consumer_protocol::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, Embedded, TopicPartition as AssignedTopic,
 };
@@ -48,7 +52,8 @@ use crate::wire::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDel
 use crate::wire::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use crate::wire::sync_group_request::SyncGroupRequestAssignment;
 use crate::wire::{
-    ErrorCode, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
+    ConsumerGroupHeartbeatRequest, ErrorCode, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, SyncGroupRequest,
 };
 
 use stage::Stage;
@@ -181,6 +186,57 @@ impl Stage {
         self.join(arguments)
     }
 
+    /// A heartbeat of the newer protocol. A member is called by its client's name.
+    fn hear(&mut self, arguments: &Arguments) -> Result<(), Failure> {
+        let who = arguments.who()?.to_owned();
+        let joins = arguments.plain.iter().any(|word| word == "joins");
+        let epoch = if joins { 0 } else { self.generations.get(&who).copied().unwrap_or(-1) };
+        let named = |names: &str| names.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let topics = arguments.key("topics").map(named);
+        let subscribed_topic_regex = arguments.key("regex").map(str::to_owned);
+        let usual = (joins && topics.is_none() && subscribed_topic_regex.is_none()).then(|| vec!["orders".to_owned()]);
+        let request = ConsumerGroupHeartbeatRequest {
+            group_id: arguments.group(),
+            member_id: arguments.key("id").unwrap_or(&who).to_owned(),
+            member_epoch: arguments.number("epoch", epoch)?,
+            instance_id: arguments.instance(),
+            rebalance_timeout_ms: if joins { arguments.span("rebalance", Duration::secs(60))?.as_millis() as i32 } else { -1 },
+            subscribed_topic_names: topics.or(usual),
+            subscribed_topic_regex,
+            server_assignor: arguments.key("assignor").map(str::to_owned),
+            topic_partitions: self.owned_by(&who, joins, arguments)?,
+            ..ConsumerGroupHeartbeatRequest::default()
+        };
+        self.ask(&who, "hears", arguments.number("version", 1)?, GroupRequest::ConsumerHeartbeat(request));
+        Ok(())
+    }
+
+    /// What a member says it owns: `owns=all` what it was told last, `owns=orders-0/orders-1`, or nothing said.
+    fn owned_by(&self, who: &str, joins: bool, arguments: &Arguments) -> Result<Option<Vec<OwnedPartitions>>, Failure> {
+        match arguments.key("owns") {
+            None => Ok(joins.then(Vec::new)),
+            Some("nothing") => Ok(Some(Vec::new())),
+            Some("all") => {
+                let told = self.owned.get(who).map(|told| told.topic_partitions.as_slice()).unwrap_or_default();
+                let topic = |topic: &TopicPartitions| OwnedPartitions {
+                    topic_id: topic.topic_id,
+                    partitions: topic.partitions.clone(),
+                    ..Default::default()
+                };
+                Ok(Some(told.iter().map(topic).collect()))
+            }
+            Some(text) => {
+                let mut owned = Vec::new();
+                for place in text.split('/') {
+                    let (name, index) = partition(place)?;
+                    let topic_id = self.topics.named(&name).ok_or("no such topic")?.id;
+                    owned.push(OwnedPartitions { topic_id, partitions: vec![index], ..Default::default() });
+                }
+                Ok(Some(owned))
+            }
+        }
+    }
+
     fn sync(&mut self, arguments: &Arguments) -> Result<(), Failure> {
         let mut assignments = Vec::new();
         for (key, value) in arguments.keyed.iter().filter(|(key, _)| key.starts_with(|c: char| c.is_ascii_uppercase())) {
@@ -294,7 +350,7 @@ impl Stage {
     fn failover(&mut self, arguments: &Arguments) -> Result<(), Failure> {
         let end = arguments.key("end").map(str::parse).transpose()?.map(Offset);
         self.fail_over(end);
-        if !arguments.plain.iter().any(|word| word == "slowly") {
+        if arguments.plain.iter().all(|word| word != "slowly") {
             while self.load() {}
         }
         Ok(())
@@ -346,6 +402,8 @@ impl Runner for Stage {
             "enter" => self.enter(&arguments)?,
             "sync" => self.sync(&arguments)?,
             "beat" => self.beat(&arguments)?,
+            "hear" => self.hear(&arguments)?,
+            "consumers" => text = self.consumers(&arguments.group()),
             "leave" => self.leave(&arguments)?,
             "commit" => self.commit(&arguments)?,
             "forget" => self.forget(&arguments)?,

@@ -26,6 +26,14 @@ fn happening() -> impl Strategy<Value = Happening> {
     let assigns = client.clone().prop_map(|who| Happening::Say("sync", who, &[("A", "orders-0"), ("B", "orders-1")]));
     let statics = client.clone().prop_map(|who| Happening::Say("join", who, &[("instance", "i"), ("id", "none")]));
     let commits = client.clone().prop_map(|who| Happening::Say("commit", who, &[("orders-0", "5"), ("orders-1", "7")]));
+    let hears = (prop::sample::select(vec!["joins", "joins", "beats", "owns", "owns", "leaves"]), client.clone());
+    let hears = hears.prop_map(|(what, who)| match what {
+        "joins" => Happening::Say("hear-joins", who, &[("group", "h")]),
+        "owns" => Happening::Say("hear", who, &[("group", "h"), ("owns", "all")]),
+        "leaves" => Happening::Say("hear", who, &[("group", "h"), ("epoch", "-1")]),
+        _ => Happening::Say("hear", who, &[("group", "h")]),
+    });
+    let mixes = client.clone().prop_map(|who| Happening::Say("hear-joins", who, &[]));
     let admin = prop::sample::select(vec![
         Happening::Say("commit", "admin", &[("orders-0", "1")]),
         Happening::Say("delete", "admin", &[]),
@@ -35,6 +43,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         8 => said,
         3 => assigns,
         2 => statics,
+        6 => hears,
+        1 => mixes,
         3 => commits,
         2 => admin,
         3 => (0u64..12).prop_map(Happening::Wait),
@@ -50,8 +60,13 @@ impl Stage {
             Happening::Say(what, who, keyed) => {
                 let known = |(key, _): &&(&str, &str)| key.len() > 1 || self.member_ids.contains_key(*key);
                 let keyed = keyed.iter().filter(known).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-                let arguments = Arguments { plain: vec![(*who).to_owned()], keyed };
+                let mut arguments = Arguments { plain: vec![(*who).to_owned()], keyed };
                 match *what {
+                    "hear" => self.hear(&arguments)?,
+                    "hear-joins" => {
+                        arguments.plain.push("joins".to_owned());
+                        self.hear(&arguments)?;
+                    }
                     "join" => self.join(&arguments)?,
                     "sync" => self.sync(&arguments)?,
                     "beat" => self.beat(&arguments)?,
@@ -61,6 +76,7 @@ impl Stage {
                     _ => self.ask("admin", "deletes", 2, super::GroupRequest::Delete(arguments.group())),
                 }
             }
+            Happening::Wait(secs) if *secs == 11 => self.set_topic("orders", 7),
             Happening::Wait(secs) => self.wait(Duration::secs(*secs)),
             Happening::Refuse(refuses) => {
                 self.log.refusal = refuses.then_some(crate::wire::ErrorCode::NOT_ENOUGH_REPLICAS);
@@ -95,6 +111,7 @@ proptest! {
     #[test]
     fn the_state_is_the_replay_of_the_log(happenings in prop::collection::vec(happening(), 1..60)) {
         let mut stage = Stage::default();
+        stage.set_topic("orders", 5);
         stage.fail_over(None);
         for happening in &happenings {
             stage.happens(happening).expect("a script could say it");

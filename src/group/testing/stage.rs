@@ -9,6 +9,7 @@ use crate::actor::Now;
 use crate::fact::GroupFact;
 use crate::group::{Asker, Effects, GroupConfig, GroupRequest, Journal, Shard, Token, TopicShape, Topics, Turn};
 use crate::types::{Duration, LeaderEpoch, Offset, PartitionId, Time, Timestamp, Uuid};
+use crate::wire::consumer_group_heartbeat_response::Assignment;
 use crate::wire::record::BatchBuilder;
 use crate::wire::{ErrorCode, GroupRecord, Response};
 
@@ -82,6 +83,8 @@ pub(super) struct Stage {
     /// What each client believes: its member id and generation.
     pub member_ids: BTreeMap<String, String>,
     pub generations: BTreeMap<String, i32>,
+    /// What each client was told to own by the newer protocol.
+    pub owned: BTreeMap<String, Assignment>,
     pub tell_facts: bool,
     pub told: String,
 }
@@ -103,6 +106,7 @@ impl Default for Stage {
             ids: BTreeMap::new(),
             member_ids: BTreeMap::new(),
             generations: BTreeMap::new(),
+            owned: BTreeMap::new(),
             tell_facts: false,
             told: String::new(),
         }
@@ -157,6 +161,14 @@ impl Stage {
 
     /// A client learns its member id and generation.
     fn note(&mut self, asked: &Asked, response: &Response) {
+        if let Response::ConsumerGroupHeartbeat(told) = response
+            && told.error_code == 0
+        {
+            self.generations.insert(asked.who.clone(), told.member_epoch);
+            if let Some(assignment) = &told.assignment {
+                self.owned.insert(asked.who.clone(), assignment.clone());
+            }
+        }
         let Response::JoinGroup(joined) = response else { return };
         self.name(&joined.member_id);
         match ErrorCode(joined.error_code) {

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 
 use crate::types::Offset;
+use crate::wire::consumer_group_describe_response;
+use crate::wire::consumer_group_heartbeat_response::Assignment;
 use crate::wire::consumer_protocol::{ConsumerProtocolAssignment, ConsumerProtocolSubscription, Embedded};
 use crate::wire::offset_fetch_response::OffsetFetchResponseGroup;
-use crate::wire::{DescribeGroupsResponse, ErrorCode, GroupRecord, JoinGroupResponse, Response};
+use crate::wire::{ConsumerGroupHeartbeatResponse, DescribeGroupsResponse, ErrorCode, GroupRecord, JoinGroupResponse, Response};
 
 use super::stage::{Asked, Stage};
 
@@ -62,10 +64,53 @@ impl Stage {
                 format!("{}{}", error(told.error_code), named.collect::<String>())
             }
             Response::DeleteGroups(told) => error(told.results[0].error_code),
+            Response::ConsumerGroupHeartbeat(told) => self.heard(told),
             other => format!("{other:?}"),
         };
         let line = format!("{} {}: {told}\n", asked.who, asked.what);
         self.renamed(&line)
+    }
+
+    fn heard(&mut self, told: &ConsumerGroupHeartbeatResponse) -> String {
+        if told.error_code != 0 {
+            return error(told.error_code);
+        }
+        let owned = match &told.assignment {
+            None => "as before".to_owned(),
+            Some(assignment) => self.partitions(assignment),
+        };
+        format!("epoch {}, {owned}", told.member_epoch)
+    }
+
+    fn partitions(&self, assignment: &Assignment) -> String {
+        let mut named = Vec::new();
+        for topic in &assignment.topic_partitions {
+            let name = self.topics.name_of(topic.topic_id).map_or("?", |name| name);
+            named.extend(topic.partitions.iter().map(|index| format!("{name}-{index}")));
+        }
+        if named.is_empty() { "nothing".to_owned() } else { named.join("/") }
+    }
+
+    /// A group of the newer protocol as an administrator sees it.
+    pub fn consumers(&mut self, id: &str) -> String {
+        let Some(shard) = &self.shard else { return "nobody coordinates\n".to_owned() };
+        let told = shard.describe_consumer_group(id, &self.topics);
+        if told.error_code != 0 {
+            return format!("{id} {} {}\n", error(told.error_code), told.error_message.unwrap_or_default());
+        }
+        let (epoch, target) = (told.group_epoch, told.assignment_epoch);
+        let mut text = format!("{id} {} epoch {epoch} target {target} {}\n", told.group_state, told.assignor_name);
+        let named = |assignment: &consumer_group_describe_response::Assignment| {
+            let topics = assignment.topic_partitions.iter();
+            let named: Vec<String> =
+                topics.flat_map(|t| t.partitions.iter().map(move |index| format!("{}-{index}", t.topic_name))).collect();
+            if named.is_empty() { "nothing".to_owned() } else { named.join("/") }
+        };
+        for member in &told.members {
+            let (has, shall) = (named(&member.assignment), named(&member.target_assignment));
+            let _ = writeln!(text, "  {} epoch {} has {has}, is to have {shall}", member.member_id, member.member_epoch);
+        }
+        text
     }
 
     fn joined(&mut self, joined: &JoinGroupResponse) -> String {
@@ -137,7 +182,7 @@ fn written(_: Offset, record: &GroupRecord) -> String {
             let leader = value.leader.as_deref().unwrap_or("nobody");
             format!("{} generation {} led by {leader}{members}", key.group, value.generation)
         }
-        other => format!("{other:?}"),
+        other => format!("{}{}", other.name(), if other.is_tombstone() { " none" } else { "" }),
     }
 }
 
