@@ -25,7 +25,8 @@ impl Check for Redelivery {
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
-        let Change::Group(GroupChange::Processed { group, node, partition, offset, session, known, repeated, .. }) = change else {
+        let Change::Group(GroupChange::Processed { group, node, partition, offset, session, known, repeated, .. }) = change
+        else {
             return;
         };
         page.looked(*known);
