@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use brokerlab::fact::group::{GroupState, LoadedGroup, RemovalReason};
-use brokerlab::fact::{Fact, GroupFact, PartitionState};
+use brokerlab::fact::{Fact, GroupFact, PartitionState, TruncationReason};
 use brokerlab::types::*;
 use brokerlab_reports::event::{NodeId, Tap, What, WorldFact};
 use brokerlab_reports::group::GroupTap;
@@ -88,7 +88,19 @@ impl History {
         let state = self.offsets_state();
         self.fact("c1", Fact::LeaderElected { partition: OFFSETS, state, unclean: false });
         self.group_fact(former, GroupFact::CoordinatorUnloaded { shard: OFFSETS, leader_epoch });
-        self.act_for_offsets().secure()
+        self.act_for_offsets();
+        let end = self.offsets.logs[node(leader)].len();
+        for follower in (0..3).filter(|broker| *broker != node(leader)) {
+            let from = self.offsets.logs[follower].len();
+            if from > end {
+                // What it had appended alone, as the coordinator that it was.
+                self.offsets.logs[follower].truncate(end);
+                let (from, to, role_epoch) = (Offset(from as i64), Offset(end as i64), LeaderEpoch(self.offsets.epoch));
+                let reason = TruncationReason::Diverged;
+                self.fact(NODES[follower], Fact::LogTruncated { partition: OFFSETS, from, to, role_epoch, reason });
+            }
+        }
+        self.secure()
     }
 
     /// The same; the former coordinator has not heard of it.
