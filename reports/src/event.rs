@@ -202,6 +202,15 @@ pub enum WorldFact {
         /// Correlation id.
         correlation: i32,
     },
+    /// The application of a group's member (the event's node) has processed these records. Nothing tells anybody so; the world knows.
+    Processed {
+        /// The partition.
+        partition: TopicPartition,
+        /// The first of them.
+        from: Offset,
+        /// The end of them, exclusive.
+        to: Offset,
+    },
 }
 
 /// What a frame promises or shows, decoded from its bytes by the world. A response is tapped when the sender's step hands it over.

@@ -23,7 +23,7 @@ impl Check for ExclusiveProcessing {
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
-        let Change::Group(GroupChange::Processed { group, node, partition, offset, session, .. }) = change else { return };
+        let Change::Group(GroupChange::Processed { group, node, partition, from, session, .. }) = change else { return };
         let known = &scene.ghost.groups.all[*group];
         let sessions = &known.courses[*partition].sessions;
         let own = &sessions[*session];
@@ -41,7 +41,7 @@ impl Check for ExclusiveProcessing {
         if let Some((other, how)) = rival.or_else(heir) {
             page.found(scene.event, scene.ghost.named(partition), scene.ghost.weigh_group(*group), || {
                 let (node, other) = (scene.node(*node), scene.node(other.node));
-                format!("{node} processes {offset} of {partition} for {}, and so does {other}, {how}", known.id)
+                format!("{node} processes {from} of {partition} for {}, and so does {other}, {how}", known.id)
             });
         }
     }

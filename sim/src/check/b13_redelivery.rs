@@ -25,28 +25,25 @@ impl Check for Redelivery {
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
-        let Change::Group(GroupChange::Processed { group, node, partition, offset, session, known, repeated, .. }) = change
-        else {
+        let Change::Group(GroupChange::Processed { group, node, partition, session, known, repeated, .. }) = change else {
             return;
         };
-        page.looked(*known);
-        if !known {
-            return;
-        }
+        page.looked(known.is_some());
+        let Some(again) = repeated.or(*known) else { return };
         let group_known = &scene.ghost.groups.all[*group];
         let session = &group_known.courses[*partition].sessions[*session];
         let register = group_known.registers.get(*partition);
         let floor = register.and_then(|register| register.acknowledged_before(session.asked)?.value).unwrap_or(Offset::ZERO);
-        let objection = match (*repeated, *offset < floor) {
-            (true, _) => Some("which it has processed itself".to_string()),
-            (false, true) => Some(format!("though {floor} was acknowledged before it began")),
-            (false, false) => None,
+        let objection = match (repeated, again < floor) {
+            (Some(_), _) => Some("which it has processed itself".to_string()),
+            (None, true) => Some(format!("though {floor} was acknowledged before it began")),
+            (None, false) => None,
         };
         if let Some(objection) = objection {
             let weight = scene.ghost.weigh_reading(*group, partition);
             page.found(scene.event, scene.ghost.named(partition), weight, || {
                 let (node, id) = (scene.node(*node), &group_known.id);
-                format!("{node} processes {offset} of {partition} again for {id}, {objection}")
+                format!("{node} processes {again} of {partition} again for {id}, {objection}")
             });
         }
     }

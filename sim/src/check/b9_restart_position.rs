@@ -49,8 +49,8 @@ impl Check for RestartPosition {
                     format!("{member} begins {partition} for {} {place}, though {right} acknowledged", known.id)
                 });
             }
-            Change::Group(GroupChange::Processed { group, partition, offset, session, first: true, .. }) => {
-                begin(scene, page, *group, partition, *offset, *session);
+            Change::Group(GroupChange::Processed { group, partition, from, session, first: true, .. }) => {
+                begin(scene, page, *group, partition, *from, *session);
             }
             _ => {}
         }

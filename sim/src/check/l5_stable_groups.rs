@@ -69,6 +69,11 @@ fn unowned(ghost: &Ghost, group: &Group, term: &Term) -> Option<String> {
             return Some(format!("{partition} waits for {member} of {} to take it", group.id));
         }
     }
+    let is_given = |partition: &&TopicPartition| term.assignment.iter().any(|(_, share)| share.contains(*partition));
+    let wanted = group.subscribed.iter().filter(|_| !term.assignment.is_empty()).filter(exists);
+    if let Some(partition) = wanted.into_iter().find(|partition| !is_given(partition)) {
+        return Some(format!("{partition} waits for {} to give it to somebody", group.id));
+    }
     let is_stray = |belief: &&Belief| {
         let target = term.target(&belief.member).unwrap_or(&[]);
         ghost.nodes[belief.node].up && belief.partitions.iter().any(|partition| !target.contains(partition))

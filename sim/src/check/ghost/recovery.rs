@@ -123,8 +123,8 @@ impl Ghost {
                     shadows.filter_map(|shadow| shadow.downfall.as_mut()).for_each(|downfall| downfall.suffer(kind));
                 });
             }
-            (WorldFact::Processed { group, partition, offset }, Some(node)) => {
-                return self.apply_processed(node, group, partition, *offset).map(Change::Group);
+            (WorldFact::Processed { partition, from, to }, Some(node)) => {
+                return self.apply_processed(node, partition, *from, *to).map(Change::Group);
             }
             (WorldFact::SettleBegan, _) => return Some(Change::SettleBegan),
             _ => {}

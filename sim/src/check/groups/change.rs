@@ -52,17 +52,17 @@ pub enum GroupChange<'e> {
         committed: Option<Offset>,
         asked: EventId,
     },
-    /// A record was processed, in the session of that number, as its `first`; `known`: not for the first time by the group; `repeated`: nor by
-    /// this very session.
+    /// Records from `from` on were processed, in the session of that number; `first`: they are its first; `known`: the first of them that the group
+    /// had processed already; `repeated`: the first that this very session had.
     Processed {
         group: usize,
         node: usize,
         partition: &'e TopicPartition,
-        offset: Offset,
+        from: Offset,
         session: usize,
         first: bool,
-        known: bool,
-        repeated: bool,
+        known: Option<Offset>,
+        repeated: Option<Offset>,
     },
     /// A commit is acknowledged; `place` is where its record stands, if one was stated.
     CommitAnswered {

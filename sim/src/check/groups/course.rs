@@ -93,26 +93,27 @@ impl Course {
 }
 
 impl Ghost {
-    /// An application has processed a record, as a member of that group.
+    /// An application has processed records. The group is the one for which its consumer took a position there.
     pub(in crate::check) fn apply_processed<'e>(
         &mut self,
         node: usize,
-        group: &str,
         partition: &'e TopicPartition,
-        offset: Offset,
+        from: Offset,
+        to: Offset,
     ) -> Option<GroupChange<'e>> {
-        let (event, from, to) = (self.now, offset, offset.next());
-        let group = self.groups.number(group)?;
+        let event = self.now;
+        let reads = |course: &Course| course.sessions.iter().any(|session| session.node == node);
+        let group = self.groups.all.iter().position(|group| group.courses.get(partition).is_some_and(reads))?;
         let course = self.groups.all[group].courses.get_mut(partition)?;
-        let known = course.done.first_known(from, to).is_some();
+        let known = course.done.first_known(from, to);
         course.done.add(from, to);
         course.base.get_or_insert(from);
         let at = course.sessions.iter().rposition(|session| session.node == node)?;
         let session = &mut course.sessions[at];
-        let repeated = session.done.first_known(from, to).is_some();
+        let repeated = session.done.first_known(from, to);
         let first = session.worked.is_none();
         session.done.add(from, to);
         session.worked = Some((session.worked.map_or(event, |(first, _)| first), event));
-        Some(GroupChange::Processed { group, node, partition, offset, session: at, first, known, repeated })
+        Some(GroupChange::Processed { group, node, partition, from, session: at, first, known, repeated })
     }
 }
