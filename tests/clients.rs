@@ -45,7 +45,9 @@ struct Server {
 impl Server {
     /// Three brokers.
     fn start(name: &str) -> Server {
-        Server::start_as(name, &["--brokers", "3"])
+        let sessions = ["group.consumer.session.timeout.ms=6000", "group.consumer.heartbeat.interval.ms=500"];
+        let sessions = sessions.iter().flat_map(|setting| ["--set", setting]);
+        Server::start_as(name, &["--brokers", "3"].into_iter().chain(sessions).collect::<Vec<_>>())
     }
 
     /// One process with these flags.

@@ -1,6 +1,6 @@
 // What the Java client can do with the broker: one line of output for each thing tried.
 //
-// usage: Client BOOTSTRAP [broker-stop | coordinator-stop | member GROUP TOPIC]
+// usage: Client BOOTSTRAP [broker-stop | coordinator-stop | member GROUP TOPIC | newer-member GROUP TOPIC]
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -29,6 +29,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.ConsumerGroupState;
+import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
@@ -39,6 +40,7 @@ import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
+import org.apache.kafka.common.utils.AppInfoParser;
 
 public class Client {
     static final int PARTITIONS = 6;
@@ -54,6 +56,8 @@ public class Client {
     final String bootstrap;
     final String topic = "java";
     final Admin admin;
+    /** Whether members speak the newer protocol (KIP-848). */
+    boolean newer = false;
     final Map<TopicPartition, Map<Long, Integer>> noted = new HashMap<>();
 
     Client(String bootstrap) {
@@ -299,11 +303,15 @@ public class Client {
 
     /** A member of a group, with what it was assigned. */
     KafkaConsumer<String, String> member(String group, String topic) {
-        var member = new KafkaConsumer<>(
-            properties(
-                "group.id", group, "auto.offset.reset", "earliest", "enable.auto.commit", "false",
-                "session.timeout.ms", "6000", "heartbeat.interval.ms", "500", "metadata.max.age.ms", "1000"),
-            new StringDeserializer(), new StringDeserializer());
+        Properties properties = properties(
+            "group.id", group, "auto.offset.reset", "earliest", "enable.auto.commit", "false", "metadata.max.age.ms", "1000");
+        if (newer) {
+            properties.put("group.protocol", "consumer");
+        } else {
+            properties.put("session.timeout.ms", "6000");
+            properties.put("heartbeat.interval.ms", "500");
+        }
+        var member = new KafkaConsumer<>(properties, new StringDeserializer(), new StringDeserializer());
         member.subscribe(List.of(topic));
         return member;
     }
@@ -355,7 +363,21 @@ public class Client {
     }
 
     void groups() throws Exception {
-        String name = "java-shared", group = "java-shared-group";
+        live("java-shared", "java-shared-group");
+    }
+
+    void newerGroups() throws Exception {
+        newer = true;
+        try {
+            live("java-newer", "java-newer-group");
+            var told = admin.describeConsumerGroups(List.of("java-newer-group")).all().get().get("java-newer-group");
+            check(told.state() == ConsumerGroupState.EMPTY && told.type() == GroupType.CONSUMER, told);
+        } finally {
+            newer = false;
+        }
+    }
+
+    void live(String name, String group) throws Exception {
         createShared(name);
         write(name, 0, GROUP_RECORDS / 2);
         Map<String, String> read = new HashMap<>();
@@ -374,7 +396,7 @@ public class Client {
         // A process that dies says nothing; its session decides.
         var command = List.of(
             System.getProperty("java.home") + "/bin/java", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"), "Client",
-            bootstrap, "member", group, name);
+            bootstrap, newer ? "newer-member" : "member", group, name);
         Process third = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
         long deadline = System.currentTimeMillis() + 60_000;
         while (first.assignment().isEmpty() || first.assignment().size() == PARTITIONS) {
@@ -512,6 +534,10 @@ public class Client {
         if (arguments.length > 1) {
             switch (arguments[1]) {
                 case "member" -> client.beMember(arguments[2], arguments[3]);
+                case "newer-member" -> {
+                    client.newer = true;
+                    client.beMember(arguments[2], arguments[3]);
+                }
                 case "coordinator-stop" -> attempt("coordinator-stop", client::coordinatorStop);
                 default -> attempt("broker-stop", client::brokerStop);
             }
@@ -532,6 +558,8 @@ public class Client {
         attempt("refusals", client::refusals);
         attempt("groups", client::groups);
         attempt("group-admin", client::groupAdmin);
+        // Clients of 3.9 speak it as a preview, in another version.
+        if (!AppInfoParser.getVersion().startsWith("3.")) attempt("newer-groups", client::newerGroups);
         attempt("delete-topic", client::deleteTopic);
         client.admin.close(Duration.ofSeconds(5));
     }

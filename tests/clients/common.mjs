@@ -6,6 +6,8 @@ import { join } from 'node:path'
 
 export const PARTITIONS = 6
 export const RECORDS = 5000
+// Shared by the members of a group.
+export const GROUP_RECORDS = 600
 // Yesterday: what is written today may neither be given up by retention nor lie in the future.
 export const BEGINNING = (Math.floor(Date.now() / 1000) - 86_400) * 1000
 
@@ -55,12 +57,44 @@ export class Journal {
 export const headersOf = n => [['n', String(n)], ['twice', 'first'], ['twice', 'second']]
 
 // What the controller has decided reaches each broker a little later.
-export async function eventually (holds) {
-  const deadline = Date.now() + 20_000
+export async function eventually (holds, patience = 20_000) {
+  const deadline = Date.now() + patience
   while (!(await holds())) {
-    assert(Date.now() < deadline, 'it did not come true within 20 s')
+    assert(Date.now() < deadline, `it did not come true within ${patience / 1000} s`)
     await new Promise(resolve => setTimeout(resolve, 100))
   }
+}
+
+// A group lives: members come, leave and come back. `join(name, group)` makes a member, which tells its partitions (`owned()`) and what it has read
+// (`read`, by place), commits what it has read, and can leave; `write(name, from, to)` writes records.
+export async function share (name, { join, write }) {
+  const group = `${name}-group`
+  const settled = members => eventually(() => {
+    const owned = members.map(member => member.owned())
+    return owned.every(some => some.length > 0) && owned.flat().length === PARTITIONS && new Set(owned.flat()).size === PARTITIONS
+  }, 60_000)
+  const all = members => new Set(members.flatMap(member => [...member.read.keys()]))
+  await write(name, 0, GROUP_RECORDS / 2)
+  const first = await join(name, group)
+  await settled([first])
+  await eventually(() => all([first]).size === GROUP_RECORDS / 2)
+  const second = await join(name, group)
+  await settled([first, second])
+  await write(name, GROUP_RECORDS / 2, GROUP_RECORDS)
+  await eventually(() => all([first, second]).size === GROUP_RECORDS, 60_000)
+  await second.leave()
+  await settled([first])
+  await first.leave()
+  // Whoever comes later goes on where the group has stopped.
+  const again = await join(name, group)
+  await settled([again])
+  await write(name, GROUP_RECORDS, GROUP_RECORDS + 100)
+  await eventually(() => again.read.size >= 100)
+  const values = [...again.read.values()].sort()
+  const wanted = [...Array(100).keys()].map(n => valueOf(GROUP_RECORDS + n)).sort()
+  assert.deepEqual(values, wanted, 'the group did not go on where it had stopped')
+  await again.leave()
+  return group
 }
 
 // Tries each step, tells how it went, and ends, whatever is still open.

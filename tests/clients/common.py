@@ -110,8 +110,8 @@ class Sharing:
     partitions that it was assigned, `commit(member)` commits what it has read, `leave(member)` ends it in order, `write(name, values)` writes.
     """
 
-    def __init__(self, program, join, poll, owned, commit, leave, write):
-        self.program, self.join, self.poll, self.owned = program, join, poll, owned
+    def __init__(self, program, join, poll, owned, commit, leave, write, role="member"):
+        self.role, self.program, self.join, self.poll, self.owned = role, program, join, poll, owned
         self.commit, self.leave, self.write = commit, leave, write
 
     def settle(self, members, read, patience=60):
@@ -156,7 +156,7 @@ class Sharing:
         self.leave(second)
         self.settle([first], read)
         # A process that dies says nothing; its session decides.
-        third = subprocess.Popen([sys.executable, self.program, bootstrap, "member", group, name], stdout=subprocess.PIPE)
+        third = subprocess.Popen([sys.executable, self.program, bootstrap, self.role, group, name], stdout=subprocess.PIPE)
         deadline = time.time() + 60
         while len(self.owned(first)) in (0, PARTITIONS):
             self.read(first, read)

@@ -1,6 +1,6 @@
 """What confluent-kafka (librdkafka) can do with the broker: one line of output for each thing tried.
 
-usage: confluent.py BOOTSTRAP [broker-stop | coordinator-stop | member GROUP TOPIC]
+usage: confluent.py BOOTSTRAP [broker-stop | coordinator-stop | member GROUP TOPIC | newer-member GROUP TOPIC]
 """
 
 import sys
@@ -172,13 +172,19 @@ def broker_stop():
     reader.close()
 
 
-def join(group, name):
-    member = Consumer({
-        "bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
-        "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
-    })
-    member.subscribe([name])
-    return member
+CLASSIC = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+# The broker says how long a session is.
+NEWER = {"group.protocol": "consumer"}
+
+
+def joining(protocol):
+    def join(group, name):
+        member = Consumer({
+            "bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False, **protocol,
+        })
+        member.subscribe([name])
+        return member
+    return join
 
 
 def poll(member):
@@ -200,9 +206,16 @@ def write(name, values):
     assert producer.flush(60) == 0, "not everything was acknowledged"
 
 
-sharing = Sharing(
-    __file__, join, poll, lambda member: [place.partition for place in member.assignment()], commit, lambda member: member.close(), write,
-)
+def owned(member):
+    return [place.partition for place in member.assignment()]
+
+
+def leave(member):
+    member.close()
+
+
+sharing = Sharing(__file__, joining(CLASSIC), poll, owned, commit, leave, write)
+newer = Sharing(__file__, joining(NEWER), poll, owned, commit, leave, write, "newer-member")
 
 
 def groups():
@@ -211,13 +224,19 @@ def groups():
     sharing.live(bootstrap, name)
 
 
+def newer_groups():
+    name = f"{topic}-newer"
+    done(admin.create_topics([NewTopic(name, PARTITIONS, 3)]))
+    newer.live(bootstrap, name)
+
+
 def group_admin():
     group, name = f"{topic}-shared-group", f"{topic}-shared"
     listed = admin.list_consumer_groups().result(30)
     assert not listed.errors and group in [told.group_id for told in listed.valid], listed.valid
     told = done(admin.describe_consumer_groups([group]))[0]
     assert told.state.name == "EMPTY" and not told.members, told.state
-    member = join(group, name)
+    member = sharing.join(group, name)
     sharing.settle([member], {})
     told = done(admin.describe_consumer_groups([group]))[0]
     assert told.state.name == "STABLE" and len(told.members[0].assignment.topic_partitions) == PARTITIONS, told.members
@@ -248,7 +267,9 @@ def delete_topic():
 
 if sys.argv[2:3] == ["member"]:
     sharing.be_member(*sys.argv[3:5])
+if sys.argv[2:3] == ["newer-member"]:
+    newer.be_member(*sys.argv[3:5])
 journal.run({"broker-stop": [broker_stop], "coordinator-stop": [coordinator_stop]}.get(sys.argv[2]) if sys.argv[2:] else [
     create_topic, produce, consume, ends, seek_by_time, describe_configs, alter_configs, too_large, create_partitions,
-    describe_cluster, delete_records, auto_create, refusals, groups, group_admin, delete_topic,
+    describe_cluster, delete_records, auto_create, refusals, groups, group_admin, newer_groups, delete_topic,
 ])

@@ -5,7 +5,7 @@
 // It reads through consumer groups only, and compresses with gzip only unless plugins are added.
 
 import assert from 'node:assert/strict'
-import { Journal, PARTITIONS, RECORDS, eventually, keyOf, load, run, timeOf, valueOf } from './common.mjs'
+import { GROUP_RECORDS, Journal, PARTITIONS, RECORDS, eventually, keyOf, load, run, share, timeOf, valueOf } from './common.mjs'
 
 const { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } = load('kafkajs')
 const topic = 'kafkajs'
@@ -121,6 +121,47 @@ async function refusals () {
   assert.equal(await create(topic), false, 'it is there already')
 }
 
+async function join (name, groupId) {
+  const consumer = kafka.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 500, metadataMaxAge: 1000 })
+  const member = { owned: () => partitions, read: new Map(), leave: () => consumer.disconnect() }
+  let partitions = []
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => { partitions = payload.memberAssignment[name] ?? [] })
+  await consumer.connect()
+  await consumer.subscribe({ topics: [name], fromBeginning: true })
+  await consumer.run({
+    eachMessage: async ({ partition, message }) => { member.read.set(`${partition}/${message.offset}`, message.value.toString()) }
+  })
+  return member
+}
+
+async function write (name, from, to) {
+  const producer = kafka.producer({ allowAutoTopicCreation: false })
+  await producer.connect()
+  const messages = []
+  for (let n = from; n < to; n++) messages.push({ partition: n % PARTITIONS, key: keyOf(n), value: valueOf(n) })
+  await producer.send({ topic: name, acks: -1, messages })
+  await producer.disconnect()
+}
+
+async function groups () {
+  const name = `${topic}-shared`
+  await admin.createTopics({ topics: [{ topic: name, numPartitions: PARTITIONS, replicationFactor: 3 }], waitForLeaders: true })
+  await share(name, { join, write })
+}
+
+async function groupAdmin () {
+  const [name, groupId] = [`${topic}-shared`, `${topic}-shared-group`]
+  assert((await admin.listGroups()).groups.some(told => told.groupId === groupId))
+  const [told] = (await admin.describeGroups([groupId])).groups
+  assert.equal(told.state, 'Empty')
+  const sum = async () => (await admin.fetchOffsets({ groupId, topics: [name] }))[0].partitions.reduce((sum, p) => sum + Number(p.offset), 0)
+  assert.equal(await sum(), GROUP_RECORDS + 100)
+  await admin.setOffsets({ groupId, topic: name, partitions: [...Array(PARTITIONS).keys()].map(partition => ({ partition, offset: '7' })) })
+  assert.equal(await sum(), 7 * PARTITIONS)
+  await admin.deleteGroups([groupId])
+  assert(!(await admin.listGroups()).groups.some(told => told.groupId === groupId))
+}
+
 async function deleteTopic () {
   await admin.deleteTopics({ topics: [topic] })
   await eventually(async () => !(await admin.listTopics()).includes(topic))
@@ -139,5 +180,7 @@ await run({
   'delete-records': deleteRecords,
   'auto-create': autoCreate,
   refusals,
+  groups,
+  'group-admin': groupAdmin,
   'delete-topic': deleteTopic
 })

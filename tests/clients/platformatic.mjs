@@ -6,9 +6,9 @@
 
 import assert from 'node:assert/strict'
 import zlib from 'node:zlib'
-import { BEGINNING, PARTITIONS, RECORDS, eventually, keyOf, resolve, run, timeOf, valueOf } from './common.mjs'
+import { BEGINNING, PARTITIONS, RECORDS, eventually, keyOf, resolve, run, share, timeOf, valueOf } from './common.mjs'
 
-const { Admin, Consumer, Producer, stringSerializers } = await import(resolve('@platformatic/kafka'))
+const { Admin, Consumer, Producer, stringDeserializers, stringSerializers } = await import(resolve('@platformatic/kafka'))
 const topic = 'platformatic'
 // Node has zstd from 22.15 on.
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', ...('zstdCompressSync' in zlib ? ['zstd'] : ['gzip'])]
@@ -126,6 +126,43 @@ async function refusals () {
   await assert.rejects(admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 }))
 }
 
+async function join (name, groupId) {
+  const member = new Consumer({ ...base, groupId, sessionTimeout: 6000, heartbeatInterval: 500, deserializers: stringDeserializers })
+  const stream = await member.consume({ topics: [name], mode: 'committed', fallbackMode: 'earliest', autocommit: 100, maxWaitTime: 200 })
+  const read = new Map()
+  stream.on('data', ({ partition, offset, value }) => read.set(`${partition}/${offset}`, value))
+  return {
+    read,
+    owned: () => member.assignments?.find(told => told.topic === name)?.partitions ?? [],
+    leave: async () => {
+      await stream.close()
+      await member.close(true)
+    }
+  }
+}
+
+async function write (name, from, to) {
+  const producer = new Producer({ ...base, acks: -1, serializers: stringSerializers })
+  const messages = []
+  for (let n = from; n < to; n++) messages.push({ topic: name, partition: n % PARTITIONS, key: keyOf(n), value: valueOf(n) })
+  await producer.send({ messages })
+  await producer.close()
+}
+
+async function groups () {
+  const name = `${topic}-shared`
+  await admin.createTopics({ topics: [name], partitions: PARTITIONS, replicas: 3 })
+  await share(name, { join, write })
+}
+
+async function groupAdmin () {
+  const group = `${topic}-shared-group`
+  assert((await admin.listGroups()).has(group))
+  assert.equal((await admin.describeGroups({ groups: [group] })).get(group).state, 'EMPTY')
+  await admin.deleteGroups({ groups: [group] })
+  assert(!(await admin.listGroups()).has(group))
+}
+
 async function deleteTopic () {
   await admin.deleteTopics({ topics: [topic] })
   await eventually(async () => !(await admin.listTopics()).includes(topic))
@@ -143,5 +180,7 @@ await run({
   'delete-records': deleteRecords,
   'auto-create': autoCreate,
   refusals,
+  groups,
+  'group-admin': groupAdmin,
   'delete-topic': deleteTopic
 })

@@ -77,4 +77,11 @@ pub fn of_process(serve: &Serve, settings: &mut Settings) {
         let value = if broker && controller { format!("{own},CONTROLLER://{host}:{port}") } else { own };
         settings.extend([flag(&format!("--listen {listen}"), "listeners", &value)]);
     }
+    // Broker and controller in one process are mostly alone; Kafka's own file for that case says the same.
+    if broker && controller && !settings.contains_key(OFFSETS_COPIES) {
+        settings.extend([flag("--process-roles", OFFSETS_COPIES, "1")]);
+    }
 }
+
+/// How many copies of committed offsets there are.
+const OFFSETS_COPIES: &str = "offsets.topic.replication.factor";
