@@ -15,9 +15,10 @@
 //! carries `after` waits for that ticket, and everything behind it on the same connection waits with it. If the ticket fails, the
 //! connection is closed.
 //!
-//! **Muting.** On an accepted connection one unanswered request is delivered at a time: the next frame comes only after the
-//! answer was sent or [`Outbox::done`] said that there will be none. So requests of one connection are handled in order, and a flood of
-//! requests waits in the sender's window instead of in memory.
+//! **Muting.** On an accepted connection requests are delivered in order, and one at a time: the next frame comes only after the
+//! answer was sent or [`Outbox::done`] said that there will be none. So a flood of requests waits in the sender's window instead of in
+//! memory. Only Produce requests may follow each other unanswered, a few of them ([`crate::wire::window`]); the actor answers them in the
+//! order in which they came.
 //!
 //! **Crash.** A step may be the last one: when a crash strikes at a disk operation, that and all later operations fail with
 //! [`DiskError::Gone`] and the outbox is thrown away.
@@ -35,6 +36,10 @@ use crate::types::{Address, ConnectionId, Ticket, Time, Timestamp};
 pub trait Actor: Send {
     /// Takes in one event, changes the state, says what is to be done.
     fn step(&mut self, now: Now, event: Event, disk: &mut dyn Disk, out: &mut Outbox);
+
+    /// Another event is there already and follows the next step at once, so whatever serves several as well as one may wait for it.
+    /// A hint: an actor that puts something off asks for a deadline that has come, in case the other event is lost.
+    fn expect_more(&mut self) {}
 
     /// Wake me with [`Event::Woken`] then, if nothing happens before. A new actor that wants to act at once returns
     /// `Some(Time::ZERO)`; a deadline in the past means now.
@@ -141,7 +146,7 @@ pub enum Action {
         /// Not before this ticket has succeeded.
         after: Option<Ticket>,
     },
-    /// The request last delivered on this accepted connection gets no response (acks=0).
+    /// The oldest unanswered request on this accepted connection gets no response (acks=0).
     Done {
         /// Where.
         connection: ConnectionId,

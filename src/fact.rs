@@ -106,6 +106,27 @@ pub enum Fact {
         /// First record still there.
         log_start: Offset,
     },
+    /// A compaction pass has read the keys of a stretch of the log; nothing has been given up yet. From now on any record below `up_to` may be, if a
+    /// newer one below `up_to` has its key.
+    CompactionBegan {
+        /// Which log.
+        partition: PartitionId,
+        /// Where the stretch begins: what lies below was clean.
+        first_dirty: Offset,
+        /// Where it ends (exclusive).
+        up_to: Offset,
+    },
+    /// The pass is over.
+    Compacted {
+        /// Which log.
+        partition: PartitionId,
+        /// End of what is clean.
+        up_to: Offset,
+        /// Records that the pass has given up.
+        records_dropped: u64,
+        /// Batches of which nothing is left.
+        batches_dropped: u64,
+    },
     /// The log was removed, its topic being deleted or its replica moved.
     LogRemoved {
         /// Which log.
@@ -417,6 +438,8 @@ impl Fact {
             | Fact::BatchAppended { partition, .. }
             | Fact::LogTruncated { partition, .. }
             | Fact::LogStartMoved { partition, .. }
+            | Fact::CompactionBegan { partition, .. }
+            | Fact::Compacted { partition, .. }
             | Fact::CorruptionFound { partition, .. }
             | Fact::LogFailed { partition: Some(partition), .. }
             | Fact::LogRemoved { partition } => Cell::Log(*partition),
@@ -477,6 +500,8 @@ impl Fact {
             Fact::LogTruncated { .. } => "LogTruncated",
             Fact::LogFlushed { .. } => "LogFlushed",
             Fact::LogStartMoved { .. } => "LogStartMoved",
+            Fact::CompactionBegan { .. } => "CompactionBegan",
+            Fact::Compacted { .. } => "Compacted",
             Fact::LogRemoved { .. } => "LogRemoved",
             Fact::CorruptionFound { .. } => "CorruptionFound",
             Fact::LogFailed { .. } => "LogFailed",

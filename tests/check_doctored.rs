@@ -14,15 +14,16 @@ mod history;
 #[path = "check_doctored/look_alikes.rs"]
 mod look_alikes;
 
+use brokerlab::fact::group::{GroupState, RemovalReason};
 use brokerlab::fact::{Fact, TruncationReason};
 use brokerlab::operation::Certainty;
 use brokerlab::types::{BrokerId, LeaderEpoch, Offset};
 use brokerlab_reports::event::{AuditMoment, NodeId, WorldFact};
 use brokerlab_reports::verdict::Verdict;
-use brokerlab_sim::check::CATALOGUE;
+use brokerlab_sim::check::{CATALOGUE, Commits};
 use gallery::{Exhibit, GALLERY, Step};
 use group_gallery::GROUP_GALLERY;
-use history::{History, ORDERS, Record, TERMS, Terms, count, report, told};
+use history::{History, ORDERS, Record, TERMS, Terms, count, found, report, told};
 use look_alikes::LOOK_ALIKES;
 
 const FREE: Terms = Terms { idempotent: false, ..TERMS };
@@ -51,8 +52,8 @@ fn healthy_life_passes_every_check() {
     }
     // Nothing was lost, left in doubt, given up, waited for, or still to heal; and the disks have no small files.
     let unseen = [
-        "R15", "R17", "R23", "D3", "D6", "D7", "D9", "D10", "D11", "D12", "Q13", "Q14", "P3", "B4", "L1", "L2", "L3", "L4", "L6",
-        "L9", "L10",
+        "R15", "R17", "R23", "D3", "D4", "D5", "D6", "D7", "D9", "D10", "D11", "D12", "Q13", "Q14", "P3", "B4", "L1", "L2", "L3",
+        "L4", "L6", "L8", "L9", "L10",
     ];
     // Nor are there groups.
     let of_groups = ["B8", "B9", "B10", "B11", "B13", "B14", "L5", "L7"];
@@ -84,6 +85,23 @@ fn every_doctored_history_is_named_right() {
         CATALOGUE.iter().filter(|(check, _)| GALLERY.iter().chain(GROUP_GALLERY).all(|exhibit| exhibit.check != *check));
     wrong.extend(unshown.map(|(check, _)| format!("{check} has no doctored history")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn l8_is_silent_where_nothing_is_promised_or_nothing_more_is_asked_for() {
+    let mut h = History::new();
+    h.commit("a").wait(60).commit("b").settle();
+    assert_eq!(report(&h.judgement(), "L8").evaluated, 0);
+    let mut done = History::new();
+    done.promise_pace(1, 5).commit("a").wait(4).commit("b").wait(4).commit("c").wait(60).settle();
+    done.satisfies("L8");
+}
+
+#[test]
+fn l8_a_refused_write_is_no_progress() {
+    let mut h = History::on(FREE);
+    h.promise_pace(1, 5).commit("a").wait(4).write("b").failed("b", Certainty::Definite).wait(4).commit("c").settle();
+    h.is_judged(Verdict::Hang, "L8");
 }
 
 // ---- R: replication -------------------------------------------------------------------------------------------
@@ -188,6 +206,50 @@ fn b1_what_retention_left_is_owed_and_so_is_what_was_not_committed() {
 fn b3_a_record_that_was_read_vanishes() {
     let mut h = History::new();
     h.commit("a").read("reader", 0, &["a", "b"]).settle().cries("B3");
+}
+
+// ---- groups: what the configuration allows ---------------------------------------------------------------------------
+
+/// A member of a group that commits "a" and "b" before it processes, and dies after the first of them.
+fn dies_at_work(commits: Commits) -> History {
+    let mut h = History::group_at_work(commits);
+    h.commit_offset("m1", 1, 2).process("m1", 0, 1).gone("m1").wait(11).remove("m1", RemovalReason::SessionExpired);
+    h.join("m2").begin(2, &["m2"]).share_out(2, &[("m2", &[0])]).own("m2", 2, &[0]).tell_offset("m2", Some(2)).take(
+        "m2",
+        2,
+        Some(2),
+    );
+    h.settle();
+    h
+}
+
+#[test]
+fn who_commits_first_may_leave_records_out() {
+    dies_at_work(Commits::BeforeProcessing).is_judged(Verdict::Sanctioned, "commit-before-processing");
+    dies_at_work(Commits::AfterProcessing).also_cries("B14").cries("B8");
+}
+
+#[test]
+fn the_word_of_a_deposed_coordinator_is_counted_and_not_blamed() {
+    let mut h = History::group_at_work(Commits::AfterProcessing);
+    h.process("m1", 0, 1).commit_offset("m1", 1, 1).process("m1", 1, 2);
+    h.lead_offsets("b2").load(&[found(1, &["m1"], Some(1))]).commit_offset("m1", 1, 2);
+    h.tell_offset_from("b1", "m2", Some(1));
+    let judgement = h.judgement();
+    assert_eq!((judgement.verdict, count(&judgement, "stale_ends")), (Verdict::Pass, 1), "{}", told(&judgement));
+    h.tell_offset_from("b2", "m2", Some(1)).cries("B11");
+}
+
+#[test]
+fn a_group_goes_on_after_its_coordinator_has_died() {
+    let mut h = History::group_at_work(Commits::AfterProcessing);
+    h.process("m1", 0, 1).commit_offset("m1", 1, 1).process("m1", 1, 2).store_offset("m1", 1, 2);
+    // The second commit was copied by nobody, so the new coordinator does not know it; nor was it acknowledged.
+    h.coordinate_at("b2").load(&[found(1, &["m1"], Some(1))]).heartbeat("m1", 1).commit_offset("m1", 1, 2);
+    h.enter(GroupState::PreparingRebalance, 1).join("m2").revoke("m1", 1, &[0]).begin(2, &["m1", "m2"]);
+    h.share_out(2, &[("m1", &[]), ("m2", &[0])]).own("m1", 2, &[]).own("m2", 2, &[0]).tell_offset("m2", Some(2));
+    h.take("m2", 2, Some(2)).commit("c").process("m2", 2, 3).commit_offset("m2", 2, 3).settle();
+    ["G1", "G2", "G5", "G6", "G7", "G8", "G10", "B8", "B9", "B10", "B11", "B14"].iter().for_each(|check| h.satisfies(check));
 }
 
 // ---- verdicts -------------------------------------------------------------------------------------------------------

@@ -1,11 +1,15 @@
 //! The server as a program: what it says, what it refuses, what survives `kill -9`.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use brokerlab::node::limits::raise_open_files;
+use brokerlab::node::people::Producer;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_brokerlab");
 /// From the start of the process to its word that it is ready; ten times what it takes on an idle machine.
@@ -115,6 +119,61 @@ fn it_is_ready_soon_and_small_and_ends_in_order() {
         assert_eq!(server.stop(), Some(0));
     }
     assert!(fastest <= START_MAX_MS, "ready after {fastest} ms");
+}
+
+/// Most idle connections that are asked of a broker.
+const IDLE: usize = 10_000;
+/// Memory that one of them may take.
+const IDLE_BYTES_MAX: u64 = 8 << 10;
+/// The slowest that others may be served beside them.
+const SERVED_WITHIN: Duration = Duration::from_secs(2);
+
+/// The slowest of some writes with acks=all, each after the one before.
+fn slowest_write(bootstrap: &str) -> Duration {
+    let properties = BTreeMap::from([("bootstrap.servers".to_string(), bootstrap.to_string())]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let producer = Producer::connect(&properties).unwrap();
+        let mut slowest = Duration::ZERO;
+        for _ in 0..50 {
+            #[expect(clippy::disallowed_methods, reason = "real time passes for a real server")]
+            let begun = Instant::now();
+            producer.send("orders", None::<&str>, "still served").await.unwrap();
+            slowest = slowest.max(begun.elapsed());
+        }
+        slowest
+    })
+}
+
+/// Asks for the versions of all APIs, and reads the whole answer.
+fn is_answered(stream: &mut TcpStream) -> bool {
+    let request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+    let mut length = [0; 4];
+    let asked = stream.write_all(&request).and_then(|()| stream.read_exact(&mut length));
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+    asked.and_then(|()| stream.read_exact(&mut answer)).is_ok_and(|()| answer.starts_with(&[0, 0, 0, 7]))
+}
+
+#[test]
+fn ten_thousand_idle_connections_cost_little_and_hurt_nobody() {
+    // A quarter of the server's files is kept for its logs, and some of ours for everything else.
+    let allowed = raise_open_files().map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    let number = IDLE.min(allowed / 4 * 3 - 300);
+    let place = Place::new("idle");
+    let mut server = Server::start(&mut serve(&place.0, &["--brokers", "1"]));
+    let bootstrap = server.said("ready: bootstrap.servers=");
+    let bootstrap = bootstrap.split(' ').next().unwrap();
+    let alone = slowest_write(bootstrap);
+    let before = server.resident_kilobytes();
+    let mut idle: Vec<TcpStream> = (0..number).map(|_| TcpStream::connect(bootstrap).unwrap()).collect();
+    let beside = slowest_write(bootstrap);
+    let each = (server.resident_kilobytes() - before) * 1024 / number as u64;
+    println!("{number} idle connections take {each} bytes each; slowest of 50 writes: {beside:?}, {alone:?} without them");
+    assert!(each < IDLE_BYTES_MAX, "{each} bytes for each connection");
+    assert!(beside < SERVED_WITHIN, "a write took {beside:?}");
+    assert!(idle.iter_mut().all(is_answered), "every one of them is served when it speaks");
+    drop(idle);
+    assert_eq!(server.stop(), Some(0));
 }
 
 #[test]

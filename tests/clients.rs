@@ -30,6 +30,8 @@ use tools::{Missing, output_within};
 
 /// The clients whose programs can also be told to write while a broker is killed.
 const SURVIVORS: [&str; 4] = ["confluent-kafka", "kafka-python", "Java kafka-clients 3.9", "Java kafka-clients 4.1"];
+/// What they do then.
+const DEATHS: [&str; 2] = ["broker-stop", "coordinator-stop"];
 /// How long a client may take for everything it tries.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -75,14 +77,19 @@ impl Drop for Server {
     }
 }
 
-/// Lets a client write while a broker is killed. Its own library must get over that; nothing acknowledged may be lost.
+/// Lets a client work while a broker is killed: one that it writes to, one that coordinates its group. Its own library must get over that;
+/// nothing acknowledged may be lost, nothing committed read again.
 fn survive(name: &str, prepare: impl Fn() -> Result<Command, Missing>) -> Vec<String> {
-    let fleet = Fleet::start(&name.replace(['/', ' '], "-"));
-    let Ok(mut program) = prepare() else { return Vec::new() };
-    program.arg(fleet.bootstrap()).arg("broker-stop");
-    let told = fleet.kill_one_while(&mut program);
-    assert_eq!(told, ["ok broker-stop"], "{name}");
-    vec!["broker-stop".to_owned()]
+    let mut survived = Vec::new();
+    for what in DEATHS {
+        let fleet = Fleet::start(&name.replace(['/', ' '], "-"));
+        let Ok(mut program) = prepare() else { return survived };
+        program.arg(fleet.bootstrap()).arg(what);
+        let told = fleet.kill_one_while(&mut program);
+        assert_eq!(told, [format!("ok {what}")], "{name}");
+        survived.push(what.to_owned());
+    }
+    survived
 }
 
 /// Lets a client do all it can, and compares that with what the table says of it.
@@ -107,7 +114,7 @@ fn check(name: &str, version: &str, prepare: impl Fn() -> Result<Command, Missin
     let mut untried = Vec::new();
     match SURVIVORS.contains(&name) {
         true if Fleet::is_possible() => done.extend(survive(name, prepare)),
-        true => untried.push("broker-stop"),
+        true => untried.extend(DEATHS),
         false => {}
     }
     let done: Vec<&str> = done.iter().map(String::as_str).collect();

@@ -52,21 +52,25 @@ const AFTER_SYNC: u8 = b's';
 const DONE: u8 = b'd';
 /// Answer half a second later.
 const LATER: u8 = b'l';
+/// A request to produce: answered together with the next one, which must come before.
+const PAIR: u8 = b'p';
 /// Close the connection instead of answering.
 const CLOSE: u8 = b'c';
 /// What the client says at once, when its connection stands: the answers must come in this order.
-const BURST: [u8; 6] = [ECHO, LATER, AFTER_SYNC, DONE, ECHO, CLOSE];
+const BURST: [u8; 8] = [ECHO, LATER, AFTER_SYNC, DONE, ECHO, PAIR, PAIR, CLOSE];
 
 /// A request: a header that every world can read, and a letter.
 fn request(number: u8, letter: u8) -> Vec<Bytes> {
+    let api = u8::from(letter != PAIR);
     // In two pieces: that must not be seen at the other end.
-    vec![Bytes::copy_from_slice(&[0, 1, 0, 4, 0, 0, 0, number]), Bytes::copy_from_slice(&[letter])]
+    vec![Bytes::copy_from_slice(&[0, api, 0, 4, 0, 0, 0, number]), Bytes::copy_from_slice(&[letter])]
 }
 
 /// Does as it is told, and notes when it is told what.
 struct Server {
     notes: Notes,
     waiting: Option<(ConnectionId, Bytes, Time)>,
+    first_of_pair: Option<Bytes>,
     synced: Option<Ticket>,
 }
 
@@ -88,6 +92,10 @@ impl Server {
                 out.send_after(connection, vec![answer], ticket);
             }
             DONE => out.done(connection),
+            PAIR => match self.first_of_pair.take() {
+                Some(first) => [first, answer].into_iter().for_each(|answer| out.send(connection, vec![answer])),
+                None => self.first_of_pair = Some(answer),
+            },
             _ => out.close(connection),
         }
     }
@@ -181,7 +189,7 @@ impl Cast for Pair {
     fn actor(&self, member: usize, _: Birth) -> Box<dyn Actor> {
         let notes = self.notes.clone();
         match member {
-            0 => Box::new(Server { notes, waiting: None, synced: None }),
+            0 => Box::new(Server { notes, waiting: None, first_of_pair: None, synced: None }),
             // A client has no port of its own.
             _ => Box::new(Client { notes, server: Address::new("b1", 9092), stage: 0, asked: None }),
         }
@@ -212,7 +220,7 @@ fn real() -> [Vec<String>; 2] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server_at = Address::new("127.0.0.1", listener.local_addr().unwrap().port());
         let disk = FsDisk::new(&place.0).unwrap();
-        let server = Server { notes: notes.clone(), waiting: None, synced: None };
+        let server = Server { notes: notes.clone(), waiting: None, first_of_pair: None, synced: None };
         let server =
             spawn_server("server", Box::new(server), listener, disk, TcpConfig::default(), Box::new(|_| {}), None).unwrap();
         let client = Client { notes: notes.clone(), server: server_at, stage: 0, asked: None };
@@ -242,6 +250,8 @@ fn an_actor_is_told_the_same_on_simulated_streams_and_on_tcp() {
             "answer l to 2",
             "answer s to 3",
             "answer e to 5",
+            "answer p to 6",
+            "answer p to 7",
             "closed, Eof",
             "opened, accepted: false",
             "the end"

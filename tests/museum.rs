@@ -14,7 +14,7 @@ fn exhibits() -> Vec<Scenario> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let exhibits: Vec<Scenario> = paths.iter().map(|path| load(path).unwrap_or_else(|error| panic!("{error:?}"))).collect();
-    assert!(exhibits.len() >= 9, "{paths:?}");
+    assert!(exhibits.len() >= 22, "{paths:?}");
     exhibits
 }
 
@@ -29,7 +29,9 @@ fn each_exhibit_is_named_after_its_bug_and_tells_where_it_is_from() {
         let entry = mutant.entry();
         assert_eq!(exhibit.name, format!("{}-{}", entry.id.to_lowercase(), entry.slug));
         let lesson = &exhibit.lesson;
-        assert!(lesson.contains("KIP-") || lesson.contains("KAFKA-"), "{} does not say where the bug is from", exhibit.name);
+        // The basics are promises taken literally; nobody ever filed them.
+        let is_told = entry.id.starts_with("BA-") || lesson.contains("KIP-") || lesson.contains("KAFKA-");
+        assert!(is_told, "{} does not say where the bug is from", exhibit.name);
         assert!(MUSEUM.iter().any(|known| known.id == entry.id));
     }
 }

@@ -1,7 +1,8 @@
 //! Hostile peers at the port of a real broker: whatever they send, others are served meanwhile and memory stays bounded.
 //!
 //! The figures are those of a whole process (`VmRSS`), in which cluster, victims and attackers live together: what the broker keeps for its
-//! attackers is less. One test function, so that nothing else grows beside it; run it with `--nocapture` to see the figures.
+//! attackers is less. One test function, so that nothing else grows beside it; run it with `--nocapture` to see the figures. Of ten thousand
+//! idle connections one process often may not hold both ends: see `cli_serve`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +11,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use brokerlab::node::cluster::{Cluster, ClusterConfig};
-use brokerlab::node::limits::raise_open_files;
 use brokerlab::node::people::{Admin, Producer};
 use brokerlab::node::tcp::TcpConfig;
 use brokerlab::types::Address;
@@ -30,8 +30,6 @@ const REQUEST_BYTES_MAX: usize = 8 * MIB;
 const QUEUED_BYTES_MAX: usize = 32 * MIB;
 /// What responses may take together.
 const UNSENT_BYTES_MAX: usize = 32 * MIB;
-/// Connections wished for in the test of idle ones.
-const IDLE: usize = 10_000;
 
 struct Place(PathBuf);
 
@@ -146,7 +144,6 @@ async fn attackers_hurt_nobody_else() {
     slow_loris(&mut field).await;
     requests_that_are_never_finished(&mut field).await;
     answers_that_nobody_reads(&mut field).await;
-    idle_connections(&mut field).await;
     let Field { cluster, producer, .. } = field;
     drop(producer);
     timeout(PATIENCE, cluster.shut_down()).await.unwrap().unwrap();
@@ -292,19 +289,4 @@ async fn answers_that_nobody_reads(field: &mut Field) {
     println!("{shed} of 60 readers that do not read were given up");
     assert!(shed > 0, "60 answers of 4 MiB are more than may be kept");
     field.report("60 answers of 4 MiB that nobody reads", before, 4 * UNSENT_BYTES_MAX).await;
-}
-
-/// As many idle connections as this process may open: both ends of each are here.
-async fn idle_connections(field: &mut Field) {
-    let allowed = raise_open_files().map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
-    // Both ends count, and a part is kept for everything else.
-    let number = IDLE.min((allowed - 500) * 2 / 5);
-    let before = resident();
-    let mut idle = Vec::new();
-    for _ in 0..number {
-        idle.push(field.dial().await);
-    }
-    let each = resident().saturating_sub(before) / number;
-    println!("{number} idle connections ({allowed} files may be open), {each} bytes each at both ends");
-    field.report("idle connections", before, 100 * MIB).await;
 }

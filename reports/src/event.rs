@@ -89,7 +89,7 @@ pub enum Delivery {
     },
     /// A connection is gone.
     Closed {
-        /// The other end.
+        /// The other end; the node itself, if nobody has the address that it asked for.
         peer: NodeId,
         /// How.
         reason: CloseReason,
@@ -202,7 +202,7 @@ pub enum WorldFact {
         /// Correlation id.
         correlation: i32,
     },
-    /// The application behind a consumer (the event's node) has done what it does with these records.
+    /// The application of a group's member (the event's node) has processed these records. Nothing tells anybody so; the world knows.
     Processed {
         /// The partition.
         partition: TopicPartition,
@@ -363,6 +363,19 @@ pub struct LogImage {
     pub trailing_bytes: u64,
     /// What the small files say.
     pub small_files: SmallFiles,
+    /// The records of a log that is marked as compacted, after recovery and at the end; `None` of others, and where one could not be read.
+    pub records: Option<Vec<KeyedRecord>>,
+}
+
+/// One record of a compacted log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyedRecord {
+    /// Its offset.
+    pub offset: Offset,
+    /// Hash of its key; 0: it has none.
+    pub key: u64,
+    /// It deletes its key.
+    pub is_tombstone: bool,
 }
 
 /// What the small files of a data directory say about one log, as they would survive a power loss now in any case.

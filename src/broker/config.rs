@@ -51,6 +51,10 @@ pub struct BrokerConfig {
     pub log_flush_interval_messages: u64,
     /// How often is looked for what retention gives up (`log.retention.check.interval.ms`).
     pub retention_check_interval: Duration,
+    /// How long the cleaner rests when there is nothing to compact (`log.cleaner.backoff.ms`).
+    pub cleaner_backoff: Duration,
+    /// Bytes that the offset map of one log may take while it is compacted (`log.cleaner.dedupe.buffer.size`).
+    pub cleaner_buffer_bytes: u32,
     /// Age at which segments are given up, unless the topic says otherwise (`log.retention.ms`); `None`: kept for ever.
     pub log_retention_age: Option<Duration>,
     /// Size of a log above which its oldest segments are given up, unless the topic says otherwise (`log.retention.bytes`);
@@ -141,6 +145,8 @@ const PROPERTIES: &[(&str, Setter)] = &[
         number(v, 1, i64::from(i32::MAX), "a number of members from 1 on").map(|n| c.groups.members_max = n as usize)
     }),
     ("group.min.session.timeout.ms", |c, v| millis(v).map(|d| c.groups.session_timeout_min = d)),
+    ("log.cleaner.backoff.ms", |c, v| millis(v).map(|d| c.cleaner_backoff = d)),
+    ("log.cleaner.dedupe.buffer.size", |c, v| bytes(v).map(|n| c.cleaner_buffer_bytes = n)),
     ("log.flush.interval.messages", |c, v| {
         number(v, 1, i64::MAX, "a number of records from 1 on").map(|n| c.log_flush_interval_messages = n as u64)
     }),
@@ -204,6 +210,8 @@ impl BrokerConfig {
             log_segment_bytes: 1 << 30,
             log_flush_interval_messages: i64::MAX as u64,
             retention_check_interval: Duration::secs(5 * 60),
+            cleaner_backoff: Duration::secs(15),
+            cleaner_buffer_bytes: 128 << 20,
             log_retention_age: Some(Duration::secs(7 * 24 * 3600)),
             log_retention_bytes: None,
             log_roll_age: Duration::secs(7 * 24 * 3600),

@@ -39,6 +39,8 @@ const SETTABLE: &[(&str, ValueKind, Teller)] = &[
     ("group.max.session.timeout.ms", Int, |c| millis(c.groups.session_timeout_max)),
     ("group.max.size", Int, |c| c.groups.members_max.to_string()),
     ("group.min.session.timeout.ms", Int, |c| millis(c.groups.session_timeout_min)),
+    ("log.cleaner.backoff.ms", Long, |c| millis(c.cleaner_backoff)),
+    ("log.cleaner.dedupe.buffer.size", Long, |c| c.cleaner_buffer_bytes.to_string()),
     ("log.flush.interval.messages", Long, |c| c.log_flush_interval_messages.to_string()),
     ("log.flush.offset.checkpoint.interval.ms", Int, |c| millis(c.recovery_point_checkpoint_interval)),
     ("log.message.timestamp.after.max.ms", Long, |c| age(c.timestamp_ahead_max)),

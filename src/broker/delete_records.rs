@@ -10,14 +10,14 @@
 
 use std::hash::Hash;
 
-use crate::types::{ConnectionId, Duration, Offset, PartitionId};
+use crate::types::{Duration, Offset, PartitionId};
 use crate::wire::delete_records_request::DeleteRecordsPartition;
 use crate::wire::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 use crate::wire::{DeleteRecordsRequest, DeleteRecordsResponse, ErrorCode};
 
 use super::BrokerActor;
 use super::partitions::Partitions;
-use super::purgatory::{Parked, Waiting};
+use super::purgatory::{Parked, Place, Waiting};
 use super::reply::{Caller, Step};
 
 /// A deletion, and how far it has come.
@@ -158,12 +158,12 @@ impl BrokerActor {
     }
 
     /// Something has happened to a partition that this parked deletion watches.
-    pub(super) fn look_again_at_deletion(&mut self, connection: ConnectionId, step: &mut Step<'_>) {
-        let Some(Parked { request: Waiting::Deletion(waiting), .. }) = self.parked.parked_mut(connection) else { return };
+    pub(super) fn look_again_at_deletion(&mut self, place: Place, step: &mut Step<'_>) {
+        let Some(Parked { request: Waiting::Deletion(waiting), .. }) = self.parked.parked_mut(place) else { return };
         if !waiting.note_progress(&self.partitions) {
             return;
         }
-        if let Some(Parked { caller, request: Waiting::Deletion(waiting), .. }) = self.parked.release(connection) {
+        if let Some(Parked { caller, request: Waiting::Deletion(waiting), .. }) = self.parked.release(place) {
             waiting.answer(caller, step);
         }
     }

@@ -12,14 +12,14 @@
 
 use bytes::Bytes;
 
-use crate::types::{BrokerEpoch, BrokerId, ConnectionId, Duration, LeaderEpoch, Offset, PartitionId, Uuid};
+use crate::types::{BrokerEpoch, BrokerId, Duration, LeaderEpoch, Offset, PartitionId, Uuid};
 use crate::wire::fetch_request::{FetchPartition, FetchTopic};
 use crate::wire::fetch_response::{EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData};
 use crate::wire::{ErrorCode, FetchRequest, FetchResponse};
 
 use super::BrokerActor;
 use super::partitions::Partitions;
-use super::purgatory::{Parked, Waiting};
+use super::purgatory::{Parked, Place, Waiting};
 use super::reply::{Caller, Step};
 use crate::replica::serve::Budget;
 use crate::replica::{FetchFrom, Fetched, Reader};
@@ -110,13 +110,13 @@ impl BrokerActor {
     }
 
     /// Something has happened to a partition that this parked fetch watches.
-    pub(super) fn look_again_at_fetch(&mut self, connection: ConnectionId, step: &mut Step<'_>) {
-        let Some(Parked { request: Waiting::Fetch(waiting), .. }) = self.parked.parked(connection) else { return };
+    pub(super) fn look_again_at_fetch(&mut self, place: Place, step: &mut Step<'_>) {
+        let Some(Parked { request: Waiting::Fetch(waiting), .. }) = self.parked.parked(place) else { return };
         let haul = Self::haul_from(&mut self.partitions, waiting, Look::Again, step);
         if !waiting.is_satisfied_by(&haul) {
             return;
         }
-        if let Some(Parked { caller, request: Waiting::Fetch(waiting), .. }) = self.parked.release(connection) {
+        if let Some(Parked { caller, request: Waiting::Fetch(waiting), .. }) = self.parked.release(place) {
             self.answer_fetch(caller, waiting, haul, step);
         }
     }

@@ -116,7 +116,10 @@ impl BrokerActor {
         let loaded = load_logs(step.disk, &default_log_config(&self.config), clean, &mut facts);
         facts.into_iter().for_each(|fact| step.out.fact(fact));
         match loaded {
-            Ok(logs) => self.partitions.found(logs),
+            Ok(logs) => {
+                self.checkpoints.found(logs.were_compacted);
+                self.partitions.found(logs);
+            }
             Err(error) => return self.fail(disk_error(&error), step),
         }
         if clean && self.config.mutants.is(Mutant::CleanMarkerSurvivesCrash) {
@@ -146,7 +149,10 @@ impl BrokerActor {
             }
             _ => match self.checkpoints.on_synced(ticket, result, &mut self.partitions, step) {
                 Some(result) => self.expect_disk(result, step),
-                None => self.partitions.on_synced(ticket, result, step),
+                None => {
+                    self.partitions.on_synced(ticket, result, step);
+                    self.cleaner.note_synced();
+                }
             },
         }
     }

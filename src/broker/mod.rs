@@ -18,7 +18,8 @@
 //! woken, wishes for another ISR are gathered, fetches are sent, syncs are begun. Nothing polls; time only brings deadlines.
 //!
 //! **Lines.** To the controller there are four, because the protocol answers in order and none of the four may wait for the others:
-//! heartbeats, metadata, ISR changes, forwarded requests. To every leader there is one. Accepted connections deliver one request at a time.
+//! heartbeats, metadata, ISR changes, forwarded requests. To every leader there is one. Accepted connections deliver one request at a time, or a few
+//! Produce requests.
 //!
 //! **Trust.** What comes in on an accepted connection may be anything. A frame that does not decode closes the connection; everything else is
 //! answered with one of Kafka's error codes.
@@ -32,6 +33,7 @@
 //! | `produce`, `fetch`, `purgatory` | requests that wait |
 //! | `settle` | the end of each step |
 //! | `delete_records`, `retention` | giving up old records, the first waiting for followers |
+//! | `cleaner` | compaction, piece by piece |
 //! | `fetchers`, `isr` | following, and carrying ISR proposals |
 //! | `configs`, `config_values`, `describe` | what tools ask |
 //! | `find_coordinator`, `group_requests`, `groups`, `group_shards` | coordinators of groups: found, asked, kept |
@@ -40,6 +42,7 @@
 //! Simplified: no transactions, no quotas, no authorization, one listener, one log directory.
 
 mod checkpoints;
+mod cleaner;
 pub mod config;
 mod config_values;
 mod configs;
@@ -91,6 +94,7 @@ use crate::wire::{
 pub use config::{BrokerConfig, ConfigError};
 
 use checkpoints::Checkpoints;
+use cleaner::Cleaner;
 use fetchers::Fetchers;
 use forwarding::{Answered, Forwarding};
 use groups::Groups;
@@ -118,6 +122,7 @@ pub struct BrokerActor {
     isr_changes: IsrChanges,
     isr_scan_due: Time,
     retention_due: Time,
+    cleaner: Cleaner,
     forwarding: Forwarding,
     producer_ids: ProducerIds,
     checkpoints: Checkpoints,
@@ -129,6 +134,8 @@ pub struct BrokerActor {
     stirred: bool,
     /// When the broker's own lines want to be looked at in any case.
     lines_due: Option<Time>,
+    /// Another event follows this step at once.
+    expects_more: bool,
 }
 
 /// What a connection is for.
@@ -156,6 +163,7 @@ impl BrokerActor {
             isr_changes: IsrChanges::new(&config, channels.clone()),
             isr_scan_due: Time::ZERO,
             retention_due: Time::ZERO,
+            cleaner: Cleaner::default(),
             forwarding: Forwarding::new(&config, channels.clone()),
             producer_ids: ProducerIds::default(),
             checkpoints: Checkpoints::default(),
@@ -164,6 +172,7 @@ impl BrokerActor {
             clients: BTreeMap::new(),
             stirred: true,
             lines_due: None,
+            expects_more: false,
             channels,
             config,
         }
@@ -248,7 +257,7 @@ impl BrokerActor {
 
     fn forget_client(&mut self, connection: ConnectionId) {
         self.clients.remove(&connection);
-        self.parked.release(connection);
+        self.parked.forget(connection);
         self.groups.forget(connection);
     }
 
@@ -368,10 +377,15 @@ impl BrokerActor {
     fn publish(&mut self, step: &mut Step<'_>) {
         let Some(everything) = self.view.publish(self.config.id, self.session.epoch()) else { return };
         self.on_metadata_change(&everything, step);
+        if self.phase == Phase::Failed {
+            // It may have failed half-way: what is not claimed by now may be somebody's all the same.
+            return;
+        }
         let result = self.partitions.remove_unclaimed(step);
         self.expect_disk(result, step);
         self.isr_scan_due = step.now.mono.plus(self.config.replica_lag_time_max.divided(2));
         self.retention_due = step.now.mono.plus(self.config.retention_check_interval);
+        self.cleaner.start(step.now.mono.plus(self.config.cleaner_backoff));
         self.session.hurry();
     }
 
@@ -412,6 +426,10 @@ impl Actor for BrokerActor {
         self.settle(&mut step);
     }
 
+    fn expect_more(&mut self) {
+        self.expects_more = true;
+    }
+
     fn deadline(&self) -> Option<Time> {
         match self.phase {
             Phase::Unborn => Some(Time::ZERO),
@@ -428,7 +446,7 @@ impl Actor for BrokerActor {
 
     fn digest(&self, hash: &mut Digest) {
         (&self.config, &self.phase, self.identity, &self.session, &self.view).hash(hash);
-        (&self.partitions, &self.fetchers, &self.isr_changes, self.isr_scan_due).hash(hash);
+        (&self.partitions, &self.fetchers, &self.isr_changes, self.isr_scan_due, &self.cleaner).hash(hash);
         (&self.forwarding, &self.producer_ids, &self.checkpoints, &self.parked, &self.groups, &self.clients).hash(hash);
     }
 }

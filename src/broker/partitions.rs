@@ -74,6 +74,16 @@ impl Partitions {
         self.replicas.values()
     }
 
+    /// All replicas' partitions.
+    pub fn ids(&self) -> impl Iterator<Item = PartitionId> {
+        self.replicas.keys().copied()
+    }
+
+    /// Whether the log of a replica is compacted.
+    pub fn compacts(&self, partition: PartitionId) -> bool {
+        self.replicas.get(&partition).is_some_and(|replica| replica.log().config().compaction.is_some())
+    }
+
     /// A replica to work on, with the brokers as they are known. It is looked at again at the end of the step.
     pub fn touch(&mut self, partition: PartitionId) -> Option<(&mut Replica, &Members)> {
         let replica = self.replicas.get_mut(&partition)?;

@@ -9,6 +9,8 @@
 //! One request may name many partitions; there is one answer for all of them, so the request waits for the slowest. What has happened to
 //! a partition is noted when it happens: a promise that was kept stays kept, even if the leadership is lost while the others are awaited.
 //!
+//! Requests of one connection are answered in the order in which they came, so one that is settled waits for those before it.
+//!
 //! At the deadline what is still open becomes REQUEST_TIMED_OUT. Like every error after an append it leaves the fate of the records open.
 
 use std::hash::{Hash, Hasher};
@@ -19,7 +21,7 @@ use crate::wire::{ErrorCode, ProduceRequest, ProduceResponse, produce_request::P
 
 use super::BrokerActor;
 use super::partitions::Partitions;
-use super::purgatory::{Parked, Waiting};
+use super::purgatory::{Parked, Place, Waiting};
 use super::reply::{Caller, Step};
 use crate::replica::Promise;
 
@@ -33,6 +35,8 @@ const FIRST_WITH_LEADER_HINT: i16 = 10;
 pub(super) struct WaitingProduce {
     response: ProduceResponse,
     promises: Vec<Awaited>,
+    /// acks=0: the client does not hear how it ended.
+    silent: bool,
 }
 
 /// One promise, and the place of its answer.
@@ -47,7 +51,7 @@ struct Awaited {
 
 impl Hash for WaitingProduce {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.promises.hash(state);
+        (&self.promises, self.silent).hash(state);
         let answers = self.response.responses.iter().flat_map(|topic| &topic.partition_responses);
         answers.for_each(|answer| (answer.index, answer.error_code, answer.base_offset).hash(state));
     }
@@ -68,14 +72,25 @@ impl WaitingProduce {
                 None => Some(Err(ErrorCode::NOT_LEADER_OR_FOLLOWER)),
             };
         }
-        self.promises.iter().all(|awaited| awaited.outcome.is_some())
+        self.is_settled()
+    }
+
+    /// Its time is over: what is open is timed out.
+    pub fn expire(&mut self) {
+        for awaited in &mut self.promises {
+            awaited.outcome.get_or_insert(Err(ErrorCode::REQUEST_TIMED_OUT));
+        }
+    }
+
+    /// Whether there is nothing to wait for any more.
+    fn is_settled(&self) -> bool {
+        self.silent || self.promises.iter().all(|awaited| awaited.outcome.is_some())
     }
 
     fn into_response(mut self) -> ProduceResponse {
         for awaited in &self.promises {
             let answer = &mut self.response.responses[awaited.topic_at].partition_responses[awaited.partition_at];
-            let outcome = awaited.outcome.unwrap_or(Err(ErrorCode::REQUEST_TIMED_OUT));
-            if let Err(error) = outcome {
+            if let Err(error) = awaited.outcome.expect("only what is settled is answered") {
                 refuse(answer, error);
             }
         }
@@ -94,14 +109,13 @@ impl BrokerActor {
         let (acks, timeout) = (request.acks, Duration::from_millis_field(i64::from(request.timeout_ms)));
         let mut waiting = self.append_all(caller.version, request, step);
         let settled = waiting.note_outcomes(&self.partitions);
-        match acks {
-            0 if waiting.has_errors() => self.close_client(caller.connection, step.out),
-            0 => step.out.done(caller.connection),
-            _ if settled => self.answer_produce(caller, waiting, step),
-            _ => {
-                let deadline = step.now.mono.plus(timeout);
-                self.parked.park(Parked { caller, deadline, request: Waiting::Produce(waiting) });
-            }
+        if acks == 0 && waiting.has_errors() {
+            self.close_client(caller.connection, step.out);
+        } else if settled && !self.parked.has_waiting(caller.connection) {
+            self.answer_produce(caller, waiting, step);
+        } else {
+            let deadline = step.now.mono.plus(timeout);
+            self.parked.park(Parked { caller, deadline, request: Waiting::Produce(waiting) });
         }
     }
 
@@ -134,7 +148,8 @@ impl BrokerActor {
             let (name, topic_id) = (topic.name, topic.topic_id);
             responses.push(TopicProduceResponse { name, topic_id, partition_responses, ..TopicProduceResponse::default() });
         }
-        WaitingProduce { response: ProduceResponse { responses, ..ProduceResponse::default() }, promises }
+        let response = ProduceResponse { responses, ..ProduceResponse::default() };
+        WaitingProduce { response, promises, silent: request.acks == 0 }
     }
 
     fn topic_named(&self, version: i16, name: &str, id: TopicId) -> Result<TopicId, ErrorCode> {
@@ -176,18 +191,27 @@ impl BrokerActor {
     }
 
     /// Something has happened to a partition that this parked produce watches.
-    pub(super) fn look_again_at_produce(&mut self, connection: ConnectionId, step: &mut Step<'_>) {
-        let Some(Parked { request: Waiting::Produce(waiting), .. }) = self.parked.parked_mut(connection) else { return };
-        if !waiting.note_outcomes(&self.partitions) {
-            return;
+    pub(super) fn look_again_at_produce(&mut self, place: Place, step: &mut Step<'_>) {
+        let Some(Parked { request: Waiting::Produce(waiting), .. }) = self.parked.parked_mut(place) else { return };
+        if waiting.note_outcomes(&self.partitions) {
+            self.answer_produces(place.connection, step);
         }
-        if let Some(Parked { caller, request: Waiting::Produce(waiting), .. }) = self.parked.release(connection) {
+    }
+
+    /// Sends the answers of this connection that are not behind an open one.
+    pub(super) fn answer_produces(&mut self, connection: ConnectionId, step: &mut Step<'_>) {
+        while let Some((place, Parked { request: Waiting::Produce(waiting), .. })) = self.parked.first_of(connection)
+            && waiting.is_settled()
+            && let Some(Parked { caller, request: Waiting::Produce(waiting), .. }) = self.parked.release(place)
+        {
             self.answer_produce(caller, waiting, step);
         }
     }
 
-    /// Sends the answer, with what is still open as timed out.
-    pub(super) fn answer_produce(&mut self, caller: Caller, waiting: WaitingProduce, step: &mut Step<'_>) {
+    fn answer_produce(&mut self, caller: Caller, waiting: WaitingProduce, step: &mut Step<'_>) {
+        if waiting.silent {
+            return step.out.done(caller.connection);
+        }
         let mut response = waiting.into_response();
         if caller.version >= FIRST_WITH_LEADER_HINT {
             self.hint_at_leaders(caller.version, &mut response);

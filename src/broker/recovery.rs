@@ -27,8 +27,8 @@ use crate::digest::Digest;
 use crate::disk::{Disk, DiskError, read_file};
 use crate::fact::Fact;
 use crate::log::checkpoint::{
-    CLEAN_SHUTDOWN_FILE, HIGH_WATERMARK_FILE, LOG_START_FILE, METADATA_FILE, RECOVERY_POINT_FILE, parse_clean_shutdown,
-    parse_metadata, parse_offsets, parse_uuid,
+    CLEAN_SHUTDOWN_FILE, CLEANER_FILE, HIGH_WATERMARK_FILE, LOG_START_FILE, METADATA_FILE, RECOVERY_POINT_FILE,
+    parse_clean_shutdown, parse_metadata, parse_offsets, parse_uuid,
 };
 use crate::log::{Checkpoint, Log, LogConfig, LogError, Recovery};
 use crate::mutant::Mutant;
@@ -57,6 +57,8 @@ pub(super) struct Found {
     pub logs: Vec<Loaded>,
     /// Directories of which the checkpoints tell, still there or not.
     pub used: BTreeSet<String>,
+    /// Whether the cleaner's checkpoint tells of any log.
+    pub were_compacted: bool,
 }
 
 /// The directory id in `meta.properties`; `None` if the directory is new.
@@ -122,16 +124,18 @@ fn clean_mark(disk: &mut dyn Disk) -> Result<Option<Bytes>, DiskError> {
 /// # Errors
 /// Disk errors, and files that cannot be understood.
 pub(super) fn load_logs(disk: &mut dyn Disk, config: &LogConfig, clean: bool, facts: &mut Vec<Fact>) -> Result<Found, LogError> {
-    let [high_watermarks, recovery_points, log_starts] =
-        [HIGH_WATERMARK_FILE, RECOVERY_POINT_FILE, LOG_START_FILE].map(|file| offsets(disk, file));
+    let [high_watermarks, recovery_points, log_starts, first_dirty] =
+        [HIGH_WATERMARK_FILE, RECOVERY_POINT_FILE, LOG_START_FILE, CLEANER_FILE].map(|file| offsets(disk, file));
     let (high_watermarks, recovery_points, log_starts) = (high_watermarks?, recovery_points?, log_starts?);
-    let checkpoints = [&high_watermarks, &recovery_points, &log_starts];
+    let first_dirty = first_dirty?;
+    let checkpoints = [&high_watermarks, &recovery_points, &log_starts, &first_dirty];
     let mut used: BTreeSet<String> = checkpoints.into_iter().flat_map(BTreeMap::keys).map(directory).collect();
     let mut logs = Vec::new();
     for dir in disk.list("")? {
         let Some(name) = parse_directory(&dir) else { continue };
         let known = |offsets: &BTreeMap<TopicPartition, Offset>| offsets.get(&name).copied().unwrap_or(Offset::ZERO);
         let checkpoint = Checkpoint {
+            first_dirty: known(&first_dirty),
             recovery_point: known(&recovery_points),
             log_start: known(&log_starts),
             high_watermark: known(&high_watermarks),
@@ -158,7 +162,7 @@ pub(super) fn load_logs(disk: &mut dyn Disk, config: &LogConfig, clean: bool, fa
             Err(error) => return Err(error),
         }
     }
-    Ok(Found { logs, used })
+    Ok(Found { logs, used, were_compacted: !first_dirty.is_empty() })
 }
 
 fn loaded(log: Log, index: i32, high_watermark: Offset, recovery: &Recovery, facts: &mut Vec<Fact>) -> Loaded {

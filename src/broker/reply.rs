@@ -1,6 +1,6 @@
 //! Where an answer goes.
 //!
-//! On an accepted connection one unanswered request is delivered at a time (see [`crate::actor`]), so the connection names the request, and a
+//! On an accepted connection answers leave in the order of the requests (see [`crate::actor`]), so the connection is all that an answer needs, and a
 //! parked request is simply one whose answer has not been sent yet. What cannot be written in the version that the client chose is
 //! our own mistake; the client learns of it by losing the connection, which is the one answer that is never wrong.
 

@@ -8,18 +8,19 @@
 //!             each touched replica, once: begin the syncs that are due
 //! ```
 //!
-//! Only what was touched is looked at, so a step costs what it did, not what the broker holds.
+//! Only what was touched is looked at, so a step costs what it did, not what the broker holds. A parked fetch is answered at the end of a burst of
+//! events: produce requests that have arrived together become one answer to each follower, not one each.
 
 use std::collections::BTreeSet;
 
 use crate::mutant::Mutant;
 use crate::replica::Changes;
-use crate::types::{ConnectionId, PartitionId, Time};
+use crate::types::{PartitionId, Time};
 
 use super::BrokerActor;
 use super::lifecycle::Phase;
 use super::metadata_view::earliest;
-use super::purgatory::{Parked, Waiting};
+use super::purgatory::{Parked, Place, Waiting};
 use super::reply::Step;
 use super::session::Wish;
 
@@ -27,12 +28,8 @@ impl BrokerActor {
     /// Does what time brings: answers parked requests whose deadline has come, looks for followers that lag.
     pub(super) fn on_time(&mut self, step: &mut Step<'_>) {
         let now = step.now.mono;
-        while let Some(Parked { caller, request, .. }) = self.parked.expire(now) {
-            match request {
-                Waiting::Produce(waiting) => self.answer_produce(caller, waiting, step),
-                Waiting::Fetch(waiting) => self.expire_fetch(caller, waiting, step),
-                Waiting::Deletion(waiting) => waiting.answer(caller, step),
-            }
+        while let Some(place) = self.parked.due(now) {
+            self.expire(place, step);
         }
         if self.view.is_published() && self.isr_scan_due <= now {
             self.isr_scan_due = now.plus(self.config.replica_lag_time_max.divided(2));
@@ -41,6 +38,19 @@ impl BrokerActor {
         }
         self.step_shards(step);
         self.check_retention(step);
+        self.clean_logs(step);
+    }
+
+    fn expire(&mut self, place: Place, step: &mut Step<'_>) {
+        if let Some(Parked { request: Waiting::Produce(waiting), .. }) = self.parked.parked_mut(place) {
+            waiting.expire();
+            return self.answer_produces(place.connection, step);
+        }
+        match self.parked.release(place) {
+            Some(Parked { caller, request: Waiting::Fetch(waiting), .. }) => self.expire_fetch(caller, waiting, step),
+            Some(Parked { caller, request: Waiting::Deletion(waiting), .. }) => waiting.answer(caller, step),
+            Some(Parked { request: Waiting::Produce(_), .. }) | None => {}
+        }
     }
 
     /// Keeps every line busy with what it is for.
@@ -108,15 +118,14 @@ impl BrokerActor {
     }
 
     fn wake(&mut self, partition: PartitionId, changes: Changes, step: &mut Step<'_>) {
-        let is_awaited = |connection: &ConnectionId| {
-            self.parked.parked(*connection).is_some_and(|parked| parked.request.is_concerned_by(changes))
-        };
-        let watchers: Vec<ConnectionId> = self.parked.watchers(partition).filter(is_awaited).collect();
-        for connection in watchers {
-            match self.parked.parked(connection).map(|parked| &parked.request) {
-                Some(Waiting::Produce(_)) => self.look_again_at_produce(connection, step),
-                Some(Waiting::Fetch(_)) => self.look_again_at_fetch(connection, step),
-                Some(Waiting::Deletion(_)) => self.look_again_at_deletion(connection, step),
+        let is_awaited = |place: &Place| self.parked.parked(*place).is_some_and(|parked| parked.request.is_concerned_by(changes));
+        let watchers: Vec<Place> = self.parked.watchers(partition).filter(is_awaited).collect();
+        for place in watchers {
+            match self.parked.parked(place).map(|parked| &parked.request) {
+                Some(Waiting::Produce(_)) => self.look_again_at_produce(place, step),
+                Some(Waiting::Fetch(_)) if self.expects_more => self.parked.postpone(place),
+                Some(Waiting::Fetch(_)) => self.look_again_at_fetch(place, step),
+                Some(Waiting::Deletion(_)) => self.look_again_at_deletion(place, step),
                 None => {}
             }
         }
@@ -124,10 +133,10 @@ impl BrokerActor {
 
     /// Planted bug: those who wait for records of this partition are lost when its role changes.
     fn forget_fetches(&mut self, partition: PartitionId, step: &mut Step<'_>) {
-        let watchers: Vec<ConnectionId> = self.parked.watchers(partition).collect();
-        for connection in watchers {
-            if matches!(self.parked.parked(connection), Some(Parked { request: Waiting::Fetch(_), .. })) {
-                self.parked.release(connection);
+        let watchers: Vec<Place> = self.parked.watchers(partition).collect();
+        for place in watchers {
+            if matches!(self.parked.parked(place), Some(Parked { request: Waiting::Fetch(_), .. })) {
+                self.parked.release(place);
                 step.out.fact(Mutant::FetchHangsAfterLeaderChange.acted());
             }
         }
@@ -137,6 +146,11 @@ impl BrokerActor {
     pub(super) fn settle(&mut self, step: &mut Step<'_>) {
         let mut seen = BTreeSet::new();
         self.look_at_touched(&mut seen, step);
+        if !std::mem::take(&mut self.expects_more) {
+            while let Some(place) = self.parked.take_postponed() {
+                self.look_again_at_fetch(place, step);
+            }
+        }
         if self.is_participating() {
             self.pump(step);
         }
@@ -156,7 +170,8 @@ impl BrokerActor {
     pub(super) fn next_wish(&self) -> Option<Time> {
         let lines = if self.stirred { self.next_wish_of_lines() } else { self.lines_due };
         let scan = self.view.is_published().then_some(self.isr_scan_due);
-        earliest([lines, self.parked.deadline(), self.groups.deadline(), scan, self.retention_deadline()])
+        let waits = earliest([self.parked.deadline(), self.groups.deadline()]);
+        earliest([lines, waits, scan, self.retention_deadline(), self.cleaner_deadline()])
     }
 
     fn next_wish_of_lines(&self) -> Option<Time> {

@@ -1,7 +1,7 @@
 //! What holds for the partitions of a topic: its own properties where they are set, the broker's where they are not.
 
 use crate::controller::TopicConfig;
-use crate::log::LogConfig;
+use crate::log::{CompactionConfig, LogConfig};
 use crate::replica::Settings;
 use crate::types::Duration;
 
@@ -23,7 +23,7 @@ pub(super) fn log_config(broker: &BrokerConfig, topic: &TopicConfig) -> LogConfi
     let (retention_age_max, retention_bytes_max) = retention(broker, topic);
     LogConfig {
         segment_bytes_max: either(topic, "segment.bytes", |topic| clamp(topic.segment_bytes()), broker.log_segment_bytes),
-        segment_age_max: either(topic, "segment.ms", |topic| millis(topic.segment_ms()), broker.log_roll_age),
+        segment_age_max: roll_age(broker, topic),
         index_interval_bytes: clamp(topic.index_interval_bytes()),
         flush_messages: Some(flush_messages(broker, topic)).filter(|messages| *messages < i64::MAX as u64),
         producer_expiration: broker.producer_expiration,
@@ -34,7 +34,9 @@ pub(super) fn log_config(broker: &BrokerConfig, topic: &TopicConfig) -> LogConfi
             broker.message_max_bytes,
         ),
         log_append_time: topic.log_append_time(),
-        keys_required: topic.compacts(),
+        compaction: topic.compacts().then(|| compaction(broker, topic)),
+        // A topic that says how it is cleaned may have been compacted before. Its leader's log has gaps then.
+        gaps_legal: topic.compacts() || is_set(topic, "cleanup.policy"),
         timestamp_behind_max: either(
             topic,
             "message.timestamp.before.max.ms",
@@ -52,6 +54,23 @@ pub(super) fn log_config(broker: &BrokerConfig, topic: &TopicConfig) -> LogConfi
         mutants: broker.mutants,
         ..LogConfig::default()
     }
+}
+
+/// When a compacted topic is cleaned.
+fn compaction(broker: &BrokerConfig, topic: &TopicConfig) -> CompactionConfig {
+    CompactionConfig {
+        dirty_permille_min: topic.min_cleanable_dirty_permille(),
+        lag_min: millis(topic.min_compaction_lag_ms()),
+        lag_max: millis(topic.max_compaction_lag_ms()),
+        tombstone_retention: millis(topic.delete_retention_ms()),
+        map_bytes_max: broker.cleaner_buffer_bytes as usize,
+    }
+}
+
+/// Age of its first record at which a segment is closed. One that is written to is not compacted, so the bound of a compacted topic counts too.
+fn roll_age(broker: &BrokerConfig, topic: &TopicConfig) -> Duration {
+    let own = either(topic, "segment.ms", |topic| millis(topic.segment_ms()), broker.log_roll_age);
+    if topic.compacts() { own.min(millis(topic.max_compaction_lag_ms())) } else { own }
 }
 
 /// Age and size that retention allows. A topic that is only compacted keeps everything.
@@ -103,6 +122,24 @@ mod tests {
         let (listen, controller) = (Address::new("b1", 9092), Address::new("c1", 9092));
         let config = log_config(&BrokerConfig::new(BrokerId(1), "lab", 0, listen, controller), &topic);
         assert_eq!((config.segment_age_max, config.retention_age_max), (Duration(u64::MAX), Some(Duration(u64::MAX))));
+    }
+
+    #[test]
+    fn a_compacted_topic_says_when_it_is_cleaned() {
+        let (listen, controller) = (Address::new("b1", 9092), Address::new("c1", 9092));
+        let broker = BrokerConfig::new(BrokerId(1), "lab", 0, listen, controller);
+        let set = [
+            ("cleanup.policy", Some("compact,delete")),
+            ("min.cleanable.dirty.ratio", Some("0.01")),
+            ("max.compaction.lag.ms", Some("60000")),
+            ("delete.retention.ms", Some("5000")),
+        ];
+        let config = log_config(&broker, &TopicConfig::checked(set).unwrap());
+        let compaction = config.compaction.unwrap();
+        assert_eq!((compaction.dirty_permille_min, compaction.tombstone_retention), (10, Duration::secs(5)));
+        assert_eq!((config.segment_age_max, compaction.lag_max), (Duration::secs(60), Duration::secs(60)));
+        let plain = log_config(&broker, &TopicConfig::default());
+        assert!(plain.compaction.is_none() && !plain.gaps_legal);
     }
 
     #[test]

@@ -293,6 +293,33 @@ impl TopicConfig {
         self.policies().any(|policy| policy == "compact")
     }
 
+    /// `min.cleanable.dirty.ratio` in thousandths, rounded down.
+    #[must_use]
+    pub fn min_cleanable_dirty_permille(&self) -> u32 {
+        let value = self.value("min.cleanable.dirty.ratio").map_or("", str::trim);
+        let (whole, part) = value.split_once('.').unwrap_or((value, ""));
+        let thousandths = part.bytes().chain([b'0'; 3]).take(3).fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+        whole.parse::<u32>().expect("0 or 1, checked when it was set") * 1000 + thousandths
+    }
+
+    /// `min.compaction.lag.ms`: how old a record must be before it is compacted.
+    #[must_use]
+    pub fn min_compaction_lag_ms(&self) -> u64 {
+        self.number("min.compaction.lag.ms").unsigned_abs()
+    }
+
+    /// `max.compaction.lag.ms`: how old a record may become before it is compacted.
+    #[must_use]
+    pub fn max_compaction_lag_ms(&self) -> u64 {
+        self.number("max.compaction.lag.ms").unsigned_abs()
+    }
+
+    /// `delete.retention.ms`: how long a tombstone stays after it was first met.
+    #[must_use]
+    pub fn delete_retention_ms(&self) -> u64 {
+        self.number("delete.retention.ms").unsigned_abs()
+    }
+
     /// Whether `message.timestamp.type` lets the leader stamp records.
     #[must_use]
     pub fn log_append_time(&self) -> bool {
@@ -393,6 +420,17 @@ fn is_fraction(value: &str) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ratio_is_told_in_thousandths() {
+        for (ratio, permille) in
+            [("0.5", 500), ("0", 0), ("1", 1000), ("1.0", 1000), ("0.0009", 0), ("0.12", 120), ("0.1239", 123)]
+        {
+            let config = TopicConfig::checked([("min.cleanable.dirty.ratio", Some(ratio))]).unwrap();
+            assert_eq!(config.min_cleanable_dirty_permille(), permille, "{ratio}");
+        }
+        assert_eq!(TopicConfig::default().min_cleanable_dirty_permille(), 500);
+    }
 
     #[test]
     fn properties_are_in_order_and_their_defaults_are_legal() {

@@ -14,7 +14,8 @@
 //! fail (KAFKA-7866: else a retry finds the old end and writes a second batch under the same offset). When the write itself fails,
 //! the log is stopped.
 //!
-//! Offsets are dense (R18): a batch covers exactly as many offsets as it says to hold records. Whether compressed records are as many as
+//! Offsets are dense (R18): a batch covers exactly as many offsets as it says to hold records. Only where compaction has been a follower may be sent
+//! batches with gaps between them, and emptier ones; the first gap leaves a mark ([`compaction`](super::compaction)). Whether compressed records are as many as
 //! the header says is not looked into. Timestamps are the clients' own (`CreateTime`), within bounds, or the leader's (`LogAppendTime`).
 
 use bytes::Bytes;
@@ -184,7 +185,7 @@ impl Log {
 
     /// The records are opened only where they need keys.
     fn judge_keys(&self, batch: &BatchRef) -> Result<(), AppendError> {
-        if !self.config.keys_required {
+        if self.config.compaction.is_none() {
             return Ok(());
         }
         for record in batch.opened_records()? {
@@ -223,7 +224,8 @@ impl Log {
             }
             let (found, to) = (batch.header.base_offset, batch.header.leader_epoch);
             let restarts = run.is_empty() && self.is_empty() && found < expected;
-            if found != expected && !restarts {
+            let is_gap = found > expected && (self.config.gaps_legal || self.cleaner.gaps);
+            if found != expected && !restarts && !is_gap {
                 return Err(AppendError::UnexpectedOffset { expected, found });
             }
             if to > role_epoch {
@@ -259,7 +261,11 @@ impl Log {
 
     /// Writes batches that were judged, and everything that follows from their being in the log.
     fn append_run(&mut self, disk: &mut dyn Disk, headers: &[BatchHeader], piece: Piece) -> Result<(), LogError> {
-        assert_eq!(headers[0].base_offset, self.log_end, "a batch must start at the log end");
+        assert!(headers[0].base_offset >= self.log_end, "a batch at {} before the log end", headers[0].base_offset);
+        if has_gap(self.log_end, headers) {
+            let result = self.mark_gaps(disk);
+            self.watch(result)?;
+        }
         let result = self.write_run(disk, headers, &piece);
         self.watch(result)?;
         self.log_end = piece.end;
@@ -313,6 +319,11 @@ impl Log {
 fn stamped(batch: &BatchRef, now: Timestamp) -> Result<BatchRef, AppendError> {
     let [head, records] = batch.with_header(batch.header.appended_at(now));
     Ok(BatchRef::parse(&Bytes::from([head, records].concat()))?)
+}
+
+/// Whether the batches do not follow `end` and each other exactly.
+fn has_gap(end: Offset, headers: &[BatchHeader]) -> bool {
+    headers.iter().try_fold(end, |end, header| (header.base_offset == end).then(|| header.next_offset())).is_none()
 }
 
 fn judge_fields(header: &BatchHeader) -> Result<(), AppendError> {

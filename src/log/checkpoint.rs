@@ -4,6 +4,7 @@
 //!   recovery-point-offset-checkpoint     version          leader-epoch-checkpoint   version     partition.metadata
 //!   log-start-offset-checkpoint          0                (one in each log)         0           version: 0
 //!   replication-offset-checkpoint        2    count                                 1   count   topic_id: 5Bp…
+//!   cleaner-offset-checkpoint
 //!   (one each in the data directory)     orders 0 17                                3 120
 //!                                        orders 1 4
 //! ```
@@ -31,6 +32,8 @@ pub const RECOVERY_POINT_FILE: &str = "recovery-point-offset-checkpoint";
 pub const LOG_START_FILE: &str = "log-start-offset-checkpoint";
 /// High watermarks.
 pub const HIGH_WATERMARK_FILE: &str = "replication-offset-checkpoint";
+/// First dirty offsets of compacted logs.
+pub const CLEANER_FILE: &str = "cleaner-offset-checkpoint";
 /// Says that the last shutdown was a clean one.
 pub const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
 /// The leader-epoch cache, in each log's directory.
@@ -50,6 +53,8 @@ pub struct Checkpoint {
     pub log_start: Offset,
     /// High watermark; 0 if nothing is known.
     pub high_watermark: Offset,
+    /// First dirty offset of a compacted log; 0 if nothing is known.
+    pub first_dirty: Offset,
 }
 
 /// The content of an offset checkpoint.

@@ -22,8 +22,10 @@ pub struct LogConfig {
     pub message_bytes_max: u32,
     /// `message.timestamp.type=LogAppendTime`: the leader stamps its own time on what it appends.
     pub log_append_time: bool,
-    /// `cleanup.policy` has `compact`: a record without a key could never be replaced, and is refused.
-    pub keys_required: bool,
+    /// `cleanup.policy` has `compact`. A record without a key could never be replaced, and is refused.
+    pub compaction: Option<CompactionConfig>,
+    /// A leader may send batches with gaps between them: its log is compacted, or was once.
+    pub gaps_legal: bool,
     /// `message.timestamp.before.max.ms`: how far in the past a client's timestamp may lie.
     pub timestamp_behind_max: Duration,
     /// `message.timestamp.after.max.ms`: how far in the future a client's timestamp may lie.
@@ -38,6 +40,33 @@ pub struct LogConfig {
     pub mutants: Mutants,
 }
 
+/// When a compacted log is cleaned, and what is kept.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct CompactionConfig {
+    /// `min.cleanable.dirty.ratio`, in thousandths: a pass begins when more than this part of the bytes is dirty.
+    pub dirty_permille_min: u32,
+    /// `min.compaction.lag.ms`: a segment with a younger record is left alone.
+    pub lag_min: Duration,
+    /// `max.compaction.lag.ms`: a pass begins also when the oldest dirty record is older than this.
+    pub lag_max: Duration,
+    /// `delete.retention.ms`: a tombstone stays for so long after the first pass that met it.
+    pub tombstone_retention: Duration,
+    /// `log.cleaner.dedupe.buffer.size`: what the offset map of a pass may take.
+    pub map_bytes_max: usize,
+}
+
+impl Default for CompactionConfig {
+    fn default() -> CompactionConfig {
+        CompactionConfig {
+            dirty_permille_min: 500,
+            lag_min: Duration::ZERO,
+            lag_max: Duration(u64::MAX),
+            tombstone_retention: Duration::secs(24 * 3600),
+            map_bytes_max: 128 << 20,
+        }
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> LogConfig {
         LogConfig {
@@ -49,7 +78,8 @@ impl Default for LogConfig {
             producer_expiration: Duration::secs(24 * 3600),
             message_bytes_max: 1_048_588,
             log_append_time: false,
-            keys_required: false,
+            compaction: None,
+            gaps_legal: false,
             timestamp_behind_max: Duration(u64::MAX),
             timestamp_ahead_max: Duration::secs(3600),
             retention_age_max: Some(Duration::secs(7 * 24 * 3600)),

@@ -114,6 +114,16 @@ impl Durability {
         self.pressing = self.change();
     }
 
+    /// Number of the last change.
+    pub(super) fn last_change(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether what was changed at that number is on the medium.
+    pub(super) fn has_synced(&self, number: u64) -> bool {
+        number <= self.synced
+    }
+
     /// Whether something that was to be flushed soon is not durable yet.
     pub(super) fn is_pressed(&self) -> bool {
         self.pressing > self.synced

@@ -13,7 +13,8 @@
 //! bytes that are not there (D10). It is a shortcut, not evidence: recovery makes it anew, and a reader that does not find the
 //! promised batch at the promised place makes it anew as well.
 
-use crate::types::Offset;
+use super::time_index::TimeIndex;
+use crate::types::{Offset, Timestamp};
 
 /// "The batch at `offset` starts at `position`."
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Index {
     base: Offset,
     entries: Vec<IndexEntry>,
     bytes_since: u64,
+    /// How old records are up to where; `None`: its file is not to be believed.
+    pub(super) times: Option<TimeIndex>,
     /// Made from the batches themselves rather than read from a file.
     pub(super) trusted: bool,
 }
@@ -37,17 +40,21 @@ pub(super) struct Index {
 impl Index {
     /// The index of an empty segment.
     pub(super) fn new(base: Offset) -> Index {
-        Index { base, entries: Vec::new(), bytes_since: 0, trusted: true }
+        Index { base, entries: Vec::new(), bytes_since: 0, times: Some(TimeIndex::default()), trusted: true }
     }
 
     /// Takes note of the next batch of the segment.
-    pub(super) fn note(&mut self, offset: Offset, position: u64, bytes: u64, interval: u32) {
+    pub(super) fn note(&mut self, offset: Offset, position: u64, bytes: u64, max_timestamp: Timestamp, interval: u32) {
         assert!(offset >= self.base, "batch at {offset} in the segment from {}", self.base);
-        if self.bytes_since > u64::from(interval) {
+        let is_due = self.bytes_since > u64::from(interval);
+        if is_due {
             self.entries.push(IndexEntry { offset, position });
             self.bytes_since = 0;
         }
         self.bytes_since += bytes;
+        if let Some(times) = &mut self.times {
+            times.note(offset, max_timestamp, is_due);
+        }
     }
 
     /// The last known batch that starts at or below `offset`.
@@ -71,6 +78,10 @@ impl Index {
     pub(super) fn truncate(&mut self, position: u64) {
         self.entries.truncate(self.entries.partition_point(|entry| entry.position < position));
         self.bytes_since = position - self.last().position;
+        let last = self.last().offset;
+        if let Some(times) = &mut self.times {
+            times.cut(last);
+        }
     }
 
     /// Bytes of the file.
@@ -105,7 +116,7 @@ impl Index {
             entries.push(entry);
         }
         let last = entries.last().map_or(0, |entry| entry.position);
-        rest.is_empty().then_some(Index { base, entries, bytes_since: length - last, trusted: false })
+        rest.is_empty().then_some(Index { base, entries, bytes_since: length - last, times: None, trusted: false })
     }
 }
 
@@ -118,7 +129,7 @@ mod tests {
     fn sample() -> Index {
         let mut index = Index::new(Offset(100));
         for batch in 0..10 {
-            index.note(Offset(100 + batch * 5), batch as u64 * 60, 60, 100);
+            index.note(Offset(100 + batch * 5), batch as u64 * 60, 60, Timestamp(batch), 100);
         }
         index
     }

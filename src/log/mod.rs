@@ -7,10 +7,13 @@
 //!     partition.metadata              whose log this is
 //!     00000000000000000000.log        segment: batches 0 ..          closed
 //!     00000000000000000000.index      sparse index: offset → position
+//!     00000000000000000000.timeindex  sparse index: timestamp → offset
 //!     00000000000000000357.log        segment: batches 357 ..        active: appended to
 //!     00000000000000000357.snapshot   producer states as of offset 357
 //!     leader-epoch-checkpoint         leader epoch → first offset
 //!     00000000000000000300.truncated  cut there, while the recovery point on the disk may be higher
+//!     00000000000000000000.log.swap   what compaction has left of a segment, on its way into its place
+//!     compacted                       gaps between batches are legal here
 //!     00000000000000000120.corrupt    bad bytes were found there: never to be opened again
 //!
 //!     log start          high watermark       durable end      log end
@@ -28,6 +31,7 @@
 //! | what a cut must undo | [`truncate`](Log::truncate_to) |
 //! | what is durable, and when | [`Flush`] |
 //! | which records are given up | [`retention_start`](Log::retention_start) |
+//! | of which keys only the newest record stays | [`compact`](Log::compact), `compaction` |
 //! | what is believed after a crash | [`open`](Log::open), `recovery` |
 //!
 //! **Nothing waits here.** Writes reach the page cache; to make them durable the caller takes a [`Flush`], and the
@@ -36,10 +40,11 @@
 //! **One disk error stops the log** for the rest of the life of the process ([`LogError::Stopped`]). Bytes that are not those that were
 //! written are worse: the log is [condemned](Log::condemn), and the next life of the process [sets it aside](Log::set_aside).
 //!
-//! Simplified against Kafka: no time index and no transaction index; no compaction; records inside a compressed batch are not looked at.
+//! Simplified against Kafka: no transaction index; records inside a compressed batch are looked at only where a topic is compacted.
 
 mod append;
 pub mod checkpoint;
+mod compaction;
 mod config;
 mod epochs;
 mod error;
@@ -58,12 +63,14 @@ mod snapshot;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod time_index;
 mod timestamps;
 mod truncate;
 
 pub use append::{Appended, AppendedBatch};
 pub use checkpoint::Checkpoint;
-pub use config::LogConfig;
+pub use compaction::{Compaction, Tally};
+pub use config::{CompactionConfig, LogConfig};
 pub use epochs::{EpochCache, EpochStart};
 pub use error::{AppendError, Damage, FileError, FileFault, LogError, Refusal};
 pub use flush::Flush;

@@ -1,7 +1,8 @@
 //! Loading a log directory.
 //!
 //! ```text
-//!   names      leftovers of replacements, deletions, compactions are removed; so are indexes without a segment
+//!   names      leftovers of replacements, deletions, compactions are removed; so are indexes without a segment; a swap that compaction
+//!              has begun is brought to its end
 //!   identity   partition.metadata
 //!   content    clean stop: trust the segments, look only at the end of the last one; if even that looks wrong, or no clean
 //!              stop: see recovery.rs
@@ -9,17 +10,17 @@
 //! ```
 
 use super::checkpoint::{self, Checkpoint, EPOCH_FILE, METADATA_FILE};
+use super::compaction::Swap;
 use super::config::LogConfig;
 use super::epochs::{EpochCache, EpochFile};
 use super::error::{Damage, LogError};
 use super::flush::Durability;
 use super::names::{self, Name};
 use super::partition_log::Log;
-use super::scan::ScanStop;
+use super::scan::{Scan, ScanStop};
 use super::segment::Segment;
 use crate::disk::{self, Disk, DiskError};
-use crate::types::{Offset, TopicId};
-use crate::wire::record::{BatchHeader, HEADER_SIZE};
+use crate::types::{LeaderEpoch, Offset, TopicId};
 
 /// What loading a log found.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -44,8 +45,11 @@ pub struct Recovery {
 pub(super) struct Listing {
     pub(super) segments: Vec<Offset>,
     indexes: Vec<Offset>,
+    time_indexes: Vec<Offset>,
     snapshots: Vec<Offset>,
     truncation_marks: Vec<Offset>,
+    swaps: Vec<Offset>,
+    gaps: bool,
     corrupt: Option<Offset>,
     leftovers: Vec<String>,
 }
@@ -67,7 +71,7 @@ impl Log {
         clean: bool,
         checkpoint: &Checkpoint,
     ) -> Result<(Log, Recovery), LogError> {
-        let listing = Listing::read(disk, dir)?;
+        let mut listing = Listing::read(disk, dir)?;
         let topic = read_topic(disk, dir, clean)?;
         if let Some(at) = listing.corrupt {
             let (path, fault) = (names::corrupt(dir, at), Damage::Known);
@@ -76,7 +80,10 @@ impl Log {
         let mut log = Log::empty(dir, topic, config);
         let recovery_point = listing.truncation_marks.iter().copied().fold(checkpoint.recovery_point, Offset::min);
         log.durability = Durability::loading(checkpoint);
+        log.finish_swaps(disk, &mut listing)?;
         log.adopt(disk, &listing, checkpoint.log_start, recovery_point)?;
+        // Above the recovery point the log may have been cut since the checkpoint was written.
+        log.cleaner.first_dirty = checkpoint.first_dirty.min(recovery_point);
         let epochs = read_epochs(disk, dir)?;
         let mut recovery = Recovery::default();
         match epochs.as_ref().filter(|_| clean) {
@@ -92,6 +99,29 @@ impl Log {
         let high_watermark = if restarted { log.log_start } else { checkpoint.high_watermark };
         recovery.high_watermark = high_watermark.clamp(log.log_start, log.log_end);
         Ok((log, recovery))
+    }
+
+    /// Puts in place what compaction had ready, and removes what it stands for.
+    fn finish_swaps(&mut self, disk: &mut dyn Disk, listing: &mut Listing) -> Result<(), DiskError> {
+        for base in std::mem::take(&mut listing.swaps) {
+            let swap = Swap::read(disk, &self.dir, base)?;
+            for covered in listing.segments.extract_if(.., |segment| swap.covers(*segment)) {
+                disk.remove(&names::segment(&self.dir, covered))?;
+            }
+            for covered in listing.snapshots.extract_if(.., |snapshot| swap.covers(*snapshot)) {
+                disk.remove(&names::snapshot(&self.dir, covered))?;
+            }
+            // It tells of the segment before.
+            for index in listing.indexes.extract_if(.., |index| *index == base) {
+                disk.remove(&names::index(&self.dir, index))?;
+            }
+            disk.rename(&names::swap(&self.dir, base), &names::segment(&self.dir, base))?;
+            self.durability.change_names();
+            if let Err(place) = listing.segments.binary_search(&base) {
+                listing.segments.insert(place, base);
+            }
+        }
+        Ok(())
     }
 
     /// Opens the segments and tidies up the names around them.
@@ -110,8 +140,15 @@ impl Log {
             disk.remove(&names::index(&self.dir, *base))?;
             self.durability.change_names();
         }
+        for base in listing.time_indexes.iter().filter(|base| !listing.segments.contains(base)) {
+            disk.remove(&names::time_index(&self.dir, *base))?;
+            self.durability.change_names();
+        }
         for base in &listing.segments {
             self.segments.push(Segment::open(disk, &self.dir, *base)?);
+        }
+        if listing.gaps {
+            self.let_gaps_be();
         }
         self.snapshots.clone_from(&listing.snapshots);
         self.truncation_marks.clone_from(&listing.truncation_marks);
@@ -120,12 +157,38 @@ impl Log {
         let restarted = self.truncation_marks.contains(&first);
         self.log_start = if restarted { first } else { log_start.max(first) };
         self.durability.start_lowered = self.log_start < log_start;
-        // Old segments tell of producers for whom no snapshot that can be believed vouches yet.
         let kept = self.segment_of(self.log_start);
-        match self.segments.get(kept).is_none_or(|first| first.base <= recovery_point) {
-            true => self.remove_segments_below_start(disk),
-            false => Ok(()),
+        let producers_are_told = self.segments.get(kept).is_none_or(|first| first.base <= recovery_point);
+        match !producers_are_told && self.goes_on_from_old_segments(disk, kept)? {
+            true => Ok(()),
+            false => self.remove_segments_below_start(disk),
         }
+    }
+
+    /// Whether the segments before the one numbered `kept`, of which no record may be read any more, are whole and it goes on where they end. They
+    /// still tell of producers; but where a loss of power has brought back only some of those that were removed, or one is damaged, that must
+    /// not cost the log anything.
+    fn goes_on_from_old_segments(&self, disk: &mut dyn Disk, kept: usize) -> Result<bool, LogError> {
+        let mut epoch = LeaderEpoch::NONE;
+        for (number, segment) in self.segments[..=kept].iter().enumerate() {
+            let mut scan = Scan::new(segment.file, segment.length, 0, segment.base);
+            scan.epoch = epoch;
+            loop {
+                match scan.next(disk) {
+                    // Behind the old ones only the first batch matters here.
+                    Ok(Some(_)) if number < kept => {}
+                    Ok(_) => break,
+                    Err(ScanStop::Damage(Damage::EpochFalls { .. })) => return Ok(false),
+                    Err(ScanStop::Damage(_)) => return Ok(number == kept),
+                    Err(ScanStop::Disk(error)) => return Err(error.into()),
+                }
+            }
+            epoch = scan.epoch;
+            if number < kept && scan.expected != self.segments[number + 1].base {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Removes segments of which no record may be read any more.
@@ -164,20 +227,11 @@ impl Log {
         if !(agrees && reaches) || scan.expected < recovery_point.max(self.log_start) {
             return Ok(false);
         }
-        self.note_first_timestamp(disk)?;
+        self.active().first_timestamp(disk)?;
         self.epochs = epochs.clone();
         self.log_end = scan.expected;
         self.durability.settle(self.log_end);
         Ok(true)
-    }
-
-    fn note_first_timestamp(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        let active = self.active();
-        if active.length > 0 {
-            let header = BatchHeader::parse(&disk.read(active.file, 0, HEADER_SIZE)?);
-            active.first_timestamp = header.ok().map(|header| header.max_timestamp);
-        }
-        Ok(())
     }
 
     /// Brings into line what follows from the batches. Snapshots above `trusted` are not believed.
@@ -201,9 +255,12 @@ impl Listing {
             match Name::parse(&name) {
                 Name::Segment(base) => listing.segments.push(base),
                 Name::Index(base) => listing.indexes.push(base),
+                Name::TimeIndex(base) => listing.time_indexes.push(base),
                 Name::Snapshot(offset) => listing.snapshots.push(offset),
                 Name::Truncated(offset) => listing.truncation_marks.push(offset),
                 Name::Corrupt(offset) => listing.corrupt = Some(offset),
+                Name::Swap(base) => listing.swaps.push(base),
+                Name::Gaps => listing.gaps = true,
                 Name::Leftover => listing.leftovers.push(name),
                 Name::Other => {}
             }

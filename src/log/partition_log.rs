@@ -1,13 +1,14 @@
 //! The log of one partition: its state, how it comes to be and how it ends. What it can do is in the files beside.
 
 use super::checkpoint::{self, EPOCH_FILE, METADATA_FILE};
+use super::compaction::Cleaner;
 use super::config::LogConfig;
 use super::epochs::{EpochCache, EpochFile, EpochStart};
 use super::error::LogError;
 use super::flush::{Durability, Flush};
 use super::names;
 use super::producers::ProducerStates;
-use super::segment::Segment;
+use super::segment::{Segment, remove_if_there};
 use super::tail::Tail;
 use crate::disk::{Disk, DiskError, SyncTarget};
 use crate::mutant::{Mutant, Taint};
@@ -33,6 +34,7 @@ pub struct Log {
     pub(super) tail: Tail,
     pub(super) durability: Durability,
     pub(super) snapshots: Vec<Offset>,
+    pub(super) cleaner: Cleaner,
     pub(super) truncation_marks: Vec<Offset>,
     /// Recovery has believed leader epochs for which nothing vouches: they are not under the checksums.
     pub(super) epochs_doubtful: bool,
@@ -96,6 +98,7 @@ impl Log {
             tail,
             durability: Durability::default(),
             snapshots: Vec::new(),
+            cleaner: Cleaner::default(),
             truncation_marks: Vec::new(),
             epochs_doubtful: false,
             stopped: None,
@@ -235,7 +238,7 @@ impl Log {
         if self.stopped.is_some() {
             return None;
         }
-        let files = self.segments.iter().map(|segment| (segment.file, segment.changed_at));
+        let files = self.segments.iter().chain(self.cleaner.output()).map(|segment| (segment.file, segment.changed_at));
         let mut flush = self.durability.begin(files, &self.dir, names::parent(&self.dir), self.log_end)?;
         if self.config.mutants.is(Mutant::NoDirFsync) {
             let asked = flush.targets.len();
@@ -329,14 +332,14 @@ impl Log {
     /// Disk errors.
     pub fn prepare_shutdown(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         self.check_running()?;
-        let result = self.write_index(disk).and_then(|()| self.write_snapshot(disk));
+        let result = self.give_up_pass(disk).and_then(|()| self.write_index(disk)).and_then(|()| self.write_snapshot(disk));
         self.durability.press();
         self.watch(result)
     }
 
     /// Gives the handles back. Does not sync.
     pub fn close(mut self, disk: &mut dyn Disk) {
-        for file in self.durability.take_all() {
+        for file in self.durability.take_all().into_iter().chain(self.cleaner.output().map(|segment| segment.file)) {
             disk.close(file);
         }
         for segment in self.segments {
@@ -433,6 +436,7 @@ impl Log {
     pub(super) fn start_segment(&mut self, disk: &mut dyn Disk, base: Offset) -> Result<(), LogError> {
         assert!(self.segments.last().is_none_or(|last| last.base < base), "segments must rise");
         let mut segment = Segment::create(disk, &self.dir, base)?;
+        segment.gaps = self.cleaner.gaps;
         segment.changed_at = self.durability.change();
         self.durability.change_names();
         self.segments.push(segment);
@@ -457,12 +461,16 @@ impl Log {
         Ok(())
     }
 
-    /// Writes the index of the active segment.
+    /// Writes the indexes of the active segment.
     pub(super) fn write_index(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         let (dir, base) = (self.dir.clone(), self.active().base);
-        match self.active().index_file() {
-            Some(content) => self.write_side_file(disk, &names::index(&dir, base), &content),
-            None => Ok(()),
+        if let Some(content) = self.active().index_file() {
+            self.write_side_file(disk, &names::index(&dir, base), &content)?;
+        }
+        match self.active().time_index_file() {
+            Some(content) => self.write_side_file(disk, &names::time_index(&dir, base), &content),
+            // One that was removed when the segment was cut may have come back with a loss of power.
+            None => Ok(remove_if_there(disk, &names::time_index(&dir, base))?),
         }
     }
 

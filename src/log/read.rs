@@ -35,6 +35,10 @@ struct Bad {
 struct Stretch {
     position: u64,
     bytes: Bytes,
+    /// Whether there may be gaps between its batches.
+    gaps: bool,
+    /// Where the segment ends: no batch may reach beyond.
+    limit: Offset,
 }
 
 impl Log {
@@ -110,8 +114,9 @@ impl Log {
 
     fn try_segment(&mut self, disk: &mut dyn Disk, number: usize, wish: &Wish) -> Result<Result<Bytes, Bad>, LogError> {
         let (dir, interval) = (self.dir.clone(), self.config.index_interval_bytes);
+        let end = self.segments.get(number + 1).map_or(self.log_end, |next| next.base);
         let segment = &mut self.segments[number];
-        let (file, length) = (segment.file, segment.length);
+        let (file, length, gaps) = (segment.file, segment.length, segment.gaps);
         let index = segment.index(disk, &dir, interval)?;
         let start = index.floor(wish.from);
         let next = index.ceiling(wish.from.next()).unwrap_or(length);
@@ -120,7 +125,7 @@ impl Log {
         let skipped = next.saturating_sub(start.position) as usize;
         let wanted = skipped.saturating_add(wish.bytes_max.max(HEADER_SIZE));
         let bytes = disk.read(file, start.position, wanted.min((limit - start.position) as usize))?;
-        let stretch = Stretch { position: start.position, bytes };
+        let stretch = Stretch { position: start.position, bytes, gaps, limit: end };
         let (skip, at) = match stretch.skip(start.offset, wish.from) {
             Ok(found) => found,
             Err(bad) => return Ok(Err(bad)),
@@ -137,7 +142,7 @@ impl Log {
         if first.size() > stretch.bytes.len() - skip {
             let position = start.position + skip as u64;
             let bytes = disk.read(file, position, first.size().min((length - position) as usize))?;
-            return Ok(Stretch { position, bytes }.give(0, at, &first, wish, &self.epochs));
+            return Ok(Stretch { position, bytes, gaps, limit: end }.give(0, at, &first, wish, &self.epochs));
         }
         Ok(stretch.give(skip, at, &first, wish, &self.epochs))
     }
@@ -155,23 +160,28 @@ impl Stretch {
         Bad { position: self.position + start as u64, at, fault: fault.into() }
     }
 
-    /// The header at `start`, which must be that of the batch at `at`.
+    /// The header at `start`, which must be that of the batch at `at`, or above where there may be gaps.
     fn header(&self, start: usize, at: Offset) -> Result<BatchHeader, Bad> {
         if start == self.bytes.len() {
             return Err(self.bad(start, at, Damage::Missing));
         }
         let header = BatchHeader::parse(&self.bytes[start..]).map_err(|fault| self.bad(start, at, fault))?;
-        match header.base_offset == at {
+        let follows = header.base_offset == at || (self.gaps && header.base_offset > at && header.next_offset() <= self.limit);
+        match follows {
             true => Ok(header),
             false => Err(self.bad(start, at, Damage::Offset { expected: at, found: header.base_offset })),
         }
     }
 
-    /// Where the batch that holds `from` starts, and its base offset.
+    /// Where the batch that holds `from`, or the next one, starts, and the end of its predecessor.
     fn skip(&self, mut at: Offset, from: Offset) -> Result<(usize, Offset), Bad> {
         let mut start = 0;
         loop {
             let header = self.header(start, at)?;
+            // An index that tells of the segment as it was may point at another batch, above, which would look like a gap.
+            if start == 0 && self.position > 0 && header.base_offset != at {
+                return Err(self.bad(start, at, Damage::Offset { expected: at, found: header.base_offset }));
+            }
             if header.last_offset() >= from {
                 return Ok((start, at));
             }

@@ -8,7 +8,8 @@
 //!   above it                   may be torn: cut at the first bad byte, remove all later segments
 //! ```
 //!
-//! A batch is good if its checksum matches, it starts where its predecessor ends, and its leader epoch is not lower than the one before.
+//! A batch is good if its checksum matches, it starts where its predecessor ends (or above, in a log that is [marked](super::compaction) for
+//! gaps), it does not reach into the next segment, and its leader epoch is not lower than the one before.
 //! The last rule is ours: a power loss can leave batches of a new leader, and behind them old ones that were cut and came back.
 //!
 //! The segment that holds the recovery point is scanned from its start, and so is an earlier one if a look at its end shows that it does not
@@ -38,7 +39,7 @@ use super::epochs::EpochCache;
 use super::error::{Damage, LogError};
 use super::open::Recovery;
 use super::partition_log::Log;
-use super::scan::{Scan, ScanStop};
+use super::scan::ScanStop;
 use crate::disk::{Disk, DiskError, FileId};
 use crate::mutant::Mutant;
 use crate::types::{LeaderEpoch, Offset};
@@ -141,6 +142,7 @@ impl Log {
             Err(LogError::Corrupt { .. }) => return Ok(None),
             scan => scan?,
         };
+        scan.limit = self.limit_of(number);
         loop {
             match scan.next(disk) {
                 Ok(Some(_)) => {}
@@ -149,6 +151,11 @@ impl Log {
                 Err(ScanStop::Disk(error)) => return Err(error.into()),
             }
         }
+    }
+
+    /// What no batch of a segment may pass.
+    fn limit_of(&self, number: usize) -> Offset {
+        self.segments.get(number + 1).map_or(Offset(i64::MAX), |next| next.base)
     }
 
     fn scan_segment(
@@ -161,18 +168,18 @@ impl Log {
         recovery: &mut Recovery,
     ) -> Result<Good, LogError> {
         let interval = self.config.index_interval_bytes;
-        let changed_at = self.durability.change();
+        let (changed_at, limit) = (self.durability.change(), self.limit_of(number));
         let segment = &mut self.segments[number];
         segment.changed_at = changed_at;
+        let mut scan = segment.scan(0, segment.base);
         let length = segment.forget();
-        let mut scan = Scan::new(segment.file, length, 0, segment.base);
-        scan.epoch = epoch;
+        (scan.epoch, scan.limit) = (epoch, limit);
         loop {
             let (end, epoch) = (scan.expected, scan.epoch);
             let damage = match scan.next(disk) {
                 Ok(Some(batch)) => {
                     let found = batch.header.leader_epoch;
-                    if let Some(known) = known(end).filter(|known| *known != found) {
+                    if let Some(known) = known(batch.header.base_offset).filter(|known| *known != found) {
                         return Ok(Good { end, epoch, position: length, damage: Some(Damage::Epoch { known, found }) });
                     }
                     segment.note(&batch.header, interval);

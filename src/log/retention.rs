@@ -65,7 +65,7 @@ impl Log {
         if kept == 0 || !start_is_told || !producers_are_told {
             return Ok(());
         }
-        let result = self.remove_segments_below_start(disk);
+        let result = self.give_up_pass(disk).and_then(|()| self.remove_segments_below_start(disk));
         self.watch(result)
     }
 
@@ -114,14 +114,19 @@ impl Log {
         Ok(true)
     }
 
-    fn is_too_old(&mut self, disk: &mut dyn Disk, number: usize, now: Timestamp) -> Result<bool, LogError> {
-        let Some(age_max) = self.config.retention_age_max else { return Ok(false) };
+    /// The largest timestamp in a segment.
+    pub(super) fn newest_timestamp(&mut self, disk: &mut dyn Disk, number: usize) -> Result<Timestamp, LogError> {
         let segment = &mut self.segments[number];
         if segment.max_timestamp.is_none() {
             let rebuilt = segment.rebuild_index(disk, &self.dir, self.config.index_interval_bytes);
             self.watch(rebuilt)?;
         }
-        let newest = self.segments[number].max_timestamp.expect("just found out");
+        Ok(self.segments[number].max_timestamp.expect("just found out"))
+    }
+
+    fn is_too_old(&mut self, disk: &mut dyn Disk, number: usize, now: Timestamp) -> Result<bool, LogError> {
+        let Some(age_max) = self.config.retention_age_max else { return Ok(false) };
+        let newest = self.newest_timestamp(disk, number)?;
         let age = u64::try_from(now.0.saturating_sub(newest.0));
         Ok(newest.0 >= 0 && age.is_ok_and(|age| age > age_max.as_millis()))
     }

@@ -1,4 +1,7 @@
 //! Walks the batches of a segment and believes nothing: checksum, offset and leader epoch of each are verified.
+//!
+//! Base offsets are not under the checksum. Where batches follow each other without gaps, a rotten one is found at once. In a compacted log one that has
+//! become lower, or so high that it reaches into the next batch or segment, is found; a slip within a gap is not.
 
 use bytes::Bytes;
 
@@ -21,6 +24,10 @@ pub(super) struct Scan {
     pub(super) expected: Offset,
     /// Leader epoch below which the next batch may not fall.
     pub(super) epoch: LeaderEpoch,
+    /// Whether a batch may begin above what is expected: compaction has been here.
+    pub(super) gaps: bool,
+    /// No batch may reach beyond: the next segment begins there.
+    pub(super) limit: Offset,
     chunk: Bytes,
     chunk_at: u64,
 }
@@ -60,7 +67,8 @@ impl From<BatchError> for ScanStop {
 impl Scan {
     /// A walk over `file` from the batch at (`expected`, `position`) up to `end`.
     pub(super) fn new(file: FileId, end: u64, position: u64, expected: Offset) -> Scan {
-        Scan { file, end, position, expected, epoch: LeaderEpoch::NONE, chunk: Bytes::new(), chunk_at: 0 }
+        let (epoch, limit) = (LeaderEpoch::NONE, Offset(i64::MAX));
+        Scan { file, end, position, expected, epoch, gaps: false, limit, chunk: Bytes::new(), chunk_at: 0 }
     }
 
     /// The next batch; `None` exactly at the end.
@@ -71,7 +79,8 @@ impl Scan {
         let header = BatchHeader::parse(&self.bytes(disk, HEADER_SIZE as u64)?)?;
         let bytes = self.bytes(disk, header.size() as u64)?;
         verify_crc(&bytes)?;
-        if header.base_offset != self.expected {
+        let follows = header.base_offset == self.expected || (self.gaps && header.base_offset > self.expected);
+        if !follows || header.next_offset() > self.limit {
             return Err(ScanStop::Damage(Damage::Offset { expected: self.expected, found: header.base_offset }));
         }
         if header.leader_epoch < self.epoch {
@@ -82,6 +91,11 @@ impl Scan {
         self.expected = header.next_offset();
         self.epoch = header.leader_epoch;
         Ok(Some(Scanned { header, position, bytes }))
+    }
+
+    /// Whether there is nothing more to read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.position == self.end
     }
 
     /// The next `count` bytes. A declared length beyond the end of the file is refused before anything is read or allocated.

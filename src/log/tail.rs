@@ -83,6 +83,12 @@ impl Tail {
         self.bytes -= self.pieces.drain(kept..).map(|piece| piece.bytes.len()).sum::<usize>();
     }
 
+    /// What lies below `start` stands in the log in another form now.
+    pub(super) fn forget_below(&mut self, start: Offset) {
+        let gone = self.pieces.partition_point(|piece| piece.base < start);
+        self.bytes -= self.pieces.drain(..gone).map(|piece| piece.bytes.len()).sum::<usize>();
+    }
+
     /// The batches wished for; `None` if the first of them is not here.
     pub(super) fn read(&mut self, wish: &Wish) -> Option<Bytes> {
         let first = self.pieces.partition_point(|piece| piece.end <= wish.from);
@@ -131,9 +137,11 @@ impl Tail {
 impl Piece {
     /// The bytes of the batches wished for, if `taken` bytes were taken before.
     fn range(&self, wish: &Wish, taken: usize) -> Range<usize> {
-        let (mut base, mut start, mut position) = (self.base, 0, 0);
+        let (mut start, mut position) = (0, 0);
         while position < self.bytes.len() {
             let header = BatchHeader::parse(&self.bytes[position..]).expect("only verified batches are appended");
+            // The producer's own offset means nothing; then there is this batch only.
+            let base = if self.head.is_some() { self.base } else { header.base_offset };
             let last = base.plus(i64::from(header.last_offset_delta));
             if last < wish.from {
                 start = position + header.size();
@@ -141,7 +149,6 @@ impl Piece {
                 break;
             }
             position += header.size();
-            base = last.next();
         }
         start..position
     }

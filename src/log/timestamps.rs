@@ -1,12 +1,13 @@
 //! Looking into the log by time: the first record at or after a moment.
 //!
-//! Timestamps are the clients' and need not rise; "the first" means the first in offset order. Simplified: no time index yet. Segments
-//! whose largest timestamp is known to be lower are skipped, the others are walked. A batch that can hold the record is opened if it is
-//! compressed; one that cannot be opened is answered with its start.
+//! Timestamps are the clients' and need not rise; "the first" means the first in offset order. Segments whose largest timestamp is lower are
+//! skipped; in the first other one the [time index](super::time_index) tells up to where all records are older, and the walk begins there. A
+//! batch that can hold the record is opened if it is compressed; one that cannot be opened is answered with its start.
 
 use super::error::LogError;
 use super::partition_log::Log;
 use super::scan::Scanned;
+use super::time_index::TimeEntry;
 use crate::disk::Disk;
 use crate::types::{Offset, Timestamp};
 use crate::wire::record::BatchRef;
@@ -38,15 +39,23 @@ impl Log {
     fn max_timestamp(&mut self, disk: &mut dyn Disk) -> Result<Option<Timestamp>, LogError> {
         let mut max = None;
         for number in self.segment_of(self.log_start)..self.segments.len() {
-            let segment = &self.segments[number];
             // What lies below the log start does not count any more, but is in what the segment knows of itself.
-            let known = segment.max_timestamp.filter(|_| segment.base >= self.log_start);
-            max = max.max(match known {
-                Some(known) => Some(known),
-                None => self.walk_for_max(disk, number)?,
-            });
+            let newest = match self.segments[number].base >= self.log_start {
+                true => self.newest_of(disk, number)?,
+                false => self.walk_for_max(disk, number)?,
+            };
+            max = max.max(newest);
         }
         Ok(max)
+    }
+
+    /// The largest timestamp of a segment, of all that was ever in it.
+    fn newest_of(&mut self, disk: &mut dyn Disk, number: usize) -> Result<Option<Timestamp>, LogError> {
+        let segment = &mut self.segments[number];
+        match segment.max_timestamp {
+            Some(known) => Ok(Some(known)),
+            None => Ok(segment.times(disk, &self.dir, self.config.index_interval_bytes)?.max()),
+        }
     }
 
     fn walk_for_max(&mut self, disk: &mut dyn Disk, number: usize) -> Result<Option<Timestamp>, LogError> {
@@ -62,27 +71,60 @@ impl Log {
         }
     }
 
-    fn find_timestamp(&mut self, disk: &mut dyn Disk, at: Timestamp) -> Result<Option<(Timestamp, Offset)>, LogError> {
+    fn find_timestamp(&mut self, disk: &mut dyn Disk, at: Timestamp) -> Result<Found, LogError> {
         for number in self.segment_of(self.log_start)..self.segments.len() {
-            let (base, max) = (self.segments[number].base, self.segments[number].max_timestamp);
-            if max.is_some_and(|max| max < at) {
+            if self.newest_of(disk, number)?.is_some_and(|newest| newest < at) {
                 continue;
             }
-            let mut scan = self.scan_from(disk, number, self.log_start.max(base))?;
-            loop {
-                match scan.next(disk) {
-                    Ok(Some(batch)) => match first_record(&batch, at, self.log_start) {
-                        Some(found) => return Ok(Some(found)),
-                        None => continue,
-                    },
-                    Ok(None) => break,
-                    Err(stop) => return Err(self.segments[number].stopped(stop, &scan, &self.dir)),
+            let floor = self.segments[number].times(disk, &self.dir, self.config.index_interval_bytes)?.floor(at);
+            let found = match self.find_in_segment(disk, number, at, floor)? {
+                Ok(found) => found,
+                Err(Lie) => {
+                    self.segments[number].rebuild_index(disk, &self.dir, self.config.index_interval_bytes)?;
+                    self.find_in_segment(disk, number, at, None)?.unwrap_or(None)
                 }
+            };
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
     }
+
+    /// Walks a segment from the batch of which the time index says that everything before it is older, or from its start.
+    fn find_in_segment(
+        &mut self,
+        disk: &mut dyn Disk,
+        number: usize,
+        at: Timestamp,
+        floor: Option<TimeEntry>,
+    ) -> Result<Result<Found, Lie>, LogError> {
+        let start = floor.map_or(self.segments[number].base, |floor| floor.offset);
+        let mut scan = self.scan_from(disk, number, self.log_start.max(start))?;
+        loop {
+            match scan.next(disk) {
+                Ok(Some(batch)) => {
+                    let told = floor.filter(|floor| floor.offset == batch.header.base_offset);
+                    if told.is_some_and(|told| told.timestamp != batch.header.max_timestamp) {
+                        return Ok(Err(Lie));
+                    }
+                    if let Some(found) = first_record(&batch, at, self.log_start) {
+                        return Ok(Ok(Some(found)));
+                    }
+                }
+                Ok(None) => return Ok(Ok(None)),
+                Err(stop) => return Err(self.segments[number].stopped(stop, &scan, &self.dir)),
+            }
+        }
+    }
 }
+
+/// The first record that is young enough, and its time.
+type Found = Option<(Timestamp, Offset)>;
+
+/// The time index tells of a batch what is not so.
+#[derive(Debug)]
+struct Lie;
 
 /// The first record of a batch that is young enough and still in the log.
 fn first_record(batch: &Scanned, at: Timestamp, log_start: Offset) -> Option<(Timestamp, Offset)> {

@@ -10,6 +10,8 @@
 //!   5  no append before a flush has covered all this (else power loss brings back what was cut)
 //! ```
 //!
+//! In a compacted log the batch before the cut may lie far below: the log ends with it, and the leader is asked for what is missing.
+//!
 //! Producers cannot be cut, because their windows have forgotten what slid out: they are made anew from the newest snapshot at
 //! or below the cut and the batches from there on.
 
@@ -18,7 +20,7 @@ use super::names;
 use super::partition_log::Log;
 use super::producers::ProducerStates;
 use super::scan::Scan;
-use super::segment::remove_if_there;
+use super::segment::{remove_if_there, remove_indexes};
 use crate::disk::{self, Disk, DiskError};
 use crate::types::Offset;
 use crate::wire::record::{BatchHeader, HEADER_SIZE};
@@ -51,16 +53,18 @@ impl Log {
     }
 
     fn cut(&mut self, disk: &mut dyn Disk, to: Offset) -> Result<(), LogError> {
+        self.give_up_pass(disk)?;
         let number = self.segment_of(to);
         let (position, end) = self.boundary(disk, number, to)?;
         if end < self.log_start {
             return self.start_over(disk, self.log_start);
         }
+        self.lower_first_dirty(end);
         self.mark_truncation(disk, end)?;
         self.remove_segments_from(disk, number + 1)?;
         self.remove_snapshots_above(disk, end)?;
-        // The file of the index may tell of what is cut; a new one is written when the segment is closed again.
-        remove_if_there(disk, &names::index(&self.dir, self.segments[number].base))?;
+        // The files of the indexes may tell of what is cut; new ones are written when the segment is closed again.
+        remove_indexes(disk, &self.dir, self.segments[number].base)?;
         self.segments[number].truncate(disk, position)?;
         self.segments[number].changed_at = self.durability.change();
         self.log_end = end;
@@ -71,7 +75,8 @@ impl Log {
         self.reload_producers(disk, end)
     }
 
-    /// Position and base offset of the batch in which `to` lies.
+    /// Position of the batch in which `to` lies, or the first one behind, and the end of its predecessor: what lies between was given up, and
+    /// a log ends with a batch.
     fn boundary(&mut self, disk: &mut dyn Disk, number: usize, to: Offset) -> Result<(u64, Offset), LogError> {
         let mut scan = self.scan_from(disk, number, to)?;
         loop {
@@ -85,6 +90,8 @@ impl Log {
     }
 
     pub(super) fn start_over(&mut self, disk: &mut dyn Disk, new_start: Offset) -> Result<(), LogError> {
+        self.give_up_pass(disk)?;
+        self.lower_first_dirty(new_start);
         if new_start < self.log_start {
             self.durability.start_lowered = true;
             self.leave_truncation_mark(disk, new_start)?;
@@ -105,6 +112,8 @@ impl Log {
     /// The empty log begins at `base`, below its present start. Nothing is lost, so nothing needs to wait.
     pub(super) fn restart_empty_at(&mut self, disk: &mut dyn Disk, base: Offset) -> Result<(), LogError> {
         assert!(self.is_empty() && base < self.log_end, "only an empty log may begin lower");
+        self.give_up_pass(disk)?;
+        self.lower_first_dirty(base);
         self.durability.start_lowered = true;
         self.leave_truncation_mark(disk, base)?;
         self.remove_segments_from(disk, 0)?;
@@ -190,7 +199,7 @@ impl Log {
     pub(super) fn scan_from(&mut self, disk: &mut dyn Disk, number: usize, offset: Offset) -> Result<Scan, LogError> {
         let interval = self.config.index_interval_bytes;
         let segment = &mut self.segments[number];
-        let (file, length) = (segment.file, segment.length);
+        let file = segment.file;
         let index = segment.index(disk, &self.dir, interval)?;
         let (trusted, mut start) = (index.trusted, index.floor(offset));
         if !trusted && start.position > 0 {
@@ -200,6 +209,6 @@ impl Log {
                 start = segment.index(disk, &self.dir, interval)?.floor(offset);
             }
         }
-        Ok(Scan::new(file, length, start.position, start.offset))
+        Ok(segment.scan(start.position, start.offset))
     }
 }

@@ -101,6 +101,8 @@ pub enum Mutant {
     AppendAfterIoError,
     /// ST-09 (KAFKA-10432): recovery does not see epoch 0.
     RecoverSkipsEpochZero,
+    /// ST-13 (KAFKA-5490): compaction removes the last batches of a producer when no record of them is left.
+    LastSequenceCleaned,
     /// ST-16 (KIP-937): records may be dated as far ahead or back as their clients like.
     FutureDatedTimestampRetention,
     /// PR-04 (KAFKA-5793): a producer is forgotten when its last records leave the log.

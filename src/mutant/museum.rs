@@ -76,7 +76,7 @@ const ELR: &str = "needs eligible leader replicas, which are not built";
 const QUORUM: &str = "needs several controllers; there is one";
 const GROUPS: &str = "needs consumer groups, which are not built";
 const TRANSACTIONS: &str = "needs transactions, which are not built";
-const COMPACTION: &str = "needs log compaction, which is not built";
+const NO_TOMBSTONES: &str = "needs test producers that delete keys; they write values only";
 const WITHIN_ONE_EPOCH: &str = "within one leader epoch a log that has agreed once goes on agreeing, and a new epoch asks anew: it takes a \
 leader that loses records without losing its epoch, which would be a second bug";
 const NO_SCENARIO: &str = "no scenario of its own yet";
@@ -345,7 +345,7 @@ pub const MUSEUM: &[Entry] = &[
         "ST-03",
         "recovery-point-too-far",
         "what recovery has read counts as durable, without a flush",
-        &["D1", "D2", "D8"],
+        &["D1", "D2", "D8", "D10"],
     ),
     planted(
         Mutant::NoDirFsync,
@@ -366,7 +366,7 @@ pub const MUSEUM: &[Entry] = &[
         "ST-07",
         "append-after-io-error",
         "a log is written to and flushed again after its disk has failed once",
-        &["R18", "D1", "D8"],
+        &["R18", "D1", "D8", "D10"],
     ),
     absent("ST-08", "leo-after-index", "the log end moves after the transaction index was written", TRANSACTIONS),
     planted(
@@ -376,9 +376,15 @@ pub const MUSEUM: &[Entry] = &[
         "recovery rebuilds the history of epochs without epoch 0",
         &["R17"],
     ),
-    absent("ST-11", "tombstone-too-early", "a tombstone is removed before late readers have seen it", COMPACTION),
-    absent("ST-12", "marker-cleaned-early", "a transaction marker is removed while its records are there", COMPACTION),
-    absent("ST-13", "last-sequence-cleaned", "the empty last batch of a producer is removed", COMPACTION),
+    absent("ST-11", "tombstone-too-early", "a tombstone is removed before late readers have seen it", NO_TOMBSTONES),
+    absent("ST-12", "marker-cleaned-early", "a transaction marker is removed while its records are there", TRANSACTIONS),
+    planted(
+        Mutant::LastSequenceCleaned,
+        "ST-13",
+        "last-sequence-cleaned",
+        "compaction removes the last batches of a producer when no record of them is left",
+        &["D6"],
+    ),
     configured(
         "ST-14",
         "async-flush-correlated-power-loss",

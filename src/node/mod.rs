@@ -30,6 +30,9 @@ pub trait Rim {
     /// [`Event::Woken`]. `None`: the process is to end.
     fn next(&mut self, deadline: Option<Time>) -> impl Future<Output = Option<(Now, Event)>> + Send;
 
+    /// Whether another event is there already, which comes next.
+    fn has_more(&self) -> bool;
+
     /// The node's disk, for one step.
     fn disk(&mut self) -> &mut dyn Disk;
 
@@ -40,6 +43,9 @@ pub trait Rim {
 /// Runs an actor until its rim says that the process is to end.
 pub async fn run(actor: &mut dyn Actor, rim: &mut impl Rim, out: &mut Outbox) {
     while let Some((now, event)) = rim.next(actor.deadline()).await {
+        if rim.has_more() {
+            actor.expect_more();
+        }
         actor.step(now, event, rim.disk(), out);
         rim.carry_out(out).await;
     }

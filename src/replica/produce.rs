@@ -7,6 +7,14 @@
 //! The minimum of in-sync replicas is asked for at two moments. Before the append it is compared with the committed ISR: too few, and nothing
 //! is written. When the high watermark has passed the record it is compared with the maximal ISR: too few, and the record stays, but the promise
 //! "at least min ISR copies" cannot be given.
+//!
+//! Since the high watermark itself stands still below the minimum (KAFKA-15583), the second question hardly ever finds anything. A promise is
+//! looked at in the very step in which the high watermark passes it, so for NOT_ENOUGH_REPLICAS_AFTER_APPEND that step must let it pass, and
+//! after that learn of a smaller ISR. Fetches, appends and syncs move the high watermark and tell of no ISR; an answer to AlterPartition and new
+//! metadata tell of the ISR first. What is left is one delta of metadata that both shrinks the ISR and takes away what has held the high
+//! watermark back: a lower `min.insync.replicas`, or an end of `flush.messages=1`. A broker that was cut off from its controller may well get such
+//! a delta (`broker/testscripts/too_few_in_sync_after_the_append`). Where nobody changes a configuration nobody meets this error: writes that lack
+//! copies are refused, or time out, or lose their leader.
 
 use bytes::Bytes;
 

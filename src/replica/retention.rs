@@ -1,4 +1,5 @@
-//! Giving up old records: by age and size, because somebody asked (DeleteRecords), or because the leader has.
+//! Giving up old records: by age and size, because somebody asked (DeleteRecords), because the leader has, or, where a topic is compacted, because there
+//! are newer ones.
 //!
 //! ```text
 //!   leader    start 0 ──▶ 50        every answer to a fetch names the start
@@ -15,6 +16,7 @@
 use crate::actor::{Now, Outbox};
 use crate::disk::Disk;
 use crate::fact::Fact;
+use crate::log::{Compaction, Tally};
 use crate::types::Offset;
 use crate::wire::ErrorCode;
 
@@ -38,6 +40,32 @@ impl Replica {
                 self.note_log_error(&error, disk, out);
             }
         }
+    }
+
+    /// Does the next piece of compaction, and says what came of it.
+    pub fn compact(&mut self, now: Now, disk: &mut dyn Disk, out: &mut Outbox) -> Compaction {
+        if self.failed.is_some() {
+            return Compaction::Idle;
+        }
+        let partition = self.partition;
+        let said = match self.log.compact(disk, now.wall, self.high_watermark) {
+            Ok(said) => said,
+            Err(error) => {
+                self.note_log_error(&error, disk, out);
+                return Compaction::Idle;
+            }
+        };
+        match said {
+            Compaction::Began { first_dirty, up_to } => {
+                assert!(up_to <= self.high_watermark, "{}: {up_to} is not committed", self.name);
+                out.fact(Fact::CompactionBegan { partition, first_dirty, up_to });
+            }
+            Compaction::Ended { up_to, tally: Tally { records_dropped, batches_dropped, .. } } => {
+                out.fact(Fact::Compacted { partition, up_to, records_dropped, batches_dropped });
+            }
+            Compaction::Idle | Compaction::Working | Compaction::Waiting => {}
+        }
+        said
     }
 
     /// Gives up the records below `to` (-1: below the high watermark). Gives the offset that the low watermark has to reach.

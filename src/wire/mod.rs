@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   frame      length | frame                       cutting a stream into frames           no bytes of records copied
+//!   window     frames -> an actor                   how many are given before they are answered
 //!   header     key, version, correlation id         what comes before every message
 //!   schema     message! { name: type [versions] }   what a message is; the macro
 //!   messages   one file per API                     the declarations
@@ -36,6 +37,7 @@ pub mod schema;
 pub mod sticky_user_data;
 pub mod value;
 pub mod varint;
+pub mod window;
 
 pub use api::{
     ApiKey, Listener, Request, Response, api_versions, decode_request, decode_response, encode_request, encode_response,

@@ -16,8 +16,16 @@ impl History {
         let broker = self.brokers[node(name)].clone();
         let batches = broker.log.iter().enumerate().map(|(at, record)| self.tapped(at as i64, *record)).collect();
         let (durable_end, small_files) = (Offset(broker.durable as i64), self.small_files.clone());
-        let mut image =
-            LogImage { partition: ORDERS, moment, base: Offset::ZERO, batches, durable_end, trailing_bytes: 0, small_files };
+        let mut image = LogImage {
+            partition: ORDERS,
+            moment,
+            base: Offset::ZERO,
+            batches,
+            durable_end,
+            trailing_bytes: 0,
+            small_files,
+            records: None,
+        };
         tear(&mut image);
         self.event(Some(name), What::Audit(image))
     }

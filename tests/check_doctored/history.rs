@@ -11,7 +11,7 @@ use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::operation::{Command, Operation, OperationId, Position};
 use brokerlab::types::*;
 use brokerlab_reports::event::{AuditMoment, Event, EventId, NodeId, SmallFiles, Tap, TappedBatch, What, WorldFact};
-use brokerlab_sim::check::{GroupSetup, Reset};
+use brokerlab_sim::check::{GroupSetup, Pace, Reset};
 use bytes::Bytes;
 
 mod answers;
@@ -77,6 +77,7 @@ pub struct History {
     operations: BTreeMap<&'static str, u64>,
     requests: BTreeMap<&'static str, EventId>,
     must_exercise: Vec<String>,
+    pace: Option<Pace>,
     enabled: bool,
     groups: Vec<GroupSetup>,
     offsets: OffsetsLog,
@@ -107,6 +108,7 @@ impl History {
             operations: BTreeMap::new(),
             requests: BTreeMap::new(),
             must_exercise: Vec::new(),
+            pace: None,
             enabled: true,
             groups: Vec::new(),
             offsets: OffsetsLog::default(),
@@ -296,12 +298,18 @@ impl History {
 
     /// The producer is asked to write.
     pub fn write(&mut self, value: &'static str) -> &mut History {
+        self.write_under(None, value)
+    }
+
+    /// The same, with a key.
+    pub fn write_under(&mut self, key: Option<&'static str>, value: &'static str) -> &mut History {
         let next = self.operations.len() as u64;
         self.operations.insert(value, next);
         let sequence = self.sequences.len() as i32;
         self.sequences.insert(value, sequence);
         let (topic, value) = (Arc::from("orders"), Bytes::from_static(value.as_bytes()));
-        let operation = Operation::Produce { topic, partition: Some(0), key: None, value };
+        let key = key.map(|key| Bytes::from_static(key.as_bytes()));
+        let operation = Operation::Produce { topic, partition: Some(0), key, value };
         self.event(Some("p1"), What::Invoked(Command { id: OperationId(next), operation }))
     }
 
@@ -426,6 +434,12 @@ impl History {
         self.fact(name, Fact::LogStartMoved { partition: ORDERS, log_start: Offset(log_start) })
     }
 
+    /// It compacts what lies below.
+    pub fn compact(&mut self, name: &str, up_to: i64) -> &mut History {
+        let (first_dirty, up_to) = (Offset::ZERO, Offset(up_to));
+        self.fact(name, Fact::CompactionBegan { partition: ORDERS, first_dirty, up_to })
+    }
+
     /// What it has is on its medium, and it says so.
     pub fn flush(&mut self, name: &str) -> &mut History {
         let broker = &mut self.brokers[node(name)];
@@ -479,6 +493,12 @@ impl History {
 
     pub fn must_exercise(&mut self, check: &str) -> &mut History {
         self.must_exercise.push(check.to_string());
+        self
+    }
+
+    /// While faults last the producer gets so many writes acknowledged within so many seconds.
+    pub fn promise_pace(&mut self, acknowledged: usize, seconds: u64) -> &mut History {
+        self.pace = Some(Pace { acknowledged, within: Duration::secs(seconds) });
         self
     }
 

@@ -9,7 +9,8 @@ impl History {
     pub fn judge(&self) -> Judge {
         let kind = |name: &str| match name {
             "p1" => NodeKind::Producer { acks: self.terms.acks, idempotent: self.terms.idempotent, in_flight: 5 },
-            "reader" | "m1" | "m2" => NodeKind::Consumer { laboratory: false, reset: self.terms.reset },
+            "m1" | "m2" => NodeKind::Member { reset: self.terms.reset },
+            "reader" => NodeKind::Consumer { laboratory: false, reset: self.terms.reset },
             "lab" => NodeKind::Consumer { laboratory: true, reset: Reset::Earliest },
             "c1" => NodeKind::Controller,
             broker => NodeKind::Broker(id(broker)),
@@ -20,6 +21,7 @@ impl History {
             must_exercise: self.must_exercise.clone(),
             enabled: self.enabled,
             dating: Dating { epoch_ms: 0, ahead_max_ms: 3_600_000 },
+            pace: self.pace,
             groups: self.groups.clone(),
         });
         self.events.iter().for_each(|event| judge.observe(event));

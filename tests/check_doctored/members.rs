@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use brokerlab::fact::group::{GroupState, LoadedGroup, RemovalReason};
-use brokerlab::fact::{Fact, GroupFact, PartitionState};
+use brokerlab::fact::{Fact, GroupFact, PartitionState, TruncationReason};
 use brokerlab::types::*;
 use brokerlab_reports::event::{NodeId, Tap, What, WorldFact};
 use brokerlab_reports::group::GroupTap;
@@ -88,7 +88,38 @@ impl History {
         let state = self.offsets_state();
         self.fact("c1", Fact::LeaderElected { partition: OFFSETS, state, unclean: false });
         self.group_fact(former, GroupFact::CoordinatorUnloaded { shard: OFFSETS, leader_epoch });
-        self.act_for_offsets().secure()
+        self.act_for_offsets();
+        let end = self.offsets.logs[node(leader)].len();
+        for follower in (0..3).filter(|broker| *broker != node(leader)) {
+            let from = self.offsets.logs[follower].len();
+            if from > end {
+                // What it had appended alone, as the coordinator that it was.
+                self.offsets.logs[follower].truncate(end);
+                let (from, to, role_epoch) = (Offset(from as i64), Offset(end as i64), LeaderEpoch(self.offsets.epoch));
+                let reason = TruncationReason::Diverged;
+                self.fact(NODES[follower], Fact::LogTruncated { partition: OFFSETS, from, to, role_epoch, reason });
+            }
+        }
+        self.secure()
+    }
+
+    /// The same; the former coordinator has not heard of it.
+    pub fn lead_offsets(&mut self, leader: &str) -> &mut History {
+        let former = self.offsets.leader;
+        (self.offsets.leader, self.offsets.epoch) = (node(leader), self.offsets.epoch + 1);
+        let state = self.offsets_state();
+        self.fact("c1", Fact::LeaderElected { partition: OFFSETS, state, unclean: false });
+        let (partition, isr) = (OFFSETS, self.offsets_state().isr);
+        let (leader_epoch, partition_epoch) = (LeaderEpoch(self.offsets.epoch), PartitionEpoch(self.offsets.epoch));
+        let end = Offset(self.offsets.logs[node(leader)].len() as i64);
+        let high_watermark = Offset(0);
+        let fact = Fact::BecameLeader { partition, leader_epoch, partition_epoch, epoch_start: end, high_watermark, isr };
+        self.fact(leader, fact);
+        for follower in (0..3).filter(|broker| *broker != node(leader) && *broker != former) {
+            let (leader, log_end) = (Some(id(leader)), Offset(self.offsets.logs[follower].len() as i64));
+            self.fact(NODES[follower], Fact::BecameFollower { partition, leader_epoch, leader, log_end, high_watermark });
+        }
+        self
     }
 
     /// The coordinator has read its log and found this.
@@ -238,13 +269,25 @@ impl History {
 
     /// A member asks for the committed offset and is told this.
     pub fn tell_offset(&mut self, member: &str, offset: Option<i64>) -> &mut History {
+        let coordinator = self.coordinator();
+        self.tell_offset_from(coordinator, member, offset)
+    }
+
+    /// The same, by that broker.
+    pub fn tell_offset_from(&mut self, broker: &str, member: &str, offset: Option<i64>) -> &mut History {
         let (group, asker, request) = (Arc::from(BILLING), NodeId(node(member) as u16), self.last_event());
         let request = brokerlab_reports::event::EventId(request.0 + 1);
         let (partition, offset) = (super::orders(), offset.map(Offset));
-        self.group_tap(GroupTap::OffsetTold { group, partition, offset, error: 0, asker, request })
+        let tap = GroupTap::OffsetTold { group, partition, offset, error: 0, asker, request };
+        self.event(Some(broker), What::Tap(Tap::Group(tap)))
     }
 
     // ---- members ------------------------------------------------------------------------------------------------
+
+    /// Its process dies.
+    pub fn gone(&mut self, member: &str) -> &mut History {
+        self.world(member, WorldFact::ProcessCrashed)
+    }
 
     pub fn own(&mut self, member: &str, generation: i32, share: &[i32]) -> &mut History {
         let (group, partitions) = (Arc::from(BILLING), partitions(share));

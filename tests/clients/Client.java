@@ -1,14 +1,16 @@
 // What the Java client can do with the broker: one line of output for each thing tried.
 //
-// usage: Client BOOTSTRAP [broker-stop]
+// usage: Client BOOTSTRAP [broker-stop | coordinator-stop | member GROUP TOPIC]
 
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -22,9 +24,12 @@ import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.ConsumerGroupState;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.InvalidConfigurationException;
@@ -40,6 +45,8 @@ public class Client {
     static final int RECORDS = 5000;
     // Written while a broker is killed and comes back.
     static final int STOP_RECORDS = 3000;
+    // Shared by the members of a group.
+    static final int GROUP_RECORDS = 600;
     static final String[] CODECS = {"none", "gzip", "snappy", "lz4", "zstd"};
     // Yesterday: what is written today may neither be given up by retention nor lie in the future.
     static final long BEGINNING = (System.currentTimeMillis() / 1000 - 86_400) * 1000;
@@ -290,6 +297,197 @@ public class Client {
         check(read.equals(written), "what was acknowledged is not what is there: " + read.size() + " of " + written.size());
     }
 
+    /** A member of a group, with what it was assigned. */
+    KafkaConsumer<String, String> member(String group, String topic) {
+        var member = new KafkaConsumer<>(
+            properties(
+                "group.id", group, "auto.offset.reset", "earliest", "enable.auto.commit", "false",
+                "session.timeout.ms", "6000", "heartbeat.interval.ms", "500", "metadata.max.age.ms", "1000"),
+            new StringDeserializer(), new StringDeserializer());
+        member.subscribe(List.of(topic));
+        return member;
+    }
+
+    void read(KafkaConsumer<String, String> member, Map<String, String> read) {
+        for (var record : member.poll(Duration.ofMillis(200))) {
+            String before = read.putIfAbsent(record.partition() + "/" + record.offset(), record.value());
+            check(before == null || before.equals(record.value()), "two values at " + record);
+        }
+    }
+
+    /** Polls until the members share all partitions, each has some, and none has two owners. */
+    void settle(List<KafkaConsumer<String, String>> members, Map<String, String> read) {
+        long deadline = System.currentTimeMillis() + 60_000;
+        while (true) {
+            Set<Integer> owned = new HashSet<>();
+            int sum = 0;
+            boolean idle = false;
+            for (var member : members) {
+                read(member, read);
+                for (var place : member.assignment()) owned.add(place.partition());
+                sum += member.assignment().size();
+                idle |= member.assignment().isEmpty();
+            }
+            if (!idle && sum == PARTITIONS && owned.size() == PARTITIONS) return;
+            check(System.currentTimeMillis() < deadline, "partitions are owned like this: " + owned + " of " + sum);
+        }
+    }
+
+    void readAll(List<KafkaConsumer<String, String>> members, Map<String, String> read, int count) {
+        long deadline = System.currentTimeMillis() + 90_000;
+        while (read.size() < count) {
+            for (var member : members) read(member, read);
+            check(System.currentTimeMillis() < deadline, (count - read.size()) + " records did not come");
+        }
+    }
+
+    void write(String name, int from, int to) throws Exception {
+        try (var producer = producer("linger.ms", "5")) {
+            List<Future<RecordMetadata>> sent = new ArrayList<>();
+            for (int n = from; n < to; n++) sent.add(producer.send(new ProducerRecord<>(name, n % PARTITIONS, keyOf(n), valueOf(n))));
+            for (var one : sent) one.get();
+        }
+    }
+
+    void createShared(String name) throws Exception {
+        admin.createTopics(List.of(new NewTopic(name, PARTITIONS, (short) 3).configs(Map.of("min.insync.replicas", "2")))).all().get();
+        eventually(() -> admin.listTopics().names().get().contains(name));
+    }
+
+    void groups() throws Exception {
+        String name = "java-shared", group = "java-shared-group";
+        createShared(name);
+        write(name, 0, GROUP_RECORDS / 2);
+        Map<String, String> read = new HashMap<>();
+        var first = member(group, name);
+        settle(List.of(first), read);
+        readAll(List.of(first), read, GROUP_RECORDS / 2);
+        first.commitSync();
+        var second = member(group, name);
+        settle(List.of(first, second), read);
+        write(name, GROUP_RECORDS / 2, GROUP_RECORDS);
+        readAll(List.of(first, second), read, GROUP_RECORDS);
+        first.commitSync();
+        second.commitSync();
+        second.close();
+        settle(List.of(first), read);
+        // A process that dies says nothing; its session decides.
+        var command = List.of(
+            System.getProperty("java.home") + "/bin/java", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"), "Client",
+            bootstrap, "member", group, name);
+        Process third = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+        long deadline = System.currentTimeMillis() + 60_000;
+        while (first.assignment().isEmpty() || first.assignment().size() == PARTITIONS) {
+            read(first, read);
+            check(System.currentTimeMillis() < deadline, "the other process does not become a member");
+        }
+        third.destroyForcibly().waitFor();
+        settle(List.of(first), read);
+        first.commitSync();
+        first.close();
+        // Whoever comes later goes on where the group has stopped.
+        Map<String, String> later = new HashMap<>();
+        var again = member(group, name);
+        settle(List.of(again), later);
+        write(name, GROUP_RECORDS, GROUP_RECORDS + 100);
+        readAll(List.of(again), later, 100);
+        for (int n = GROUP_RECORDS; n < GROUP_RECORDS + 100; n++) check(later.containsValue(valueOf(n)), "record " + n + " is missing");
+        check(later.size() == 100, "the group did not go on where it had stopped: " + later.size());
+        again.commitSync();
+        again.close();
+    }
+
+    void beMember(String group, String name) {
+        var member = member(group, name);
+        while (true) member.poll(Duration.ofMillis(200));
+    }
+
+    void groupAdmin() throws Exception {
+        String name = "java-shared", group = "java-shared-group";
+        check(admin.listConsumerGroups().all().get().stream().anyMatch(told -> told.groupId().equals(group)), "it is not listed");
+        var member = member(group, name);
+        settle(List.of(member), new HashMap<>());
+        var told = admin.describeConsumerGroups(List.of(group)).all().get().get(group);
+        check(told.state() == ConsumerGroupState.STABLE && told.members().iterator().next().assignment().topicPartitions().size() == PARTITIONS, told);
+        member.close();
+        var offsets = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
+        check(offsets.values().stream().mapToLong(OffsetAndMetadata::offset).sum() == GROUP_RECORDS + 100, offsets);
+        var place = new TopicPartition(name, 0);
+        admin.alterConsumerGroupOffsets(group, Map.of(place, new OffsetAndMetadata(7, "by hand"))).all().get();
+        var set = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get().get(place);
+        check(set.offset() == 7 && set.metadata().equals("by hand"), set);
+        admin.deleteConsumerGroupOffsets(group, Set.of(place)).all().get();
+        check(!admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get().containsKey(place), "it is still there");
+        groupsTool("--describe", "--group", group);
+        check(groupsTool("--list").contains(group), "the tool does not list it");
+        String reset = groupsTool("--group", group, "--topic", name, "--reset-offsets", "--to-earliest", "--execute");
+        check(reset.contains(name), reset);
+        long sum = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get().values().stream().mapToLong(OffsetAndMetadata::offset).sum();
+        check(sum == 0, "reset to " + sum);
+        admin.deleteConsumerGroups(List.of(group)).all().get();
+        check(admin.listConsumerGroups().all().get().stream().noneMatch(left -> left.groupId().equals(group)), "it is still listed");
+    }
+
+    /** What Kafka's own tool says. */
+    String groupsTool(String... words) throws Exception {
+        List<String> command = new ArrayList<>(List.of(
+            System.getProperty("java.home") + "/bin/java", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"),
+            "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", bootstrap));
+        command.addAll(List.of(words));
+        Process tool = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String told = new String(tool.getInputStream().readAllBytes());
+        check(tool.waitFor() == 0 && !told.contains("Error"), told);
+        return told;
+    }
+
+    void coordinatorStop() throws Exception {
+        String name = "java-outlived";
+        createShared(name);
+        List<String> groups = new ArrayList<>();
+        for (int n = 0; n < 20; n++) groups.add(name + "-" + n);
+        var told = admin.describeConsumerGroups(groups).describedGroups();
+        String group = null;
+        for (var one : told.entrySet()) {
+            // Newer clients say that there is no such group, older ones describe a dead one.
+            try (var probe = member(one.getKey(), name)) {
+                settle(List.of(probe), new HashMap<>());
+            }
+            if (admin.describeConsumerGroups(List.of(one.getKey())).all().get().get(one.getKey()).coordinator().id() == 1) {
+                group = one.getKey();
+                break;
+            }
+        }
+        int total = STOP_RECORDS / 3;
+        Map<String, String> read = new HashMap<>();
+        var members = List.of(member(group, name), member(group, name));
+        settle(members, read);
+        for (int written = 0; written < total; written += 20) {
+            if (written == total / 2) System.out.println("halfway");
+            write(name, written, written + 20);
+            for (var member : members) {
+                read(member, read);
+                try {
+                    member.commitSync(Duration.ofSeconds(5));
+                } catch (KafkaException error) {
+                    // A rebalance, or no coordinator: the next commit says it again.
+                    System.err.println(error);
+                }
+            }
+        }
+        readAll(members, read, total);
+        check(read.size() == total, "records that nobody has written: " + read.size());
+        settle(members, read);
+        for (var member : members) {
+            member.commitSync();
+            member.close();
+        }
+        Map<String, String> later = new HashMap<>();
+        try (var again = member(group, name)) {
+            settle(List.of(again), later);
+        }
+        check(later.isEmpty(), later.size() + " records were read again that had been committed");
+    }
+
     void deleteTopic() throws Exception {
         admin.deleteTopics(List.of(topic)).all().get();
         eventually(() -> !admin.listTopics().names().get().contains(topic));
@@ -312,7 +510,11 @@ public class Client {
     public static void main(String[] arguments) {
         Client client = new Client(arguments[0]);
         if (arguments.length > 1) {
-            attempt("broker-stop", client::brokerStop);
+            switch (arguments[1]) {
+                case "member" -> client.beMember(arguments[2], arguments[3]);
+                case "coordinator-stop" -> attempt("coordinator-stop", client::coordinatorStop);
+                default -> attempt("broker-stop", client::brokerStop);
+            }
             return;
         }
         attempt("create-topic", client::createTopic);
@@ -328,6 +530,8 @@ public class Client {
         attempt("delete-records", client::deleteRecords);
         attempt("auto-create", client::autoCreate);
         attempt("refusals", client::refusals);
+        attempt("groups", client::groups);
+        attempt("group-admin", client::groupAdmin);
         attempt("delete-topic", client::deleteTopic);
         client.admin.close(Duration.ofSeconds(5));
     }

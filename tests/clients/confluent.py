@@ -1,6 +1,6 @@
 """What confluent-kafka (librdkafka) can do with the broker: one line of output for each thing tried.
 
-usage: confluent.py BOOTSTRAP [broker-stop]
+usage: confluent.py BOOTSTRAP [broker-stop | coordinator-stop | member GROUP TOPIC]
 """
 
 import sys
@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigEntry, AlterConfigOpType, NewPartitions, NewTopic, OffsetSpec
 from confluent_kafka import KafkaException, ConsumerGroupTopicPartitions  # noqa: F401
 
-from common import CODECS, PARTITIONS, RECORDS, STOP_RECORDS, Journal, duplicate_headers, key_of, time_of, value_of
+from common import CODECS, GROUP_RECORDS, PARTITIONS, RECORDS, STOP_RECORDS, Journal, Sharing, duplicate_headers, key_of, time_of, value_of
 
 bootstrap = sys.argv[1]
 topic = "confluent"
@@ -172,12 +172,83 @@ def broker_stop():
     reader.close()
 
 
+def join(group, name):
+    member = Consumer({
+        "bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
+        "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
+    })
+    member.subscribe([name])
+    return member
+
+
+def poll(member):
+    messages = member.consume(200, 0.2)
+    assert all(message.error() is None for message in messages), [message.error() for message in messages]
+    return [(message.partition(), message.offset(), message.value()) for message in messages]
+
+
+def commit(member):
+    places = [place for place in member.position(member.assignment()) if place.offset >= 0]
+    for place in member.commit(offsets=places, asynchronous=False) if places else []:
+        assert place.error is None, place.error
+
+
+def write(name, values):
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5})
+    for n, value in enumerate(values):
+        producer.produce(name, value, partition=n % PARTITIONS)
+    assert producer.flush(60) == 0, "not everything was acknowledged"
+
+
+sharing = Sharing(
+    __file__, join, poll, lambda member: [place.partition for place in member.assignment()], commit, lambda member: member.close(), write,
+)
+
+
+def groups():
+    name = f"{topic}-shared"
+    done(admin.create_topics([NewTopic(name, PARTITIONS, 3)]))
+    sharing.live(bootstrap, name)
+
+
+def group_admin():
+    group, name = f"{topic}-shared-group", f"{topic}-shared"
+    listed = admin.list_consumer_groups().result(30)
+    assert not listed.errors and group in [told.group_id for told in listed.valid], listed.valid
+    told = done(admin.describe_consumer_groups([group]))[0]
+    assert told.state.name == "EMPTY" and not told.members, told.state
+    member = join(group, name)
+    sharing.settle([member], {})
+    told = done(admin.describe_consumer_groups([group]))[0]
+    assert told.state.name == "STABLE" and len(told.members[0].assignment.topic_partitions) == PARTITIONS, told.members
+    member.close()
+    offsets = done(admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]))[0].topic_partitions
+    assert sum(place.offset for place in offsets) == GROUP_RECORDS + 100, offsets
+    wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(name, 0, 7)])
+    done(admin.alter_consumer_group_offsets([wanted]))
+    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(name, 0)])
+    assert done(admin.list_consumer_group_offsets([asked]))[0].topic_partitions[0].offset == 7
+    done(admin.delete_consumer_groups([group]))
+    assert group not in [told.group_id for told in admin.list_consumer_groups().result(30).valid]
+
+
+def coordinator_stop():
+    name = f"{topic}-outlived"
+    done(admin.create_topics([NewTopic(name, PARTITIONS, 3, config={"min.insync.replicas": "2"})]))
+    groups = [f"{name}-{n}" for n in range(20)]
+    journal.eventually(lambda: all(told.coordinator for told in done(admin.describe_consumer_groups(groups))))
+    mine = [told.group_id for told in done(admin.describe_consumer_groups(groups)) if told.coordinator.id == 1]
+    sharing.outlive(name, mine[0])
+
+
 def delete_topic():
     done(admin.delete_topics([topic]))
     journal.eventually(lambda: topic not in admin.list_topics(timeout=10).topics)
 
 
-journal.run([broker_stop] if sys.argv[2:] == ["broker-stop"] else [
+if sys.argv[2:3] == ["member"]:
+    sharing.be_member(*sys.argv[3:5])
+journal.run({"broker-stop": [broker_stop], "coordinator-stop": [coordinator_stop]}.get(sys.argv[2]) if sys.argv[2:] else [
     create_topic, produce, consume, ends, seek_by_time, describe_configs, alter_configs, too_large, create_partitions,
-    describe_cluster, delete_records, auto_create, refusals, delete_topic,
+    describe_cluster, delete_records, auto_create, refusals, groups, group_admin, delete_topic,
 ])

@@ -1,6 +1,6 @@
 """What kafka-python can do with the broker: one line of output for each thing tried.
 
-usage: kafka_python.py BOOTSTRAP [broker-stop]
+usage: kafka_python.py BOOTSTRAP [broker-stop | coordinator-stop | member GROUP TOPIC]
 """
 
 import sys
@@ -8,9 +8,11 @@ import time
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
-from kafka.errors import InvalidConfigurationError, InvalidTopicError, MessageSizeTooLargeError, TopicAlreadyExistsError
+from kafka.errors import (
+    CoordinatorNotAvailableError, InvalidConfigurationError, InvalidTopicError, MessageSizeTooLargeError, TopicAlreadyExistsError,
+)
 
-from common import CODECS, PARTITIONS, RECORDS, STOP_RECORDS, Journal, duplicate_headers, key_of, time_of, value_of
+from common import CODECS, GROUP_RECORDS, PARTITIONS, RECORDS, STOP_RECORDS, Journal, Sharing, duplicate_headers, key_of, time_of, value_of
 
 bootstrap = sys.argv[1]
 topic = "kafka-python"
@@ -180,12 +182,78 @@ def broker_stop():
     consumer.close()
 
 
+def join(group, name):
+    return KafkaConsumer(
+        name, bootstrap_servers=bootstrap.split(","), group_id=group, auto_offset_reset="earliest", enable_auto_commit=False,
+        session_timeout_ms=6000, heartbeat_interval_ms=500,
+    )
+
+
+def poll(member):
+    return [(place.partition, record.offset, record.value) for place, records in member.poll(200).items() for record in records]
+
+
+def write(name, values):
+    producer = KafkaProducer(bootstrap_servers=bootstrap.split(","), acks="all", linger_ms=5)
+    for sent in [producer.send(name, value, partition=n % PARTITIONS) for n, value in enumerate(values)]:
+        sent.get(60)
+    producer.close()
+
+
+sharing = Sharing(
+    __file__, join, poll, lambda member: [place.partition for place in member.assignment()], lambda member: member.commit(),
+    lambda member: member.close(autocommit=False), write,
+)
+
+
+def groups():
+    name = f"{topic}-shared"
+    admin.create_topics([NewTopic(name, PARTITIONS, 3)])
+    sharing.live(bootstrap, name)
+
+
+def group_admin():
+    group, name = f"{topic}-shared-group", f"{topic}-shared"
+    assert group in str(admin.list_groups()), admin.list_groups()
+    member = join(group, name)
+    sharing.settle([member], {})
+    assert "Stable" in str(admin.describe_groups([group])), admin.describe_groups([group])
+    member.close(autocommit=False)
+    offsets = admin.list_group_offsets([group])[group]
+    assert sum(place.offset for place in offsets.values()) == GROUP_RECORDS + 100, offsets
+    admin.delete_groups([group])
+    assert group not in str(admin.list_groups()), admin.list_groups()
+
+
+def coordinator_stop():
+    name = f"{topic}-outlived"
+    admin.create_topics([NewTopic(name, PARTITIONS, 3, topic_configs={"min.insync.replicas": "2"})])
+    groups = (f"{name}-{n}" for n in range(50))
+    sharing.outlive(name, next(group for group in groups if coordinator(group) == 1))
+
+
+def coordinator(group):
+    """Asked for the first time, the broker has to create the topic of the coordinators, and says so."""
+    found = []
+
+    def ask():
+        try:
+            found.append(admin._manager.run(admin._find_coordinator_id, group))
+        except CoordinatorNotAvailableError:
+            return False
+        return True
+    journal.eventually(ask)
+    return found[0]
+
+
 def delete_topic():
     admin.delete_topics([topic])
     journal.eventually(lambda: topic not in admin.list_topics())
 
 
-journal.run([broker_stop] if sys.argv[2:] == ["broker-stop"] else [
+if sys.argv[2:3] == ["member"]:
+    sharing.be_member(*sys.argv[3:5])
+journal.run({"broker-stop": [broker_stop], "coordinator-stop": [coordinator_stop]}.get(sys.argv[2]) if sys.argv[2:] else [
     create_topic, produce, consume, ends, seek_by_time, describe_configs, alter_configs, too_large, create_partitions,
-    describe_cluster, delete_records, auto_create, refusals, delete_topic,
+    describe_cluster, delete_records, auto_create, refusals, groups, group_admin, delete_topic,
 ])

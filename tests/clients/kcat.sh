@@ -58,9 +58,34 @@ describe_cluster() {
     kcat -b "$bootstrap" -L -J | grep -q '"brokers":\[{"id":1'
 }
 
+# A member of a group that reads what is there and then leaves.
+member() {
+    of=$1; shift
+    exec kcat -b "$bootstrap" -G "$of" -X auto.offset.reset=earliest -X session.timeout.ms=6000 -q -f '%o\n' "$@" "$topic"
+}
+
+more() { records 1 10 | kcat -b "$bootstrap" -P -t "$topic" -p 0 -K: -X acks=all; }
+
+groups() {
+    group="kcat-$$"
+    [ "$( (member "$group" -e) 2>/dev/null | wc -l)" = 5000 ] || { echo "a first member does not read everything"; return 1; }
+    more
+    [ "$( (member "$group" -e) 2>/dev/null | wc -l)" = 10 ] || { echo "a second one does not go on where the first has stopped"; return 1; }
+    # One that dies leaves its partition to another.
+    member "$group" >"$scratch/first" 2>/dev/null & first=$!
+    sleep 5
+    member "$group" -c 10 >"$scratch/second" 2>/dev/null & second=$!
+    sleep 1
+    kill -9 $first
+    more
+    wait $second
+    [ "$(wc -l <"$scratch/second")" = 10 ] || { echo "the survivor reads $(wc -l <"$scratch/second") records"; return 1; }
+}
+
 attempt auto_create auto-create
 attempt produce produce
 attempt consume consume
 attempt ends ends
 attempt seek_by_time seek-by-time
 attempt describe_cluster describe-cluster
+attempt groups groups

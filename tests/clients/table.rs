@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// What clients try, in the order of the columns.
-const FEATURES: [(&str, &str); 16] = [
+const FEATURES: [(&str, &str); 18] = [
     ("create-topic", "create a topic with a configuration"),
     ("produce", "write 5,000 records with keys, headers, times and every codec the client has; acks=all, idempotent"),
     ("consume", "read them all by assignment: content, order, offsets"),
@@ -20,7 +20,9 @@ const FEATURES: [(&str, &str); 16] = [
     ("refusals", "invalid and existing names are refused"),
     ("delete-topic", "delete a topic"),
     ("broker-stop", "a broker stops in the middle: nothing acknowledged is lost"),
-    ("groups", "consumer groups"),
+    ("groups", "members of a group share partitions; they join, leave, die; the group goes on where it had committed"),
+    ("group-admin", "list, describe, reset and delete groups"),
+    ("coordinator-stop", "a group's coordinator dies and comes back: nothing is missed, nothing committed is read again"),
 ];
 
 /// One row is written at a time.

@@ -24,9 +24,9 @@ pub fn told(fact: &GroupFact) -> Option<(u8, String)> {
         }
         GroupFact::MemberJoined { group, member, instance } => {
             let instance = instance.as_ref().map_or(String::new(), |instance| format!(" as instance {instance}"));
-            (6, format!("{group}: {member} joins{instance}"))
+            (6, format!("{group}: {} joins{instance}", short(member)))
         }
-        GroupFact::MemberRemoved { group, member, reason } => (7, format!("{group}: {member} {}", removal(*reason))),
+        GroupFact::MemberRemoved { group, member, reason } => (7, format!("{group}: {} {}", short(member), removal(*reason))),
         GroupFact::GroupStateChanged { group, state: GroupState::Empty, .. } => (6, format!("{group}: has no members any more")),
         GroupFact::GroupStateChanged { group, state: GroupState::Dead, .. } => (5, format!("{group}: is deleted")),
         GroupFact::GenerationBegun { group, generation, members } => {
@@ -34,7 +34,7 @@ pub fn told(fact: &GroupFact) -> Option<(u8, String)> {
         }
         GroupFact::AssignmentDecided { group, generation, assignment, .. } => {
             let owners: Vec<String> =
-                assignment.iter().map(|(member, partitions)| format!("{member}: {}", share(partitions))).collect();
+                assignment.iter().map(|(member, partitions)| format!("{}: {}", short(member), share(partitions))).collect();
             (7, format!("{group}: generation {generation} gives {}", listed(&owners)))
         }
         GroupFact::MemberFenced { group, member, code } => {
@@ -69,7 +69,15 @@ fn removal(reason: RemovalReason) -> &'static str {
 }
 
 fn who(member: &Arc<str>) -> &str {
-    if member.is_empty() { "somebody" } else { member }
+    if member.is_empty() { "somebody" } else { short(member) }
+}
+
+/// A member id without most of the random part that coordinators give it: `billing-1-08eb88a1`.
+fn short(member: &str) -> &str {
+    const RANDOM: usize = 36;
+    const SHOWN: usize = 8;
+    let random = member.len().checked_sub(RANDOM).and_then(|at| member.get(at..)).filter(|tail| tail.matches('-').count() == 4);
+    random.and_then(|tail| member.get(..member.len() - tail.len() + SHOWN)).unwrap_or(member)
 }
 
 fn share(partitions: &[TopicPartition]) -> String {
@@ -91,6 +99,12 @@ fn names_of(names: &[impl AsRef<str>], between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn member_ids_are_shortened() {
+        assert_eq!(short("billing-1-08eb88a1-5d1a-dba7-ce6f-b8676110b2c8"), "billing-1-08eb88a1");
+        assert_eq!((short("m1"), short("")), ("m1", ""));
+    }
 
     #[test]
     fn an_assignment_is_told_in_a_line() {

@@ -1,13 +1,12 @@
 //! B13: no more comes again than was not committed.
 //!
 //! After a rebalance or a restart the group goes on at its committed offset: what was processed beyond it comes once more, which is what "at least
-//! once" means. Nothing below it does; nothing comes twice to one member that owns its partition all the time; and in a group that commits before
-//! it processes nothing comes twice at all.
+//! once" means. Nothing below it does, and nothing comes twice to one member that owns its partition all the time. For a group that commits before it
+//! processes, and whose commits were acknowledged, that means that nothing comes twice at all.
 
 use super::ghost::{Change, Kind};
 use super::groups::GroupChange;
 use super::page::Page;
-use super::setup::Commits;
 use super::{Check, Scene};
 use brokerlab::types::Offset;
 
@@ -18,9 +17,7 @@ pub const CLAIM: &str = "only what was not committed is processed again, and onl
 
 /// The check. Exercised by records that are processed again.
 #[derive(Default)]
-pub struct Redelivery {
-    again: u64,
-}
+pub struct Redelivery;
 
 impl Check for Redelivery {
     fn watches(&self) -> &'static [Kind] {
@@ -32,18 +29,15 @@ impl Check for Redelivery {
             return;
         };
         page.looked(known.is_some());
-        let Some(again) = *known else { return };
-        self.again += 1;
+        let Some(again) = repeated.or(*known) else { return };
         let group_known = &scene.ghost.groups.all[*group];
         let session = &group_known.courses[*partition].sessions[*session];
         let register = group_known.registers.get(*partition);
         let floor = register.and_then(|register| register.acknowledged_before(session.asked)?.value).unwrap_or(Offset::ZERO);
-        let first = group_known.habits.as_ref().is_some_and(|habits| habits.commits == Commits::BeforeProcessing);
-        let objection = match (*repeated, again < floor, first) {
-            (Some(_), _, _) => Some("which it has processed itself".to_string()),
-            (None, true, _) => Some(format!("though {floor} was acknowledged before it began")),
-            (None, false, true) => Some("though the group commits before it processes".to_string()),
-            (None, false, false) => None,
+        let objection = match (repeated, again < floor) {
+            (Some(_), _) => Some("which it has processed itself".to_string()),
+            (None, true) => Some(format!("though {floor} was acknowledged before it began")),
+            (None, false) => None,
         };
         if let Some(objection) = objection {
             let weight = scene.ghost.weigh_reading(*group, partition);

@@ -2,12 +2,14 @@
 //!
 //! The promise that people care about. Every record whose write was acknowledged must come back from the complete read of its partition
 //! after healing, at the offset that was named. What is missing is weighed by the loss that took it (see [`ghost`](super::ghost)) or by
-//! the guarantee matrix: acks=0 promises nothing; acks=1 promises nothing once another leader took over.
+//! the guarantee matrix: acks=0 promises nothing; acks=1 promises nothing once another leader took over. In a compacted partition a newer record of the
+//! same key will do ([`survivors`](super::survivors)).
 
 use super::clients::{Clients, Fate, Write};
 use super::ghost::{Ghost, Promise};
 use super::page::{Page, Weight};
 use super::setup::NodeKind;
+use super::survivors::AllSurvivors;
 use super::{Check, Scene};
 use brokerlab_reports::verdict::Verdict;
 
@@ -29,6 +31,7 @@ pub struct LostWrite {
 impl Check for LostWrite {
     fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
         let unnamed = values_read(scene.clients);
+        let survivors = AllSurvivors::of(scene.ghost, scene.clients);
         for write in scene.clients.writes.iter().filter(|write| write.fate == Fate::Acknowledged) {
             let Some(partition) = write.partition else { continue };
             let p = &scene.ghost.partitions[partition];
@@ -37,6 +40,10 @@ impl Check for LostWrite {
             }
             page.looked(p.elections.last().is_some_and(|election| election.event > write.event));
             let Some(weight) = is_missing(scene, partition, write, &unnamed) else { continue };
+            let key = Some(write.key).filter(|key| *key != 0);
+            if write.offset.is_some_and(|offset| survivors.replace(scene.ghost, partition, key, offset)) {
+                continue;
+            }
             self.lost += 1;
             page.found(scene.event, Some(partition), weight, || {
                 let (node, name) = (scene.node(write.node), scene.ghost.name(partition));

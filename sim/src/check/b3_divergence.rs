@@ -1,11 +1,12 @@
 //! B3: what was read once stays as it was read.
 //!
 //! No consumer may see two values at one offset, and nothing that any consumer saw may be missing from the final read. This is how
-//! exposing uncommitted records, or diverging replicas, look from outside.
+//! exposing uncommitted records, or diverging replicas, look from outside. From a compacted partition a record may go when a newer one has its key.
 
 use super::clients::value_of;
 use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
+use super::survivors::AllSurvivors;
 use super::{Check, Scene};
 use brokerlab::operation::{Outcome, PolledRecord};
 use brokerlab::types::Offset;
@@ -55,6 +56,7 @@ impl Check for Divergence {
 
     /// Only now: how a contradiction weighs may be known long after it.
     fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
+        let survivors = AllSurvivors::of(scene.ghost, scene.clients);
         for (partition, sightings) in self.partitions.iter().enumerate() {
             for (event, offset) in &sightings.contradicted {
                 page.found(*event, Some(partition), weigh(scene.ghost, partition, *offset), || {
@@ -69,6 +71,10 @@ impl Check for Divergence {
             for offset in
                 sightings.seen().filter(|offset| *offset >= p.kept_from.max(read.records[0].0) && read.at(*offset).is_none())
             {
+                let key = survivors.key_of(scene.clients, sightings.values[offset.0 as usize]);
+                if survivors.replace(scene.ghost, partition, key, offset) {
+                    continue;
+                }
                 page.found(scene.event, Some(partition), weigh(scene.ghost, partition, offset), || {
                     format!("the record at {offset} of {} was read once and is gone", scene.ghost.name(partition))
                 });

@@ -1,9 +1,9 @@
 //! B7: a consumer that reads on misses nothing and sees nothing twice.
 //!
 //! From one assignment to the next, what a consumer is given of a partition is contiguous: each record is the one after the last. It may jump
-//! over what retention has taken, and go back after a loss. Retention is every replica's own, so it may go back for that reason too: the
-//! leader that had given up what was due sent it to the beginning, and the next leader begins lower. (There are no control records and no compaction yet, which leave
-//! holes that are known.)
+//! over what retention has taken, or what lies below the cleaned point of a compacted partition, and go back after a loss. Retention is every
+//! replica's own, so it may go back for that reason too: the leader that had given up what was due sent it to the beginning, and the next
+//! leader begins lower. (There are no control records yet, which leave holes that are known.)
 
 use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
@@ -86,7 +86,7 @@ impl SessionContiguity {
             let (due, given) = (session[partition], record.offset);
             page.looked(due.is_some());
             session[partition] = Some(given.next());
-            let Some(due) = due.filter(|due| *due != given && !is_taken_by_retention(scene.ghost, partition, *due)) else {
+            let Some(due) = due.filter(|due| *due != given && !is_taken(scene.ghost, partition, *due, given)) else {
                 continue;
             };
             if self.contradicted.len() < CONTRADICTIONS_MAX {
@@ -96,7 +96,8 @@ impl SessionContiguity {
     }
 }
 
-/// Some replica has given up what was due, so the consumer may have had to begin elsewhere.
-fn is_taken_by_retention(ghost: &Ghost, partition: usize, due: Offset) -> bool {
-    due < ghost.partitions[partition].kept_from
+/// Some replica has given up what was due, by retention or by compaction, so the consumer may have had to begin elsewhere.
+fn is_taken(ghost: &Ghost, partition: usize, due: Offset, given: Offset) -> bool {
+    let p = &ghost.partitions[partition];
+    due < p.kept_from || (given > due && given <= p.cleaned)
 }

@@ -49,7 +49,8 @@ impl Check for NoGap {
 /// The first record of `[from, to)` that is kept and that is not in the set.
 pub(super) fn first_owed(ghost: &Ghost, partition: usize, done: &Spans, from: Offset, to: Offset) -> Option<Offset> {
     let p = &ghost.partitions[partition];
-    let (mut from, to) = (from.max(p.kept_from), to.min(p.true_high_watermark()));
+    // Of what was compacted nobody knows here what is left.
+    let (mut from, to) = (from.max(p.kept_from).max(p.cleaned), to.min(p.true_high_watermark()));
     loop {
         let missing = done.first_missing(from, to)?;
         let links = p.log.links();

@@ -35,6 +35,8 @@ pub struct Clients {
 pub struct Write {
     /// Hash of its value.
     pub value: u64,
+    /// Hash of its key; 0: it has none.
+    pub key: u64,
     /// Node of the producer.
     pub node: usize,
     /// What became of it.
@@ -164,11 +166,12 @@ impl Clients {
     }
 
     fn invoke(&mut self, event: EventId, node: usize, operation: u64, what: &Operation, ghost: &Ghost) {
-        if let Operation::Produce { value, .. } = what {
+        if let Operation::Produce { key, value, .. } = what {
             let Some(open) = self.open.get_mut(node) else { return };
             open.push_back((operation, self.writes.len()));
-            let value = xxh3_64(value);
-            self.writes.push(Write { value, node, fate: Fate::Open, event, invoked: event, partition: None, offset: None });
+            let (value, key) = (xxh3_64(value), key.as_ref().map_or(0, |key| xxh3_64(key).max(1)));
+            let (partition, offset, invoked) = (None, None, event);
+            self.writes.push(Write { value, key, node, fate: Fate::Open, event, invoked, partition, offset });
         }
         match (what, self.reader_mut(node)) {
             (Operation::Assign { partitions }, Some(reader)) => {

@@ -18,6 +18,9 @@
 //! forgotten by that: the snapshots tell of their producers. A truncation and a log that begins anew leave only what the log holds. An answer may
 //! leave long after it was decided, so only what was there when the request came counts, if it is still there.
 //!
+//! Compaction keeps the last batch of each session, empty if no record of it is left, so that the log alone tells of it (KAFKA-5490). The disks are
+//! looked at for that.
+//!
 //! Producers expire by the wall clock. A run in which a fault has moved clocks is not judged.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,7 +30,7 @@ use super::ghost::{Answer, Change, Kind, Place};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::{Offset, ProducerEpoch, ProducerId, Sequence};
-use brokerlab_reports::event::{EventId, ProducerSnapshot};
+use brokerlab_reports::event::{EventId, LogImage, ProducerSnapshot};
 
 /// The id.
 pub const ID: &str = "D6";
@@ -92,6 +95,9 @@ impl Check for ProducerState {
                 if let Some(snapshot) = &image.small_files.snapshot {
                     self.judge_snapshot(scene, *at, snapshot, page);
                 }
+                if image.records.is_some() {
+                    judge_compacted(scene, *at, image, page);
+                }
             }
             _ => {}
         }
@@ -110,6 +116,7 @@ impl ProducerState {
         if !shadow.present || !shadow.known || snapshot.at > shadow.log.end() {
             return;
         }
+        let cleaned = scene.ghost.partition(at).cleaned;
         let mut then = Fold::default();
         let links = shadow.log.links().iter().take_while(|link| link.end <= snapshot.at);
         links.for_each(|link| then.take(link, EventId::NONE));
@@ -122,7 +129,9 @@ impl ProducerState {
             snapshot.batches.contains(&(id, epoch, known.first, Offset(known.end.0 - 1)))
         };
         for (id, session) in sessions {
-            let Some(known) = session.batches.iter().find(|known| !told(*id, session.epoch, known)) else { continue };
+            // A follower that copies a compacted log is not shown every batch below the cleaned point.
+            let forgotten = |known: &&Known| known.end > cleaned && !told(*id, session.epoch, known);
+            let Some(known) = session.batches.iter().find(forgotten) else { continue };
             page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
                 let (node, name, first, written) = (scene.node(at.node), scene.name(at), known.first, snapshot.at);
                 format!("the snapshot of {name} that {node} wrote at {written} has forgotten sequence {first} of producer {id}")
@@ -147,6 +156,29 @@ impl ProducerState {
                 )
             });
         }
+    }
+}
+
+/// Compaction leaves the last batch of each session, though it may be empty.
+fn judge_compacted(scene: &Scene<'_>, at: Place, image: &LogImage, page: &mut Page) {
+    let (p, shadow) = (scene.ghost.partition(at), scene.ghost.shadow(at));
+    if p.cleaned == Offset::ZERO || !p.losses.is_empty() || shadow.lossy || !shadow.known {
+        return;
+    }
+    let end = image.batches.last().map_or(Offset::ZERO, |last| last.last_offset.next());
+    let mut fold = Fold::default();
+    shadow.log.links().iter().take_while(|link| link.end <= end).for_each(|link| fold.take(link, EventId::NONE));
+    for (id, session) in &fold.sessions {
+        let last = session.end();
+        page.looked(last <= p.cleaned);
+        if last > p.cleaned || image.batches.iter().any(|batch| batch.last_offset.next() == last) {
+            continue;
+        }
+        page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
+            let (node, name) = (scene.node(at.node), scene.name(at));
+            format!("{node} has compacted away the last batch of producer {id} in {name}, which ended at {last}")
+        });
+        return;
     }
 }
 

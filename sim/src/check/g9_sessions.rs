@@ -18,6 +18,8 @@ pub const CLAIM: &str = "a member that is silent for its session is counted out,
 
 /// A coordinator has other things to do as well.
 const SLACK: Duration = Duration::secs(5);
+/// Clocks run a little fast, and count in whole milliseconds.
+const DRIFT: Duration = Duration::millis(50);
 
 /// The check. Exercised by members whose session ends.
 #[derive(Default)]
@@ -42,7 +44,7 @@ impl Check for Sessions {
         page.looked(true);
         let alive = contact.heard.filter(|(by, _)| by == node).map_or(was.since, |(_, when)| when.max(was.since));
         let silent = ghost.time.since(alive);
-        if silent < contact.session {
+        if silent.0 + DRIFT.0 < contact.session.0 {
             page.found(scene.event, None, Weight::VIOLATION, || {
                 let (node, silent) = (scene.node(*node), silent.as_millis());
                 let session = contact.session.as_millis();

@@ -43,7 +43,7 @@ impl Judge {
     #[must_use]
     pub fn new(setup: Setup) -> Judge {
         let pages = CATALOGUE.iter().map(|(id, claim)| Page::new(id, claim));
-        let checks: Vec<_> = every_check().into_iter().zip(pages).collect();
+        let checks: Vec<_> = every_check(&setup).into_iter().zip(pages).collect();
         let mut watchers: [Vec<usize>; Kind::COUNT] = Default::default();
         for (number, (check, _)) in checks.iter().enumerate() {
             check.watches().iter().for_each(|kind| watchers[*kind as usize].push(number));

@@ -96,6 +96,7 @@ fn is_progress(change: &Change<'_>) -> bool {
         },
         Change::Group(change) => change.is_progress(),
         Change::StartMoved { .. }
+        | Change::CompactionBegan { .. }
         | Change::Heard { .. }
         | Change::Damaged { .. }
         | Change::Learned { .. }

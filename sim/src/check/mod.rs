@@ -36,6 +36,8 @@ pub mod d10_sync_order;
 pub mod d11_deadlines;
 pub mod d12_dated_within_bounds;
 pub mod d3_start_below_watermark;
+pub mod d4_compaction_keeps_latest;
+pub mod d5_compaction_bounded;
 pub mod d6_producer_state;
 pub mod d7_clean_mark;
 pub mod d8_recovery;
@@ -63,6 +65,7 @@ pub mod l4_full_isr;
 pub mod l5_stable_groups;
 pub mod l6_lag;
 pub mod l7_no_storm;
+pub mod l8_availability;
 pub mod l9_progress;
 pub mod liveness;
 pub mod memory;
@@ -101,12 +104,13 @@ pub mod r8_leader_completeness;
 pub mod r9_candidate_completeness;
 pub mod reader;
 pub mod setup;
+pub mod survivors;
 pub mod verdict;
 
 use brokerlab_reports::event::EventId;
 
 pub use judge::Judge;
-pub use setup::{Commits, Dating, GroupSetup, NodeKind, NodeSetup, Reset, Setup};
+pub use setup::{Commits, Dating, GroupSetup, NodeKind, NodeSetup, Pace, Reset, Setup};
 
 use clients::Clients;
 use ghost::{Change, Ghost, Kind, Place};
@@ -198,6 +202,8 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     (r22_batch_epoch::ID, r22_batch_epoch::CLAIM),
     (r23_prompt_advance::ID, r23_prompt_advance::CLAIM),
     (d3_start_below_watermark::ID, d3_start_below_watermark::CLAIM),
+    (d4_compaction_keeps_latest::ID, d4_compaction_keeps_latest::CLAIM),
+    (d5_compaction_bounded::ID, d5_compaction_bounded::CLAIM),
     (d6_producer_state::ID, d6_producer_state::CLAIM),
     (d7_clean_mark::ID, d7_clean_mark::CLAIM),
     (d8_recovery::ID, d8_recovery::CLAIM),
@@ -243,12 +249,13 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     (l5_stable_groups::ID, l5_stable_groups::CLAIM),
     (l6_lag::ID, l6_lag::CLAIM),
     (l7_no_storm::ID, l7_no_storm::CLAIM),
+    (l8_availability::ID, l8_availability::CLAIM),
     (l9_progress::ID, l9_progress::CLAIM),
     (l10_life::ID, l10_life::CLAIM),
 ];
 
 /// One of each, in the order of the catalogue.
-fn every_check() -> Vec<Box<dyn Check>> {
+fn every_check(setup: &Setup) -> Vec<Box<dyn Check>> {
     let [l1, l3, l4] = OBLIGATIONS.map(Liveness);
     vec![
         Box::new(r1_epoch_monotone::EpochMonotone),
@@ -277,6 +284,8 @@ fn every_check() -> Vec<Box<dyn Check>> {
         Box::new(r22_batch_epoch::BatchEpoch),
         Box::<r23_prompt_advance::PromptAdvance>::default(),
         Box::new(d3_start_below_watermark::StartBelowWatermark),
+        Box::new(d4_compaction_keeps_latest::CompactionKeepsLatest),
+        Box::new(d5_compaction_bounded::CompactionBounded),
         Box::<d6_producer_state::ProducerState>::default(),
         Box::new(d7_clean_mark::CleanMark),
         Box::new(d8_recovery::RecoveredPrefix),
@@ -313,7 +322,7 @@ fn every_check() -> Vec<Box<dyn Check>> {
         Box::new(b10_exclusive_processing::ExclusiveProcessing),
         Box::<b11_committed_offset::CommittedOffset>::default(),
         Box::<b12_end_offset::EndOffset>::default(),
-        Box::<b13_redelivery::Redelivery>::default(),
+        Box::new(b13_redelivery::Redelivery),
         Box::new(b14_unseen::Unseen),
         Box::new(l1),
         Box::new(l2_open_writes::OpenWrites),
@@ -322,6 +331,7 @@ fn every_check() -> Vec<Box<dyn Check>> {
         Box::new(l5_stable_groups::StableGroups),
         Box::new(l6_lag::Lag),
         Box::<l7_no_storm::NoStorm>::default(),
+        Box::new(l8_availability::Availability::new(setup.pace)),
         Box::<l9_progress::Progress>::default(),
         Box::new(l10_life::Life),
     ]

@@ -35,7 +35,7 @@ impl Check for LegalExposure {
                 "which is not committed"
             } else if !batch.valid {
                 "whose bytes do not fit their checksum"
-            } else if !p.log.holds(&link) && link.base >= p.log.start() {
+            } else if !p.holds_or_held(&link) && link.base >= p.log.start() {
                 "which is not the committed batch there"
             } else {
                 continue;

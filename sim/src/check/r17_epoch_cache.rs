@@ -5,7 +5,7 @@
 //! compares it with the batches it reads: both columns rise strictly, and below the recovery point, where recovery believes the file, each
 //! epoch begins where its first batch does. Above it recovery scans the batches, and the file may lag. Of what was given up the file need not
 //! tell anything, although its batches may still stand in a file that holds others too. A batch that does not follow its predecessor is none: a
-//! torn write may have zeroed its base offset, which no checksum covers.
+//! torn write may have zeroed its base offset, which no checksum covers. Compaction keeps the first batch of each epoch, empty if it must.
 
 use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};
@@ -33,7 +33,7 @@ impl Check for EpochCache {
         page.looked(image.batches.first().is_some_and(|first| first.last_offset < point));
         // Also before a loss: recovery scans everything if the file begins above a log start that fell back.
         let given_up = scene.ghost.partition(*at).given_up_ever.max(scene.ghost.shadow(*at).log.start());
-        if let Some(why) = is_wrong(image, given_up) {
+        if let Some(why) = is_wrong(image, given_up, scene.ghost.partition(*at).cleaned) {
             page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
                 format!("the disk of {} says of {} that {why}", scene.node(at.node), scene.name(*at))
             });
@@ -42,14 +42,14 @@ impl Check for EpochCache {
 }
 
 /// What the file says wrongly. It may be silent below `given_up`, but not above.
-fn is_wrong(image: &LogImage, given_up: Offset) -> Option<String> {
+fn is_wrong(image: &LogImage, given_up: Offset, cleaned: Offset) -> Option<String> {
     let files = &image.small_files;
     if let Some(pair) = files.epochs.windows(2).find(|pair| pair[0].0 >= pair[1].0 || pair[0].1 >= pair[1].1) {
         return Some(format!("epoch {} from {} is followed by epoch {} from {}", pair[0].0, pair[0].1, pair[1].0, pair[1].1));
     }
     let told_from = files.epochs.first().map_or(given_up, |(_, start)| given_up.min(*start));
     let mut before = None;
-    for batch in vouched_for(image).filter(|batch| batch.last_offset >= told_from) {
+    for batch in vouched_for(image, cleaned).filter(|batch| batch.last_offset >= told_from) {
         let is_new = before.is_none_or(|before| before != batch.leader_epoch);
         let is_first = before.is_none();
         before = Some(batch.leader_epoch);
@@ -70,11 +70,12 @@ fn is_wrong(image: &LogImage, given_up: Offset) -> Option<String> {
     None
 }
 
-/// The batches below the recovery point, one after the other.
-fn vouched_for(image: &LogImage) -> impl Iterator<Item = &TappedBatch> {
+/// The batches below the recovery point, one after the other; below the cleaned point there may be gaps.
+fn vouched_for(image: &LogImage, cleaned: Offset) -> impl Iterator<Item = &TappedBatch> {
     let mut due = image.batches.first().map(|first| first.base_offset);
     image.batches.iter().take_while(move |batch| {
-        let follows = due.replace(batch.last_offset.next()) == Some(batch.base_offset);
+        let due = due.replace(batch.last_offset.next()).unwrap_or(batch.base_offset);
+        let follows = due == batch.base_offset || (due < batch.base_offset && batch.base_offset < cleaned);
         follows && batch.valid && batch.last_offset < image.small_files.recovery_point
     })
 }

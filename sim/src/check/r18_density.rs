@@ -1,8 +1,8 @@
 //! R18: offsets are dense. Each batch begins where the log ended.
 //!
 //! A gap is a lost batch, an overlap is an offset given twice; both follow from appends after a failed write (KAFKA-10778, KAFKA-7866).
-//! The first batch of an empty log may stand anywhere: a follower may begin where its leader's log does. (Compaction, which leaves
-//! gaps, does not exist yet.)
+//! The first batch of an empty log may stand anywhere: a follower may begin where its leader's log does. A gap that compaction has left in the leader's
+//! log is filled by the [ghost](super::ghost) before it is looked at here; any other is a gap.
 
 use super::ghost::{Change, Kind};
 use super::page::{Page, Weight};

@@ -1,6 +1,6 @@
 //! What the judge must know before the first event: who takes part, and with which promises.
 
-use brokerlab::types::BrokerId;
+use brokerlab::types::{BrokerId, Duration};
 
 /// The run as the judge sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,8 +13,19 @@ pub struct Setup {
     pub enabled: bool,
     /// How records may be dated.
     pub dating: Dating,
+    /// How clients get on while faults last; `None`: nothing is promised.
+    pub pace: Option<Pace>,
     /// How the members of consumer groups behave. Of other groups nothing is expected that depends on it.
     pub groups: Vec<GroupSetup>,
+}
+
+/// How clients get on while faults last: so many writes in so much time, for each producer and wherever the time begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    /// Writes that are acknowledged, at least.
+    pub acknowledged: usize,
+    /// In any stretch of time of this length.
+    pub within: Duration,
 }
 
 /// What the members of a consumer group do: that decides which row of the guarantee matrix the group stands in.

@@ -13,6 +13,7 @@ use brokerlab_reports::verdict::{Finding, Judgement, Verdict};
 use super::clients::{Clients, Fate};
 use super::ghost::Ghost;
 use super::judge::Ending;
+use super::l8_availability;
 use super::page::{Noted, Page};
 use super::setup::{NodeKind, Setup};
 
@@ -179,6 +180,7 @@ fn sentence(case: &Case<'_>, verdict: Verdict, first: Option<&Noted>) -> String 
             "{lost} of {acknowledged} acknowledged records are lost, because the faults destroyed more than the cluster tolerates: {text}"
         ),
         Verdict::Unknown => format!("the run proves nothing: {text}"),
+        Verdict::Hang if name == l8_availability::ID => format!("the cluster was not as available as promised: {text}"),
         Verdict::Hang => format!("the cluster did not come to rest after healing: {text}"),
         Verdict::Crash => format!("our own bug: {text}"),
         Verdict::Violation => format!("{name} failed: {text}"),

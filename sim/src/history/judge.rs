@@ -131,7 +131,14 @@ impl Cast {
         }
         let partitions = named.into_iter().map(|(topic, index)| TopicPartition { topic: topic.into(), index }).collect();
         Ok(Cast {
-            setup: Setup { nodes: setups, must_exercise: Vec::new(), enabled: true, dating: Dating::ANY, groups: Vec::new() },
+            setup: Setup {
+                nodes: setups,
+                must_exercise: Vec::new(),
+                enabled: true,
+                dating: Dating::ANY,
+                pace: None,
+                groups: Vec::new(),
+            },
             nodes,
             partitions,
         })

@@ -1,4 +1,8 @@
 //! The corners: situations in which replication bugs have lived.
+//!
+//! Each can be reached by chaos: a corner that no seed can come to would be a reproach for ever, and nobody would read the list. So "appended, and then
+//! too few in sync" is none: only who changes a configuration in the middle of a run meets it (`src/replica/produce.rs` says why), and no
+//! scenario can.
 
 /// Declares the corners with their names and what they are.
 macro_rules! corners {
@@ -80,7 +84,6 @@ corners! {
     FencedAlive = "fenced-alive", "A broker was fenced whose process lived.";
     // ---- clients
     RefusedTooFewInSync = "refused-too-few-in-sync", "A write was refused for want of in-sync replicas.";
-    AppendedTooFewInSync = "appended-too-few-in-sync", "A write was appended, and then too few replicas were in sync.";
     WriteTimedOut = "write-timed-out", "A write was appended, and not confirmed in time.";
     PromiseBrokenByElection = "promise-broken-by-election", "A leader lost its office while a write waited for replicas.";
     DuplicateFromWindow = "duplicate-from-window", "A retry was recognised and answered from memory.";

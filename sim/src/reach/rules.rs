@@ -12,7 +12,6 @@ use super::state::signature;
 const NOT_LEADER: i16 = 6;
 const TIMED_OUT: i16 = 7;
 const NOT_ENOUGH_REPLICAS: i16 = 19;
-const NOT_ENOUGH_REPLICAS_AFTER_APPEND: i16 = 20;
 const OUT_OF_ORDER_SEQUENCE: i16 = 45;
 const FENCED_LEADER_EPOCH: i16 = 74;
 const STALE_BROKER_EPOCH: i16 = 77;
@@ -94,6 +93,8 @@ fn on_fact(model: &mut Model, tally: &mut Tally, now: Time, node: usize, fact: &
         | Fact::IsrLearned { partition, .. }
         | Fact::LogRemoved { partition } => on_replica(model, tally, *partition, node, fact),
         Fact::BrokerRegistered { .. }
+        | Fact::CompactionBegan { .. }
+        | Fact::Compacted { .. }
         | Fact::MetadataApplied { .. }
         | Fact::LogFlushed { .. }
         | Fact::RegistrationAccepted { .. }
@@ -281,7 +282,6 @@ fn on_tap(model: &mut Model, tally: &mut Tally, event: &Event, node: usize, tap:
                 NOT_LEADER => tally.reach_if(*request != event.cause, Corner::PromiseBrokenByElection),
                 TIMED_OUT => tally.reach(Corner::WriteTimedOut),
                 NOT_ENOUGH_REPLICAS => tally.reach(Corner::RefusedTooFewInSync),
-                NOT_ENOUGH_REPLICAS_AFTER_APPEND => tally.reach(Corner::AppendedTooFewInSync),
                 OUT_OF_ORDER_SEQUENCE => tally.reach(Corner::SequenceGapRefused),
                 _ => {}
             }

@@ -13,6 +13,7 @@ use brokerlab::types::Duration;
 use super::chance::Chance;
 use super::model::{Chaos, DiskOperation, Fate, Fault, FaultKind, Frames, Scenario, Target};
 use super::settings;
+use super::storm::draw_storms;
 
 /// The plan of one run. Expanding a plan with its own seed gives the same plan.
 #[must_use]
@@ -22,7 +23,10 @@ pub fn expand(scenario: &Scenario, seed: u64) -> Scenario {
     settings::apply(&mut plan, chance.about("swarm"));
     plan.seed = seed;
     if let Some(chaos) = plan.chaos.take() {
-        let drawn = draw_faults(&plan, &chaos, chance.about("chaos"));
+        let mut drawn = draw_faults(&plan, &chaos, chance.about("chaos"));
+        drawn.extend(draw_storms(&plan, &chaos, chance.about("storms")));
+        // The first fault of the run is f1. Equal moments keep the order in which they were drawn.
+        drawn.sort_by_key(|fault| fault.at);
         let mut taken: BTreeSet<String> = plan.faults.iter().map(|fault| fault.id.clone()).collect();
         plan.faults.extend(drawn.into_iter().map(|fault| Fault { id: next_id(&mut taken), ..fault }));
     }
@@ -62,8 +66,6 @@ fn draw_faults(plan: &Scenario, chaos: &Chaos, chance: Chance) -> Vec<Fault> {
         *count += 1;
         chaos.at_most.get(fault.kind.name()).is_none_or(|most| *count <= *most)
     });
-    // The first fault of the run is f1. Equal moments keep the order in which they were drawn.
-    faults.sort_by_key(|fault| fault.at);
     faults
 }
 
@@ -77,7 +79,7 @@ fn enabled_kinds(kinds: &[String], chance: Chance) -> Vec<(&str, u64)> {
     enabled.into_iter().map(|kind| (kind.as_str(), weight(kind))).collect()
 }
 
-fn weighted<'k>(kinds: &[(&'k str, u64)], chance: Chance) -> &'k str {
+pub(super) fn weighted<'k>(kinds: &[(&'k str, u64)], chance: Chance) -> &'k str {
     let mut left = chance.below(kinds.iter().map(|(_, weight)| weight).sum());
     for (kind, weight) in kinds {
         if left < *weight {
@@ -111,13 +113,13 @@ impl Crowds {
 }
 
 /// Whole milliseconds, so that a plan is easy to read; early enough that what follows can still be seen.
-fn moment(duration: Duration, chance: Chance) -> Duration {
+pub(super) fn moment(duration: Duration, chance: Chance) -> Duration {
     let millis = duration.as_millis();
     Duration::millis(chance.between(millis / 20, millis * 9 / 10))
 }
 
 /// As many short ones as long ones: every doubling is equally likely.
-fn log_uniform((low, high): (Duration, Duration), chance: Chance) -> Duration {
+pub(super) fn log_uniform((low, high): (Duration, Duration), chance: Chance) -> Duration {
     let (low, high) = (low.as_millis().max(1), high.as_millis().max(1));
     let doublings = u64::from((high / low).max(1).ilog2());
     let from = low << chance.about("doubling").between(0, doublings);
@@ -234,7 +236,7 @@ const SURGERY: [(&str, u64, u64); 8] = [
     ("Metadata", 1, 4),
 ];
 
-fn draw_frames(plan: &Scenario, chance: Chance) -> FaultKind {
+pub(super) fn draw_frames(plan: &Scenario, chance: Chance) -> FaultKind {
     let weights: Vec<(&str, u64)> = SURGERY.iter().map(|(api, weight, _)| (*api, *weight)).collect();
     let api = weighted(&weights, chance.about("api"));
     let among = SURGERY.iter().find(|(name, ..)| *name == api).map_or(1, |(.., among)| *among);
@@ -326,13 +328,13 @@ fn draw_broker(plan: &Scenario, chance: Chance) -> Target {
     }
 }
 
-fn draw_partition(plan: &Scenario, chance: Chance) -> (String, u32) {
+pub(super) fn draw_partition(plan: &Scenario, chance: Chance) -> (String, u32) {
     let topic = &plan.topics[index(chance.below(plan.topics.len() as u64))];
     let partition = chance.about("index").below(u64::from(topic.partitions));
     (topic.name.clone(), u32::try_from(partition).expect("below a 32-bit number"))
 }
 
-fn draw_link(plan: &Scenario, chance: Chance) -> (Target, Target) {
+pub(super) fn draw_link(plan: &Scenario, chance: Chance) -> (Target, Target) {
     let brokers = u64::from(plan.cluster.brokers);
     let first = chance.about("first").between(1, brokers);
     let node = |n: u64| Target::Node(format!("b{n}"));

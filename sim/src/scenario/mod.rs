@@ -20,6 +20,7 @@ pub mod properties;
 mod reader;
 pub mod reference;
 pub mod settings;
+mod storm;
 pub mod target;
 pub mod units;
 mod write;

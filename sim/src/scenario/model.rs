@@ -25,6 +25,8 @@ pub struct Scenario {
     pub duration: Duration,
     /// Checks that must have had something to see, else the verdict is UNKNOWN.
     pub must_exercise: Vec<String>,
+    /// How clients get on while faults last; `None`: nothing is promised.
+    pub progress: Option<Progress>,
     /// What every seed must bring.
     pub expect: Expect,
     /// A planted bug, by slug.
@@ -47,6 +49,15 @@ pub struct Scenario {
     pub disk: DiskWeather,
     /// Random faults to be decided by the seed; `None` in a plan.
     pub chaos: Option<Chaos>,
+}
+
+/// What a scenario promises to its producers for as long as faults last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Writes of each producer that are acknowledged, at least.
+    pub acknowledged: u32,
+    /// In any stretch of time of this length.
+    pub within: Duration,
 }
 
 /// What a scenario expects.
@@ -511,6 +522,8 @@ pub struct Chaos {
     pub at_most: BTreeMap<String, u64>,
     /// Length of a fault, shortest and longest.
     pub lasts: (Duration, Duration),
+    /// Storms in a run, fewest and most: leaderships move again and again while news and answers are late.
+    pub storms: (u32, u32),
     /// Settings that each seed draws anew: name (`topics.orders.replicas`, `cluster.brokers`, ...) and the values to choose from.
     pub swarm: BTreeMap<String, Vec<String>>,
 }

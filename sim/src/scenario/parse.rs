@@ -9,13 +9,13 @@ use toml::de::DeTable;
 
 use super::model::{
     Chaos, Cluster, CommitPolicy, Consumer, DiskOperation, DiskWeather, Expect, Fate, Fault, FaultKind, Frames, Group, Network,
-    Producer, Scenario, Target, Topic,
+    Producer, Progress, Scenario, Target, Topic,
 };
 use super::problem::Problem;
 use super::reader::Fields;
 use super::reference::{
-    CHAOS, CLUSTER_SECTION, CONSUMER_SECTION, DISK, EXPECT, FAULTS, FILE, GROUP_SECTION, NETWORK, PRODUCER_SECTION, Section,
-    TOPIC_SECTION, fault_kinds,
+    CHAOS, CLUSTER_SECTION, CONSUMER_SECTION, DISK, EXPECT, FAULTS, FILE, GROUP_SECTION, NETWORK, PRODUCER_SECTION, PROGRESS,
+    Section, TOPIC_SECTION, fault_kinds,
 };
 use super::settings;
 use super::target::FORMS;
@@ -51,7 +51,9 @@ impl Reader {
         let network = section("network", &NETWORK)?;
         let disk = section("disk", &DISK)?;
         let chaos = section("chaos", &CHAOS)?;
+        let progress = section("progress", &PROGRESS)?;
         self.note("network.bandwidth", network.as_ref().map_or(0..0, |fields| fields.at("bandwidth")));
+        self.note("progress", progress.as_ref().map_or(0..0, |fields| fields.at("within")));
         self.note("chaos", chaos.as_ref().map_or(0..0, |fields| fields.at("swarm")));
         Ok(Scenario {
             name: file.text("name").unwrap_or_else(|| stem.to_string()),
@@ -60,6 +62,7 @@ impl Reader {
             seed: file.number("seed").expect(SURE),
             duration: file.duration("duration").expect(SURE),
             must_exercise: file.words("must_exercise").unwrap_or_default(),
+            progress: progress.map(|fields| promise(&fields)),
             expect: section("expect", &EXPECT)?.map(|fields| expect(&fields)).unwrap_or_default(),
             mutant: file.text("mutant"),
             cluster: section("cluster", &CLUSTER_SECTION)?.map(|fields| cluster(&fields)).expect(SURE),
@@ -127,6 +130,7 @@ impl Reader {
             let problem = Problem::new(self.at("network.bandwidth"), "nothing gets through at all");
             return Err(problem.help("without `bandwidth` links carry whatever there is"));
         }
+        self.promise_can_be_kept(scenario)?;
         let moves_members = |kind: &String| kind.starts_with("member-");
         if scenario.groups.is_empty() && scenario.chaos.as_ref().is_some_and(|chaos| chaos.kinds.iter().any(moves_members)) {
             let problem = Problem::new(self.at("chaos"), "members are to come and go, but there is no group");
@@ -134,6 +138,15 @@ impl Reader {
         }
         settings::check(scenario)
             .map_err(|message| Problem::new(self.at("chaos"), message).label("in these settings").help(settings::FORMS))
+    }
+
+    /// Nobody gets more acknowledged than he asks for.
+    fn promise_can_be_kept(&self, scenario: &Scenario) -> Result<(), Problem> {
+        let Some(Progress { acknowledged, within }) = scenario.progress else { return Ok(()) };
+        let asks_too_seldom = |one: &&Producer| one.every.0.saturating_mul(u64::from(acknowledged)) >= within.0;
+        let Some(slow) = scenario.producers.iter().find(asks_too_seldom) else { return Ok(()) };
+        let problem = Problem::new(self.at("progress"), format!("`{}` does not even ask for that", slow.name));
+        Err(problem.label(format!("too short for {acknowledged}")).help(format!("it writes a record every {}", slow.every)))
     }
 
     fn names_are_unique(&self, scenario: &Scenario) -> Result<(), Problem> {
@@ -447,6 +460,10 @@ fn count(fields: &Fields<'_>, key: &str) -> u32 {
     u32::try_from(fields.number(key).expect(SURE)).expect("the reference bounds every count below 2^32")
 }
 
+fn promise(fields: &Fields<'_>) -> Progress {
+    Progress { acknowledged: count(fields, "acknowledged"), within: fields.duration("within").expect(SURE) }
+}
+
 fn expect(fields: &Fields<'_>) -> Expect {
     Expect {
         verdicts: fields.words("verdict").expect(SURE),
@@ -530,13 +547,14 @@ fn disk_weather(fields: &Fields<'_>) -> DiskWeather {
 }
 
 fn chaos_profile(fields: &Fields<'_>) -> Chaos {
-    let (low, high) = fields.numbers("faults").expect(SURE);
     let bounded = |n: u64| u32::try_from(n).expect("the reference bounds it");
+    let range = |key: &str| fields.numbers(key).map(|(low, high)| (bounded(low), bounded(high))).expect(SURE);
     Chaos {
         kinds: fields.words("kinds").expect(SURE),
-        faults: (bounded(low), bounded(high)),
+        faults: range("faults"),
         at_most: fields.tally("at_most").unwrap_or_default(),
         lasts: fields.durations("lasts").expect(SURE),
+        storms: range("storms"),
         swarm: fields.swarm("swarm").unwrap_or_default(),
     }
 }

@@ -38,6 +38,8 @@ const fn words(name: &'static str, words: &'static [&'static str], about: &'stat
 
 const DAY_MS: i64 = 86_400_000;
 const ANY: i64 = i64::MAX;
+/// Fractions that a scenario may ask for.
+const RATIOS: &[&str] = &["0", "0.01", "0.1", "0.2", "0.3", "0.5", "0.7", "0.9", "1"];
 
 /// Of a topic.
 pub const TOPIC: &[Property] = &[
@@ -48,6 +50,11 @@ pub const TOPIC: &[Property] = &[
     number("segment.ms", 1, ANY, "age of its first record at which a new segment is begun"),
     number("retention.ms", -1, ANY, "age at which segments are given up; -1: never"),
     number("retention.bytes", -1, ANY, "size above which the oldest segments are given up; -1: no bound"),
+    words("cleanup.policy", &["delete", "compact", "compact,delete"], "what becomes of old records"),
+    words("min.cleanable.dirty.ratio", RATIOS, "a log is compacted when so much of it is not clean"),
+    number("min.compaction.lag.ms", 0, ANY, "age that a record must have before it is compacted"),
+    number("max.compaction.lag.ms", 1, ANY, "age at which a record is compacted in any case"),
+    number("delete.retention.ms", 0, ANY, "time that a tombstone stays"),
     number("message.timestamp.before.max.ms", 0, ANY, "how far in the past a record may be dated"),
     number("message.timestamp.after.max.ms", 0, ANY, "how far in the future a record may be dated"),
     number("max.message.bytes", 0, 1 << 30, "largest record batch"),
@@ -66,6 +73,8 @@ pub const CLUSTER: &[Property] = &[
     number("replica.high.watermark.checkpoint.interval.ms", 1, DAY_MS, "time between two checkpoints of the high watermark"),
     number("log.flush.offset.checkpoint.interval.ms", 1, DAY_MS, "time between two checkpoints of the recovery point"),
     number("log.flush.interval.messages", 1, ANY, "default of flush.messages"),
+    number("log.cleaner.backoff.ms", 1, DAY_MS, "rest of the cleaner when there is nothing to compact"),
+    number("log.cleaner.dedupe.buffer.size", 1, 2_147_483_647, "bytes that the keys of one log may take while it is compacted"),
     number("log.retention.check.interval.ms", 1, DAY_MS, "time between two looks for what retention gives up"),
     number("log.retention.ms", -1, ANY, "default of retention.ms"),
     number("log.retention.bytes", -1, ANY, "default of retention.bytes"),

@@ -148,6 +148,7 @@ fn default_value<'f>(key: &Key, text: &'static str) -> Value<'f> {
     match shaped(key, &parsed).expect("defaults in the reference have their shape") {
         Value::Text(text) => Value::Text(text),
         Value::Number(number) => Value::Number(number),
+        Value::Numbers(low, high) => Value::Numbers(low, high),
         Value::Duration(duration) => Value::Duration(duration),
         Value::Flag(flag) => Value::Flag(flag),
         Value::Words(words) => Value::Words(words),
@@ -156,7 +157,6 @@ fn default_value<'f>(key: &Key, text: &'static str) -> Value<'f> {
         | Value::Groups(_)
         | Value::Tally(_)
         | Value::Config(_)
-        | Value::Numbers(..)
         | Value::Durations(..)
         | Value::Swarm(_)
         | Value::Table(_)

@@ -127,6 +127,7 @@ pub const FILE: Section = Section {
         default("seed", Shape::Seed, "1", "seed of `run` if none is given; in a plan the seed of the weather"),
         required("duration", Shape::Duration, "length of the fault phase"),
         optional("must_exercise", Shape::SomeOf(properties), "checks that must have had something to see, else UNKNOWN"),
+        optional("progress", Shape::Table(&PROGRESS), "how producers get on while faults last (L8)"),
         optional("expect", Shape::Table(&EXPECT), "what every seed must bring"),
         optional("mutant", Shape::OneOf(mutants), "a planted bug"),
         required("cluster", Shape::Table(&CLUSTER_SECTION), "the nodes"),
@@ -138,6 +139,20 @@ pub const FILE: Section = Section {
         optional("network", Shape::Table(&NETWORK), "latency of every link"),
         optional("disk", Shape::Table(&DISK), "speed and mischief of every disk"),
         optional("chaos", Shape::Table(&CHAOS), "random faults and settings, decided by the seed"),
+    ],
+};
+
+/// `progress`.
+pub const PROGRESS: Section = Section {
+    name: "progress",
+    about: "what each producer is promised from its first write until faults end, in any stretch of time; else HANG (L8)",
+    keys: &[
+        default("acknowledged", Shape::Count(1, 1_000_000), "1", "so many writes are acknowledged, at least"),
+        required(
+            "within",
+            Shape::Duration,
+            "the length of the stretch: the longest pause that the faults leave, if one is promised",
+        ),
     ],
 };
 
@@ -263,6 +278,12 @@ pub const CHAOS: Section = Section {
         required("faults", Shape::Counts(0, 1000), "number of faults in a run, smallest and largest"),
         optional("at_most", Shape::Tally(fault_kinds), "kinds of which a run has no more than so many"),
         required("lasts", Shape::Durations, "length of a fault, shortest and longest"),
+        default(
+            "storms",
+            Shape::Counts(0, 100),
+            "[0, 0]",
+            "storms in a run, fewest and most: the leader of a partition changes again and again while news and answers are late",
+        ),
         optional("swarm", Shape::Swarm, "settings that each seed draws anew, and the values to choose from"),
     ],
 };
@@ -281,10 +302,10 @@ pub fn fault_kinds() -> Vec<&'static str> {
 pub fn properties() -> Vec<&'static str> {
     vec![
         "R1", "R2", "R3", "R4", "R5a", "R5b", "R5c", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "R16",
-        "R17", "R18", "R19", "R20", "R21", "R22", "R23", "D1", "D2", "D3", "D6", "D7", "D8", "D9", "D10", "D11", "D12", "Q7",
-        "Q9", "Q13", "Q14", "P1", "P2", "P3", "P4", "G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "G11", "B1",
-        "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B13", "B14", "L1", "L2", "L3", "L4", "L5", "L6",
-        "L7", "L8", "L9", "L10",
+        "R17", "R18", "R19", "R20", "R21", "R22", "R23", "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D11",
+        "D12", "Q7", "Q9", "Q13", "Q14", "P1", "P2", "P3", "P4", "G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10",
+        "G11", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B13", "B14", "L1", "L2", "L3", "L4",
+        "L5", "L6", "L7", "L8", "L9", "L10",
     ]
 }
 
@@ -324,6 +345,8 @@ pub const FACTS: &[&str] = &[
     "LogTruncated",
     "LogFlushed",
     "LogStartMoved",
+    "CompactionBegan",
+    "Compacted",
     "LogRemoved",
     "CorruptionFound",
     "LogFailed",
@@ -412,6 +435,7 @@ pub fn text() -> String {
     let mut out = String::from("What may stand in a scenario file\n");
     for section in [
         &FILE,
+        &PROGRESS,
         &EXPECT,
         &CLUSTER_SECTION,
         &TOPIC_SECTION,

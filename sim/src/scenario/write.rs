@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::model::{Chaos, Expect, Fate, Fault, FaultKind, Frames, Group, Producer, Scenario, Target};
+use super::model::{Chaos, Expect, Fate, Fault, FaultKind, Frames, Group, Producer, Progress, Scenario, Target};
 use super::units::size_text;
 
 /// Writes a scenario or plan.
@@ -22,6 +22,9 @@ pub fn to_toml(scenario: &Scenario) -> String {
     line(format!("duration = \"{}\"", scenario.duration));
     if !scenario.must_exercise.is_empty() {
         line(format!("must_exercise = {}", list(&scenario.must_exercise)));
+    }
+    if let Some(Progress { acknowledged, within }) = scenario.progress {
+        line(format!("progress = {{ acknowledged = {acknowledged}, within = \"{within}\" }}"));
     }
     if scenario.expect != Expect::default() {
         let verdicts =
@@ -197,6 +200,9 @@ fn chaos(out: &mut String, chaos: &Chaos) {
         let _ = writeln!(out, "at_most = {}", inline(chaos.at_most.iter().map(|(kind, most)| (kind.as_str(), most.to_string()))));
     }
     let _ = writeln!(out, "lasts = [\"{}\", \"{}\"]", chaos.lasts.0, chaos.lasts.1);
+    if chaos.storms != (0, 0) {
+        let _ = writeln!(out, "storms = [{}, {}]", chaos.storms.0, chaos.storms.1);
+    }
     if !chaos.swarm.is_empty() {
         out.push_str("\n[chaos.swarm]\n");
     }

@@ -22,6 +22,8 @@ const RECORDS_MAX: usize = 5_000;
 const WAIT_MS: u64 = 200;
 /// Polls in a row that bring nothing before it begins anew.
 const EMPTY_MAX: u32 = 20;
+/// Without a record for so long it no longer gets on.
+const STANDSTILL: Duration = Duration::secs(10);
 /// Wait after a failure.
 const RETRY: Duration = Duration::millis(100);
 
@@ -35,6 +37,8 @@ pub struct Laboratory {
     assigned: bool,
     empty: u32,
     stage: Stage,
+    /// When it was last given a record.
+    given_at: Time,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -50,6 +54,12 @@ impl Laboratory {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.stage == Stage::Done
+    }
+
+    /// Whether it is reading, and was given a record a short while ago: it will come to the end.
+    #[must_use]
+    pub fn gets_on(&self, now: Time) -> bool {
+        self.stage == Stage::Reading && now.since(self.given_at) < STANDSTILL
     }
 
     /// Whether it was told to read.
@@ -106,6 +116,7 @@ impl Laboratory {
             Outcome::Assigned => self.assigned = true,
             Outcome::Polled { records } => {
                 self.empty = if records.is_empty() { self.empty + 1 } else { 0 };
+                self.given_at = if records.is_empty() { self.given_at } else { now };
                 for record in records {
                     self.positions.insert(record.partition.clone(), record.offset.next());
                 }

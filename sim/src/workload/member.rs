@@ -258,12 +258,12 @@ impl Worker {
     fn go_on(&mut self, _: Time) -> Wish {
         self.due = None;
         let wanted = self.has_begun && self.takes_part();
-        let (stage, operation) = match self.stage {
+        let (stage, operation) = match (self.stage == Stage::Out, wanted) {
             _ if self.is_stopping => (Stage::Stopping, Operation::Shutdown),
-            Stage::Out if wanted => (Stage::Subscribing, Operation::Subscribe { topics: self.topics.clone() }),
-            Stage::Out => return Wish::nothing(),
-            _ if wanted => (Stage::Polling, Operation::Poll { records_max: RECORDS_MAX, wait_ms: WAIT_MS }),
-            _ => (Stage::Leaving, Operation::Unsubscribe),
+            (true, true) => (Stage::Subscribing, Operation::Subscribe { topics: self.topics.clone() }),
+            (true, false) => return Wish::nothing(),
+            (false, true) => (Stage::Polling, Operation::Poll { records_max: RECORDS_MAX, wait_ms: WAIT_MS }),
+            (false, false) => (Stage::Leaving, Operation::Unsubscribe),
         };
         self.stage = stage;
         Wish::now(operation)
@@ -317,6 +317,7 @@ mod tests {
         Outcome::Polled { records: offsets.iter().map(record).collect() }
     }
 
+    #[allow(clippy::wildcard_enum_match_arm)]
     fn what(wish: &Wish) -> String {
         let processed = wish.processed.iter().map(|(_, offset)| format!("did {offset}"));
         let asked = wish.operation.iter().map(|operation| match operation {

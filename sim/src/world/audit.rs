@@ -9,9 +9,9 @@
 use std::collections::BTreeMap;
 
 use brokerlab::types::{Offset, PartitionId, TopicId};
-use brokerlab_reports::event::{AuditMoment, EventId, LogImage, SmallFiles, TappedBatch, What};
+use brokerlab_reports::event::{AuditMoment, EventId, KeyedRecord, LogImage, SmallFiles, TappedBatch, What};
 
-use super::batches::read_batches;
+use super::batches::{keyed_records, read_batches};
 use super::cast::Role;
 use super::small_files::{self, Notes};
 use super::state::World;
@@ -19,6 +19,10 @@ use crate::disk::Image;
 
 /// Whose log a directory holds.
 const METADATA: &str = "partition.metadata";
+/// The mark of a log that was compacted.
+const COMPACTED: &str = "compacted";
+/// How the name of a segment ends that is on its way into the place of others.
+const SWAP: &str = ".swap";
 /// Where the broker writes down where its logs start.
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 
@@ -35,6 +39,7 @@ struct Found {
     trailing_bytes: u64,
     durable_end: Offset,
     small_files: SmallFiles,
+    records: Option<Vec<KeyedRecord>>,
 }
 
 impl World {
@@ -47,12 +52,13 @@ impl World {
         let all = self.nodes[usize::from(node)].disk.audit(is_of_interest, read_all);
         for found in all {
             let Some(partition) = self.partition_of(node, &found.directory, found.topic) else { continue };
-            let Found { base, batches, trailing_bytes, durable_end, mut small_files, .. } = found;
+            let Found { base, batches, trailing_bytes, durable_end, mut small_files, records, .. } = found;
+            let records = records.filter(|_| matches!(moment, AuditMoment::AfterRecovery | AuditMoment::End));
             // What a life leaves behind: the next one may find it torn.
             if !matches!(moment, AuditMoment::Crash | AuditMoment::End) {
                 small_files.snapshot = None;
             }
-            let image = LogImage { partition, moment, base, batches, durable_end, trailing_bytes, small_files };
+            let image = LogImage { partition, moment, base, batches, durable_end, trailing_bytes, small_files, records };
             self.note(Some(node), cause, EventId::NONE, What::Audit(image));
         }
     }
@@ -82,7 +88,9 @@ fn read_all(visible: &[Image<'_>], durable: &[Image<'_>]) -> Vec<Found> {
         let metadata = files.iter().find(|(name, _)| *name == METADATA);
         let topic = metadata.and_then(|(_, content)| topic_id_in(content));
         let small_files = SmallFiles { snapshot: small_files::newest_snapshot(&files), ..notes.about(directory) };
-        Found { directory: directory.to_string(), topic, base, batches, trailing_bytes, durable_end, small_files }
+        let is_compacted = files.iter().any(|(name, _)| *name == COMPACTED);
+        let records = is_compacted.then(|| keyed_records(segments(&files))).flatten();
+        Found { directory: directory.to_string(), topic, base, batches, trailing_bytes, durable_end, small_files, records }
     };
     by_directory(visible).into_iter().map(found).collect()
 }
@@ -91,12 +99,27 @@ fn read_all(visible: &[Image<'_>], durable: &[Image<'_>]) -> Vec<Found> {
 fn by_directory<'a>(files: &'a [Image<'_>]) -> BTreeMap<&'a str, Files<'a>> {
     let mut directories: BTreeMap<&str, Files<'_>> = BTreeMap::new();
     for file in files {
-        let is_log = |name: &str| is_segment(name) || small_files::is_snapshot(name) || name == METADATA;
+        let is_mark = |name: &str| [METADATA, COMPACTED].contains(&name);
+        let is_log = |name: &str| is_segment(name) || is_swap(name) || small_files::is_snapshot(name) || is_mark(name);
         if let Some((directory, name)) = file.path.split_once('/').filter(|(_, name)| is_log(name)) {
             directories.entry(directory).or_default().push((name, &file.bytes));
         }
     }
+    directories.values_mut().for_each(bring_swaps_home);
     directories
+}
+
+/// A `.swap` file stands for the segments from the offset in its name up to where it ends: compaction has replaced them, and a crash came between.
+fn bring_swaps_home(files: &mut Files<'_>) {
+    while let Some(at) = files.iter().position(|(name, _)| is_swap(name)) {
+        let (name, content) = files.remove(at);
+        let name = &name[..name.len() - SWAP.len()];
+        let base = base_of(name).unwrap_or(Offset::ZERO);
+        let end = read_batches(content).0.last().map_or(base.next(), |last| last.last_offset.next());
+        let is_replaced = |other: &str| is_segment(other) && base_of(other).is_some_and(|other| base <= other && other < end);
+        files.retain(|(other, _)| !is_replaced(other));
+        files.insert(files.partition_point(|(other, _)| *other < name), (name, content));
+    }
 }
 
 fn segments<'a>(files: &Files<'a>) -> impl Iterator<Item = &'a [u8]> {
@@ -107,6 +130,8 @@ fn segments<'a>(files: &Files<'a>) -> impl Iterator<Item = &'a [u8]> {
 fn is_of_interest(path: &str) -> bool {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     is_segment(name)
+        || is_swap(name)
+        || name == COMPACTED
         || small_files::is_snapshot(name)
         || name == METADATA
         || path == LOG_STARTS
@@ -115,6 +140,10 @@ fn is_of_interest(path: &str) -> bool {
 
 fn is_segment(name: &str) -> bool {
     name.strip_suffix(".log").is_some_and(|base| base.len() == 20 && base.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
+fn is_swap(name: &str) -> bool {
+    name.strip_suffix(SWAP).is_some_and(is_segment)
 }
 
 /// First offset that a segment may hold, by its name.
@@ -248,6 +277,21 @@ mod tests {
         let (base, batches, trailing) = contents(&files, Offset::ZERO);
         assert_eq!((base, batches.len(), trailing), (Offset::ZERO, 2, 27));
         assert_eq!(end_of(&files), Offset(3));
+    }
+
+    #[test]
+    fn a_swap_stands_for_what_it_covers() {
+        let swap = [batch(2, 1, 1), batch(7, 1, 1)].concat();
+        let written = [
+            ("00000000000000000000.log", batch(0, 2, 1)),
+            ("00000000000000000002.log", batch(2, 3, 1)),
+            ("00000000000000000002.log.swap", swap),
+            ("00000000000000000008.log", batch(8, 1, 1)),
+        ];
+        let mut files = files(&written);
+        bring_swaps_home(&mut files);
+        let bases: Vec<i64> = contents(&files, Offset::ZERO).1.iter().map(|batch| batch.base_offset.0).collect();
+        assert_eq!(bases, [0, 2, 7, 8]);
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //! The length counts what follows it; the checksum (CRC-32C) covers everything from the attributes on.
 
 use brokerlab::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence};
-use brokerlab_reports::event::TappedBatch;
+use brokerlab_reports::event::{KeyedRecord, TappedBatch};
+use xxhash_rust::xxh3::xxh3_64;
 
 const HEADER: usize = 61;
 const BEFORE_LENGTH: usize = 12;
@@ -54,6 +55,62 @@ pub fn read_batch(bytes: &[u8]) -> Option<(TappedBatch, usize)> {
         ),
     };
     Some((batch, size))
+}
+
+/// Offset, key and whether there is a value, of every record in these segments; `None` if one cannot be read.
+///
+/// ```text
+///   length varint | attributes i8 | timestamp delta varlong | offset delta varint | key length varint, key | value length varint, value ...
+/// ```
+pub fn keyed_records<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Option<Vec<KeyedRecord>> {
+    let mut records = Vec::new();
+    for mut segment in segments {
+        while let Some((batch, size)) = read_batch(segment) {
+            records_of(&batch, &segment[..size], &mut records)?;
+            segment = &segment[size..];
+        }
+    }
+    Some(records)
+}
+
+fn records_of(batch: &TappedBatch, bytes: &[u8], records: &mut Vec<KeyedRecord>) -> Option<()> {
+    let (header, mut rest) = bytes.split_first_chunk::<HEADER>()?;
+    // Test clients do not compress.
+    if i16::from_be_bytes(part(header, CRC_FROM)) & 0b111 != 0 {
+        return None;
+    }
+    for _ in 0..i32::from_be_bytes(part(header, 57)) {
+        let length = usize::try_from(varint(&mut rest)?).ok()?;
+        let (mut record, behind) = rest.split_at_checked(length)?;
+        rest = behind;
+        record = record.get(1..)?;
+        varint(&mut record)?;
+        let offset = batch.base_offset.plus(varint(&mut record)?);
+        let key = match usize::try_from(varint(&mut record)?) {
+            Ok(length) => {
+                let (key, value) = record.split_at_checked(length)?;
+                record = value;
+                xxh3_64(key).max(1)
+            }
+            Err(_) => 0,
+        };
+        records.push(KeyedRecord { offset, key, is_tombstone: varint(&mut record)? < 0 });
+    }
+    Some(())
+}
+
+/// A zigzag number of up to 64 bits.
+fn varint(bytes: &mut &[u8]) -> Option<i64> {
+    let mut value: u64 = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some((value >> 1).cast_signed() ^ -((value & 1).cast_signed()));
+        }
+    }
+    None
 }
 
 fn part<const N: usize>(header: &[u8; HEADER], at: usize) -> [u8; N] {

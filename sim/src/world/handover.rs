@@ -40,6 +40,8 @@ struct Desk(Arc<Mutex<Papers>>);
 #[derive(Default)]
 struct Papers {
     event: Option<(Now, Event)>,
+    /// The pump has another event for the process.
+    has_more: bool,
     actions: Vec<Action>,
     deadline: Option<Time>,
     spare: ConnectionId,
@@ -69,6 +71,11 @@ impl Fiber {
     pub fn new<D: Disk + Send + 'static>(actor: Box<dyn Actor>, disk: D) -> Fiber {
         let desk = Desk::default();
         Fiber { course: Box::pin(live(actor, desk.clone(), disk)), desk }
+    }
+
+    /// Tells the process that it is given another event right after the next one.
+    pub fn expect_more(&mut self) {
+        self.desk.papers().has_more = true;
     }
 
     /// Lets the process take the event (the first time none: it comes up), and swaps what it wants into `actions`.
@@ -120,6 +127,10 @@ impl<D: Disk + Send> Rim for DeskRim<D> {
         Some((now, event))
     }
 
+    fn has_more(&self) -> bool {
+        std::mem::take(&mut self.desk.papers().has_more)
+    }
+
     fn disk(&mut self) -> &mut dyn Disk {
         &mut self.disk
     }
@@ -158,6 +169,10 @@ impl Guarded {
 impl Actor for Guarded {
     fn step(&mut self, now: Now, event: Event, disk: &mut dyn Disk, out: &mut Outbox) {
         self.guard(|actor| actor.step(now, event, disk, out));
+    }
+
+    fn expect_more(&mut self) {
+        self.guard(|actor| actor.expect_more());
     }
 
     fn deadline(&self) -> Option<Time> {

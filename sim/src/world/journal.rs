@@ -148,7 +148,13 @@ fn is_notable(what: &What) -> bool {
                 | Fact::LogFailed { .. }
                 | Fact::CorruptionFound { .. }
                 | Fact::MutantActed { .. }
-                | Fact::Group(GroupFact::AssignmentDecided { .. } | GroupFact::MemberRemoved { .. })
+                | Fact::Group(
+                    GroupFact::AssignmentDecided { .. }
+                        | GroupFact::MemberRemoved { .. }
+                        | GroupFact::MemberFenced { .. }
+                        | GroupFact::PartitionsLost { .. }
+                        | GroupFact::CoordinatorLoaded { .. }
+                )
         ),
         What::Delivered(_) | What::Tap(_) | What::Audit(_) | What::Invoked(_) | What::Completed(_) => false,
     }

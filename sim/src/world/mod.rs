@@ -58,7 +58,7 @@ use cast::{Cast, CastError, Ensemble, Role};
 use journal::{Closed, Journal, Observer};
 use state::World;
 
-use crate::check::{Commits, Dating, GroupSetup, Judge, NodeKind, NodeSetup, Reset, Setup};
+use crate::check::{Commits, Dating, GroupSetup, Judge, NodeKind, NodeSetup, Pace, Reset, Setup};
 use crate::reach::Reached;
 use crate::scenario::model::{CommitPolicy, Group, Scenario, Topic};
 
@@ -209,7 +209,9 @@ fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_ma
 fn setup(plan: &Scenario, cast: &dyn Cast, enabled: bool) -> Setup {
     let nodes = cast.members().iter().map(|member| NodeSetup::new(&member.name, kind(plan, member.role))).collect();
     let dating = Dating { epoch_ms: clock::EPOCH_MS, ahead_max_ms: dated_ahead_max_ms(plan) };
-    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating, groups: plan.groups.iter().map(habits).collect() }
+    let pace = plan.progress.map(|promised| Pace { acknowledged: promised.acknowledged as usize, within: promised.within });
+    let groups = plan.groups.iter().map(habits).collect();
+    Setup { nodes, must_exercise: plan.must_exercise.clone(), enabled, dating, pace, groups }
 }
 
 /// How the members of a group behave.

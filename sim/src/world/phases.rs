@@ -4,7 +4,8 @@
 //!   boot            until every topic has its leaders and full ISRs        limit: BOOT_LIMIT
 //!   fault phase     writers and readers work, faults strike                exactly `duration`
 //!   settle          faults end, nodes restart, writers stop; once all is quiet the laboratory reads everything;
-//!                   over when every obligation is met                      limit: Kafka's own time-outs + 30 s
+//!                   over when every obligation is met                      limit: Kafka's own time-outs + 30 s, and as long as
+//!                                                                          the laboratory gets on with reading
 //! ```
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use crate::workload::{Driver, Wish};
 const BOOT_LIMIT: Duration = Duration::secs(60);
 /// Added to the time-outs that must mature in the settle phase.
 const SETTLE_MARGIN: Duration = Duration::secs(30);
+/// How much longer the laboratory may read, as long as it gets on.
+const READ_LIMIT: Duration = Duration::secs(300);
 /// Time between two looks at whether a phase is over.
 const LOOK_EVERY: Duration = Duration::millis(20);
 
@@ -117,7 +120,7 @@ impl World {
             self.audit_all();
             self.note_world(None, EventId::NONE, WorldFact::Settled);
             self.ending = Some(Ending::Phases);
-        } else if self.now >= until {
+        } else if self.now >= until && !self.laboratory_gets_on(until) {
             let mut reasons = judge.obligations();
             reasons.extend(self.unread());
             reasons.extend(self.busy_groups());
@@ -148,6 +151,15 @@ impl World {
             Driver::Laboratory(laboratory) => laboratory.is_done(),
             Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::Worker(_) | Driver::TopicCreator(_) => true,
         })
+    }
+
+    /// A cluster that came to rest late, or has much to be read, is not stuck while the laboratory reads.
+    fn laboratory_gets_on(&self, until: Time) -> bool {
+        let gets_on = |driver: &Driver| match driver {
+            Driver::Laboratory(laboratory) => laboratory.gets_on(self.now),
+            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::Worker(_) | Driver::TopicCreator(_) => false,
+        };
+        self.now < until.plus(READ_LIMIT) && self.drivers.iter().any(gets_on)
     }
 
     fn unread(&self) -> Vec<String> {
@@ -186,8 +198,8 @@ impl World {
     fn let_laboratory_read(&mut self) {
         // A deletion that was long on its way may have come after the creation that followed it: what is not there cannot be read.
         let directory = &self.directory;
-        let is_there = |topic: &&Topic| directory.topic(&topic.name).is_some();
-        let all: Vec<TopicPartition> = self.plan.topics.iter().filter(is_there).flat_map(partitions_of).collect();
+        let topics = self.plan.topics.iter().filter(|topic| directory.topic(&topic.name).is_some());
+        let all: Vec<TopicPartition> = topics.flat_map(partitions_of).collect();
         for node in 0..number(self.nodes.len()) {
             let Driver::Laboratory(laboratory) = &mut self.drivers[usize::from(node)] else { continue };
             laboratory.retain(|partition| all.contains(partition));

@@ -10,6 +10,7 @@ use brokerlab::disk::DiskError;
 use brokerlab::operation::Command;
 use brokerlab::types::{ConnectionId, Duration, Ticket, Time};
 use brokerlab::wire::frame::Framer;
+use brokerlab::wire::window::{WINDOW, weight};
 use brokerlab_reports::event::EventId;
 use bytes::Bytes;
 
@@ -25,6 +26,8 @@ pub struct Process {
     pub fiber: Fiber,
     /// The name that the next accepted connection gets.
     pub spare: ConnectionId,
+    /// Connections that it has asked for to addresses that nobody has, and has not been told of.
+    pub unknown: BTreeSet<ConnectionId>,
     /// Its connections by their names; the names are dense.
     lines: Vec<Option<Box<Line>>>,
     /// What is to be told to it, in order. A paused process lets it grow.
@@ -60,6 +63,8 @@ pub enum Pending {
     Writable(ConnectionId),
     /// A connection is gone.
     Ended(ConnectionId, CloseReason, Source),
+    /// A connection that it asked for leads to an address that nobody has.
+    Unknown(ConnectionId, Source),
     /// A sync or replace ended.
     Synced(Ticket, Result<(), DiskError>, Source),
     /// A read ended.
@@ -81,6 +86,7 @@ impl Pending {
             | Pending::Ready(_)
             | Pending::Writable(_)
             | Pending::Ended(..)
+            | Pending::Unknown(..)
             | Pending::Command(..)
             | Pending::Woken => None,
         }
@@ -110,7 +116,7 @@ pub struct Line {
     pub socket: Socket,
     /// The node at the other end.
     pub peer: u16,
-    /// The peer opened it: requests come in, one at a time.
+    /// The peer opened it: requests come in, as many at a time as the window allows.
     pub accepted: bool,
     /// It stands.
     pub open: bool,
@@ -118,8 +124,10 @@ pub struct Line {
     pub is_queued: bool,
     /// Cuts what was read into frames.
     pub framer: Framer,
-    /// The request that was delivered and has no answer yet.
-    pub unanswered: Option<Request>,
+    /// A whole frame for which the window has no room.
+    pub held: Option<Bytes>,
+    /// The requests that were delivered and have no answer yet, oldest first.
+    pub unanswered: VecDeque<Request>,
     /// Frames that wait for a ticket or for the window.
     pub outgoing: VecDeque<Outgoing>,
 }
@@ -135,15 +143,28 @@ impl Line {
             open: accepted,
             is_queued: false,
             framer: Framer::new(FRAME_BYTES_MAX),
-            unanswered: None,
+            held: None,
+            unanswered: VecDeque::new(),
             outgoing: VecDeque::new(),
         }
     }
 
-    /// Whether the next frame has to wait for an answer.
+    /// Whether the next frame, whatever it may be if it is not there yet, has to wait for an answer.
     #[must_use]
     pub fn is_muted(&self) -> bool {
-        self.accepted && self.unanswered.is_some()
+        !self.may_deliver(self.held.as_deref().map_or(1, weight))
+    }
+
+    /// Whether the window has room for a request that takes so much of it.
+    #[must_use]
+    pub fn may_deliver(&self, wanted: u32) -> bool {
+        !self.accepted || self.unanswered.iter().map(|request| weight(&request.frame)).sum::<u32>() + wanted <= WINDOW
+    }
+
+    /// The oldest request that is not answered by a frame on its way out gets no answer.
+    pub fn let_pass(&mut self) {
+        let answered = self.outgoing.iter().filter(|frame| !frame.begun).count();
+        self.unanswered.remove(answered);
     }
 }
 
@@ -199,6 +220,7 @@ impl Process {
         Process {
             fiber,
             spare: ConnectionId(0),
+            unknown: BTreeSet::new(),
             lines: Vec::new(),
             pending: VecDeque::new(),
             actions: Vec::new(),
@@ -229,7 +251,7 @@ impl Process {
 
     /// Requests that were delivered and are not answered.
     pub fn unanswered(&self) -> impl Iterator<Item = &Request> {
-        self.lines.iter().flatten().filter_map(|line| line.unanswered.as_ref())
+        self.lines.iter().flatten().flat_map(|line| &line.unanswered)
     }
 
     /// The ends of all connections that are there.

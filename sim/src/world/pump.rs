@@ -152,6 +152,9 @@ impl World {
         let state = &mut self.nodes[usize::from(node)];
         let now = state.clock.now(self.now);
         let process = state.process.as_mut().expect("it was asked just now");
+        if !process.pending.is_empty() {
+            process.fiber.expect_more();
+        }
         let mut actions = std::mem::take(&mut process.actions);
         let outcome = process.fiber.step(Some((now, event)), &mut actions);
         self.after_step(node, cause, outcome, &mut actions);
@@ -225,6 +228,13 @@ impl World {
                 Some((id, Event::Opened { connection, peer: self.address(peer), accepted: true }))
             }
             Pending::Ended(connection, reason, source) => self.end_line(node, connection, reason, source),
+            Pending::Unknown(connection, source) => {
+                // Not if it was given up meanwhile. There is no node at the other end that could be named.
+                self.node(node).process.as_mut()?.unknown.take(&connection)?;
+                let reason = CloseReason::Refused;
+                let id = self.deliver(node, source, Delivery::Closed { peer: NodeId(node), reason });
+                Some((id, Event::Closed { connection, reason }))
+            }
             Pending::Synced(ticket, result, source) => {
                 let id = self.deliver(node, source, Delivery::Synced { result });
                 Some((id, Event::Synced { ticket, result }))

@@ -1,11 +1,12 @@
 //! The rim of a simulated process: what a step wanted is done, and bytes become frames.
 //!
-//! One frame at a time comes out of a connection; on an accepted one the next comes only when the request before it is answered. A frame
+//! One frame at a time comes out of a connection; on an accepted one the next comes only when the requests before it leave room for it. A frame
 //! that waits for a ticket holds up everything behind it on its connection, and nothing else.
 
 use brokerlab::actor::{Action, CloseReason, Event};
 use brokerlab::fact::Fact;
 use brokerlab::types::{Address, ConnectionId, Ticket};
+use brokerlab::wire::window::weight;
 use brokerlab_reports::event::{Delivery, EventId, FrameInfo, NodeId, What};
 use bytes::{BufMut, Bytes, BytesMut};
 use xxhash_rust::xxh3::xxh3_64;
@@ -27,7 +28,7 @@ impl World {
             Action::Send { connection, chunks, after } => self.send(node, connection, &chunks, after, cause),
             Action::Done { connection } => {
                 if let Some(line) = self.line(node, connection) {
-                    line.unanswered = None;
+                    line.let_pass();
                     self.tell_ready(node, connection);
                 }
             }
@@ -67,7 +68,7 @@ impl World {
         let fabric = &self.fabric;
         let state = &mut self.nodes[usize::from(node)];
         let Some(line) = state.process.as_mut().and_then(|process| process.line(connection)) else { return };
-        let has_news = line.framer.buffered() > 0 || fabric.has_news(line.socket);
+        let has_news = line.held.is_some() || line.framer.buffered() > 0 || fabric.has_news(line.socket);
         if has_news && !line.is_queued && !line.is_muted() {
             line.is_queued = true;
             self.tell(node, Pending::Ready(connection));
@@ -77,8 +78,8 @@ impl World {
     fn connect(&mut self, node: u16, connection: ConnectionId, to: &Address, cause: EventId) {
         let Some(&peer) = self.addresses.get(to) else {
             // A name that does not exist is refused by the resolver.
-            self.tell(node, Pending::Ended(connection, CloseReason::Refused, Source::of(cause)));
-            return;
+            self.node(node).process.as_mut().expect("it has just taken a step").unknown.insert(connection);
+            return self.tell(node, Pending::Unknown(connection, Source::of(cause)));
         };
         let socket = self.fabric.connect(host(node), host(peer), cause.0, self.now);
         self.trace(socket).names[socket.end as usize] = Some(connection);
@@ -87,6 +88,9 @@ impl World {
     }
 
     fn close(&mut self, node: u16, connection: ConnectionId, cause: EventId) {
+        if let Some(process) = &mut self.node(node).process {
+            process.unknown.remove(&connection);
+        }
         let Some(line) = self.node(node).process.as_mut().and_then(|process| process.remove_line(connection)) else { return };
         self.fabric.close(line.socket, cause.0, self.now);
         self.forget(line.socket);
@@ -168,7 +172,7 @@ impl World {
     fn begin_frame(&mut self, node: u16, connection: ConnectionId, frame: &Bytes, cause: EventId) {
         let Some(line) = self.line(node, connection) else { return };
         let (socket, peer) = (line.socket, line.peer);
-        let request = if line.accepted { line.unanswered.take() } else { None };
+        let request = line.unanswered.pop_front();
         let header = match &request {
             Some(request) => FrameHeader { correlation: correlation_of(frame), response: true, ..request.header },
             None => read_header(frame),
@@ -200,8 +204,12 @@ impl World {
         }
         let socket = line.socket;
         loop {
-            match line.framer.next_frame() {
-                Ok(Some(frame)) => return self.deliver_frame(node, connection, frame),
+            match line.held.take().map_or_else(|| line.framer.next_frame(), |frame| Ok(Some(frame))) {
+                Ok(Some(frame)) if line.may_deliver(weight(&frame)) => return self.deliver_frame(node, connection, frame),
+                Ok(Some(frame)) => {
+                    line.held = Some(frame);
+                    return None;
+                }
                 Ok(None) => {}
                 Err(_) => {
                     let source = Source::default();
@@ -241,10 +249,9 @@ impl World {
             let (isolation, allowed) = self.tap_request(node, flight.header, &frame, id);
             let at = self.now;
             let request = Request { event: id, at, header: flight.header, frame: frame.clone(), isolation, allowed };
-            self.line(node, connection)?.unanswered = Some(request);
-        } else {
-            self.tell_ready(node, connection);
+            self.line(node, connection)?.unanswered.push_back(request);
         }
+        self.tell_ready(node, connection);
         Some((id, Event::Frame { connection, frame }))
     }
 }

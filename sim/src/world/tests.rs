@@ -139,6 +139,8 @@ struct Toys {
     durable: bool,
     body: usize,
     panic_at: u32,
+    /// Whom the callers call.
+    server: &'static str,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -146,7 +148,7 @@ impl Toys {
     fn new(callers: usize) -> Toys {
         let names = std::iter::once("b1".to_string()).chain((1..=callers).map(|i| format!("p{i}")));
         let members = names.map(|name| Member { name, role: Role::Toy }).collect();
-        Toys { members, durable: false, body: 100, panic_at: u32::MAX, seen: Arc::default() }
+        Toys { members, durable: false, body: 100, panic_at: u32::MAX, server: "b1", seen: Arc::default() }
     }
 }
 
@@ -161,7 +163,7 @@ impl Cast for Toys {
         }
         Box::new(Caller {
             seen: self.seen.clone(),
-            to: Address::new("b1", 9092),
+            to: Address::new(self.server, 9092),
             line: None,
             sent: 0,
             next: Time::ZERO,
@@ -243,6 +245,15 @@ fn calm_world_loses_nothing_and_wakes_nobody_early() {
     assert!(numbers.iter().copied().eq(1..=numbers.last().copied().unwrap()), "echoes come in order and none is missing");
     assert_eq!((seen.woken_early, seen.closed.len()), (0, 0));
     assert!(report.frames > 4_000);
+}
+
+#[test]
+fn an_address_that_nobody_has_is_refused() {
+    let nowhere = Toys { server: "b9", ..Toys::new(1) };
+    let (report, seen) = run_toys(&plan(1, vec![]), nowhere, RunOptions::default());
+    assert_eq!(report.judgement.verdict, Verdict::Pass, "{:?}", report.judgement);
+    assert!(seen.closed.len() > 10, "it is asked again after each answer: {:?}", seen.closed);
+    assert!(seen.closed.iter().all(|reason| *reason == CloseReason::Refused) && seen.answered.is_empty());
 }
 
 #[test]

@@ -67,7 +67,11 @@ pub(super) fn broker(text: &str) -> Result<BrokerId, Failure> {
 }
 
 pub(super) fn who(text: &str) -> Result<Who, Failure> {
-    if text == "c" { Ok(Who::Controller) } else { Ok(Who::Broker(broker(text)?)) }
+    match text.strip_prefix('c') {
+        Some("") => Ok(Who::Controller),
+        Some(_) => Ok(Who::Client(text.to_owned())),
+        None => Ok(Who::Broker(broker(text)?)),
+    }
 }
 
 pub(super) fn numbers(text: &str) -> Result<Vec<i32>, Failure> {

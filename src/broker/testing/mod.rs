@@ -22,7 +22,7 @@
 //! | `commit c1 b1 g orders-0@5 ... [generation=-1]`, `offsets c1 b1 g ... [version=8]` | OffsetCommit, OffsetFetch |
 //! | `groups c1 b1`, `inspect c1 b1 g ...`, `dissolve c1 b1 g ...` | ListGroups, DescribeGroups, DeleteGroups |
 //! | `raw c1 b1 HEX`, `leave c1` | any bytes; the client closes its connection |
-//! | `hold b1 b2`, `release b1 b2` | frames from b1 to b2 wait (`c` is the controller) |
+//! | `hold b1 b2`, `release b1 b2` | frames from b1 to b2 wait (`c` is the controller, `c1` a client), and then arrive together |
 //! | `disk b1 runs`, `stuck` or `fails` | what becomes of syncs |
 //! | `wait 500ms` | time passes |
 //! | `stop b1` | shutdown in order; `kill b1` is the death of the process |
@@ -348,6 +348,7 @@ macro_rules! scripts {
 
 scripts! {
     produce_waits_for_followers
+    too_few_in_sync_after_the_append
     fetch_long_poll
     leader_change_answers_parked_produce
     versions_fallback
@@ -370,6 +371,8 @@ scripts! {
     configs
     describe
     offsets_by_time
+    produce_requests_follow_each_other
+    a_burst_is_one_answer
     coordinators_are_found
     coordinator_routes_and_refuses
     coordinator_answers_when_committed

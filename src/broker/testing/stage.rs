@@ -144,9 +144,9 @@ impl Stage {
 
     /// A client sends a frame.
     pub fn send(&mut self, wire: usize, frame: Bytes) {
-        let (to, connection) = self.wires[wire].ends[1].clone();
         if self.wires[wire].open {
-            self.queue.push_back((to, Event::Frame { connection, frame }));
+            let client = self.wires[wire].ends[0].0.clone();
+            self.deliver(&client, wire, frame);
         }
     }
 
@@ -191,6 +191,9 @@ impl Stage {
     fn step(&mut self, id: BrokerId, event: Event) {
         let now = self.moment();
         let Some(node) = self.nodes.get_mut(&id) else { return };
+        if self.queue.iter().any(|(to, _)| *to == Who::Broker(id)) {
+            node.actor.expect_more();
+        }
         node.actor.step(now, event, &mut node.disk, &mut node.out);
         let actions: Vec<Action> = node.out.drain().collect();
         for action in actions {

@@ -313,7 +313,7 @@ impl World {
         // Of a log that begins anew and may yet come back nothing is told.
         let log_start = if self.restarting { self.checkpoint.log_start } else { self.log.log_start() };
         let recovery_point = self.log.recovery_point();
-        Checkpoint { recovery_point, log_start, high_watermark: Offset::ZERO }
+        Checkpoint { recovery_point, log_start, ..Checkpoint::default() }
     }
 
     fn end_point(&mut self) {

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 
+use super::cleaning;
 use super::memory_disk::MemoryDisk;
 use crate::log::append::Appended;
 use crate::log::checkpoint::{self, Checkpoint};
@@ -18,7 +19,7 @@ use crate::log::{Log, LogConfig};
 use crate::types::{Duration, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Time, Timestamp, Uuid};
 use crate::wire::record::{BatchBuilder, BatchHeader, batches};
 
-type Answer = Result<String, Box<dyn Error>>;
+pub(super) type Answer = Result<String, Box<dyn Error>>;
 
 fn script(name: &str, runner: &mut impl Runner) {
     let path = format!("{}/src/log/testscripts/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -58,9 +59,15 @@ log_scripts! {
     the_leaders_clock_may_overrule: "log-append-time",
     producers_outlive_their_records: "retention-producers",
     snapshots_remember: "snapshots",
+    compaction_keeps_the_newest: "compaction",
+    compaction_waits_and_stops: "compaction-bound",
+    tombstones_stay_for_a_while: "compaction-tombstones",
+    compaction_survives_crashes: "compaction-crash",
+    gaps_are_legal_where_compaction_was: "compaction-gaps",
+    sequences_outlive_their_records: "compaction-producers",
 }
 
-fn number<N: std::str::FromStr>(args: &mut ArgumentConsumer<'_>, key: &str, default: N) -> Result<N, Box<dyn Error>> {
+pub(super) fn number<N: std::str::FromStr>(args: &mut ArgumentConsumer<'_>, key: &str, default: N) -> Result<N, Box<dyn Error>> {
     match args.take_key(key) {
         Some(text) => text.parse().map_err(|_| format!("{key}={text}: expected a number").into()),
         None => Ok(default),
@@ -196,9 +203,9 @@ fn producers_text(states: &ProducerStates) -> String {
 
 const DIR: &str = "orders-0";
 
-struct Bench {
-    disk: MemoryDisk,
-    log: Option<Log>,
+pub(super) struct Bench {
+    pub(super) disk: MemoryDisk,
+    pub(super) log: Option<Log>,
     config: LogConfig,
     checkpoint: Checkpoint,
     flush: Option<Flush>,
@@ -220,7 +227,8 @@ impl Runner for Bench {
             "create" | "kill" | "power" | "shutdown" | "open" | "rot" | "zero" | "lose" | "fail-writes" => {
                 self.world(&command.name, &mut args)?
             }
-            "append" | "follow" | "read" | "batches" | "time" => self.data(&command.name, &mut args)?,
+            "compact" => self.compact(&mut args)?,
+            "append" | "put" | "follow" | "read" | "batches" | "time" => self.data(&command.name, &mut args)?,
             "flush" | "epoch-file" | "point" | "snapshot-list" | "producers" | "files" | "state" => {
                 self.durability(&command.name, &mut args)?
             }
@@ -249,7 +257,7 @@ impl Runner for Bench {
 }
 
 impl Bench {
-    fn log(&mut self) -> Result<(&mut MemoryDisk, &mut Log), Box<dyn Error>> {
+    pub(super) fn log(&mut self) -> Result<(&mut MemoryDisk, &mut Log), Box<dyn Error>> {
         let log = self.log.as_mut().ok_or("no log is open")?;
         Ok((&mut self.disk, log))
     }
@@ -287,6 +295,8 @@ impl Bench {
                 self.config.timestamp_behind_max = Duration::millis(number(args, "behind-ms", 1 << 40)?);
                 self.config.timestamp_ahead_max = Duration::millis(number(args, "ahead-ms", 3_600_000)?);
                 self.config.log_append_time = number(args, "append-time", 0)? == 1;
+                self.config.compaction = cleaning::config(args)?;
+                self.config.gaps_legal = self.config.compaction.is_some();
                 self.log = Some(Log::create(&mut self.disk, DIR, Uuid(1), self.config.clone())?);
             }
             "kill" => self.crash(MemoryDisk::kill),
@@ -344,9 +354,10 @@ impl Bench {
     fn data(&mut self, name: &str, args: &mut ArgumentConsumer<'_>) -> Answer {
         let (disk, log) = self.log()?;
         match name {
-            "append" => {
+            "append" | "put" => {
                 let last = log.last_epoch().map_or(0, |epoch| epoch.0);
-                let (epoch, bytes) = (LeaderEpoch(number(args, "epoch", last)?), client_batch(args)?);
+                let epoch = LeaderEpoch(number(args, "epoch", last)?);
+                let bytes = if name == "put" { cleaning::keyed_batch(args)? } else { client_batch(args)? };
                 appended_text(&log.append_as_leader(disk, bytes, epoch, Timestamp(1000))?)
             }
             "follow" => {
@@ -425,10 +436,11 @@ impl Bench {
 
     fn files(&self) -> Answer {
         let mut disk = self.disk.clone();
+        disk.operations_left = None;
         Ok(crate::disk::Disk::list(&mut disk, DIR)?.join("\n"))
     }
 
-    fn state(&self) -> Answer {
+    pub(super) fn state(&self) -> Answer {
         let log = self.log.as_ref().ok_or("no log is open")?;
         let bases: Vec<String> = log.segment_bases().iter().map(ToString::to_string).collect();
         let mut text = format!(
@@ -452,7 +464,7 @@ impl Bench {
 
 fn path(args: &mut ArgumentConsumer<'_>) -> Result<String, Box<dyn Error>> {
     let name = args.next_pos().ok_or("expected a file")?;
-    let (digits, kind) = name.split_once('.').ok_or("expected a file")?;
+    let Some((digits, kind)) = name.split_once('.') else { return Ok(format!("{DIR}/{name}")) };
     Ok(match digits.parse::<i64>() {
         Ok(base) => format!("{DIR}/{base:020}.{kind}"),
         Err(_) => format!("{DIR}/{name}"),
@@ -492,7 +504,7 @@ fn leader_batches(args: &mut ArgumentConsumer<'_>) -> Result<Bytes, Box<dyn Erro
         let (epoch, base) = place.split_once('@').ok_or("expected epoch@offset:values")?;
         let mut batch = BatchBuilder::new().at(Offset(base.parse()?), LeaderEpoch(epoch.parse()?));
         for value in values.split(',') {
-            batch.push(Timestamp(0), None, Some(value.as_bytes()), &[]);
+            cleaning::push(&mut batch, Timestamp(0), value);
         }
         all.extend_from_slice(&batch.build());
     }
@@ -520,14 +532,11 @@ fn batches_text(bytes: &Bytes) -> String {
     for batch in batches(bytes) {
         let batch = batch.unwrap();
         batch.verify_crc().unwrap();
-        let values: Vec<String> = batch
-            .records()
-            .unwrap()
-            .map(|record| String::from_utf8_lossy(&record.unwrap().value.unwrap()).trim_end().to_owned())
-            .collect();
+        let values: String = batch.opened_records().unwrap().map(|record| cleaning::record_text(&record.unwrap())).collect();
         let header = batch.header;
-        writeln!(text, "{}..{} epoch {}: {}", header.base_offset, header.last_offset(), header.leader_epoch, values.join(" "))
-            .unwrap();
+        let horizon = header.delete_horizon().map_or(String::new(), |horizon| format!(" horizon={horizon}"));
+        let place = format!("{}..{} epoch {}", header.base_offset, header.last_offset(), header.leader_epoch);
+        writeln!(text, "{place}:{values}{horizon}").unwrap();
     }
     text
 }

@@ -1,7 +1,7 @@
 //! One TCP connection: a task that reads frames, and what is sent.
 //!
-//! Most frames are small and the socket takes them at once: they are written where they are made. What it does not take, and what is
-//! large, goes to a task of its own, so that a peer that does not read holds up nobody.
+//! Most frames are small and the socket takes them at once: they are written where they are made, those of one step in one call. What it
+//! does not take, and what is large, goes to a task of its own, so that a peer that does not read holds up nobody.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::actor::CloseReason;
 use crate::types::ConnectionId;
-use crate::wire::frame::prefix;
+use crate::wire::window::WINDOW;
 
 use super::TcpConfig;
 use super::meters::Meters;
@@ -25,8 +25,8 @@ use super::pressure::{Backlog, Pressure};
 use super::reader::Reader;
 use super::rim::Arrival;
 
-/// Frames up to this size are written where they are made.
-const WRITTEN_AT_ONCE_MAX: usize = 64 << 10;
+/// Frames up to this size together are written where they are made: what a producer has on its way at most, by default.
+const WRITTEN_AT_ONCE_MAX: usize = 128 << 10;
 /// Pieces handed to the system in one call.
 const PIECES_MAX: usize = 64;
 
@@ -34,7 +34,7 @@ const PIECES_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Connection {
     line: Arc<Sending>,
-    writer: Option<(mpsc::UnboundedSender<Chunks>, AbortHandle)>,
+    writer: Option<(mpsc::UnboundedSender<(Chunks, u32)>, AbortHandle)>,
     reader: AbortHandle,
     arrivals: mpsc::Sender<Arrival>,
 }
@@ -46,7 +46,7 @@ struct Sending {
     stream: OwnedWriteHalf,
     gate: Option<Arc<Semaphore>>,
     backlog: Arc<Backlog>,
-    /// Frames given to the writer and not yet written.
+    /// How often frames were given to the writer that are not yet written.
     waiting: AtomicUsize,
     config: TcpConfig,
     meters: Arc<Meters>,
@@ -65,7 +65,7 @@ impl Connection {
         // Requests and responses are whole when they are written: waiting for more only costs time.
         let _ = stream.set_nodelay(true);
         let (reading, stream) = stream.into_split();
-        let gate = accepted.then(|| Arc::new(Semaphore::new(1)));
+        let gate = accepted.then(|| Arc::new(Semaphore::new(WINDOW as usize)));
         let reader = Reader::new(name, gate.clone(), config.clone(), pressure.clone());
         let reader = tokio::spawn(reader.run(reading, arrivals.clone())).abort_handle();
         let (backlog, meters) = (Backlog::new(pressure.clone()), config.meters.clone());
@@ -73,14 +73,16 @@ impl Connection {
         Connection { line: Arc::new(line), writer: None, reader, arrivals: arrivals.clone() }
     }
 
-    /// Sends a frame, given without its length.
-    pub fn send(&mut self, chunks: Vec<Bytes>) {
-        let mut frame = Chunks::new(prefix(chunks).into());
-        let size = frame.remaining();
+    /// Sends frames, which answer requests that take `answered` of the window.
+    pub fn send(&mut self, mut frames: Chunks, answered: u32) {
+        let size = frames.remaining();
+        if size == 0 {
+            return;
+        }
         self.line.backlog.grow(size);
         // Nobody writes while nothing waits, and only this function makes something wait.
-        if size <= WRITTEN_AT_ONCE_MAX && self.line.waiting.load(Ordering::Acquire) == 0 && self.line.write(&mut frame).is_ok() {
-            return self.answered();
+        if size <= WRITTEN_AT_ONCE_MAX && self.line.waiting.load(Ordering::Acquire) == 0 && self.line.write(&mut frames).is_ok() {
+            return self.answered(answered);
         }
         self.line.waiting.fetch_add(1, Ordering::AcqRel);
         let (line, arrivals) = (&self.line, &self.arrivals);
@@ -89,12 +91,12 @@ impl Connection {
             (queue, tokio::spawn(write_frames(line.clone(), frames, arrivals.clone())).abort_handle())
         });
         // If the writer has ended, the end of the connection is among the arrivals.
-        let _ = queue.send(frame);
+        let _ = queue.send((frames, answered));
     }
 
-    /// The request gets no response, or has it: the next one may come.
-    pub fn answered(&self) {
-        self.line.open_gate();
+    /// Requests get no response, or have it: so much of the window is free again.
+    pub fn answered(&self, weight: u32) {
+        self.line.open_gate(weight);
     }
 
     /// Since when (in milliseconds of the node's life) nothing has left of what is to be sent; `None`: there is nothing.
@@ -144,21 +146,21 @@ impl Sending {
         }
     }
 
-    fn open_gate(&self) {
+    fn open_gate(&self, weight: u32) {
         if let Some(gate) = &self.gate {
-            gate.add_permits(1);
+            gate.add_permits(weight as usize);
         }
     }
 }
 
-async fn write_frames(line: Arc<Sending>, mut frames: mpsc::UnboundedReceiver<Chunks>, arrivals: mpsc::Sender<Arrival>) {
-    while let Some(mut frame) = frames.recv().await {
-        if line.write_all(&mut frame).await.is_err() {
+async fn write_frames(line: Arc<Sending>, mut queue: mpsc::UnboundedReceiver<(Chunks, u32)>, arrivals: mpsc::Sender<Arrival>) {
+    while let Some((mut frames, answered)) = queue.recv().await {
+        if line.write_all(&mut frames).await.is_err() {
             let _ = arrivals.send(Arrival::Ended(line.name, CloseReason::Reset)).await;
             return;
         }
         line.waiting.fetch_sub(1, Ordering::AcqRel);
-        line.open_gate();
+        line.open_gate(answered);
     }
 }
 
@@ -174,17 +176,18 @@ pub(super) fn reason(error: &io::Error) -> CloseReason {
     }
 }
 
-/// A frame in pieces, written as it lies: the records of a response are never copied.
-#[derive(Debug)]
-struct Chunks {
+/// Frames in pieces, written as they lie: the records of a response are never copied.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
     pieces: VecDeque<Bytes>,
     left: usize,
 }
 
 impl Chunks {
-    fn new(pieces: VecDeque<Bytes>) -> Chunks {
-        let left = pieces.iter().map(Bytes::len).sum();
-        Chunks { pieces, left }
+    /// One frame more, with its length.
+    pub fn push(&mut self, pieces: Vec<Bytes>) {
+        self.left += pieces.iter().map(Bytes::len).sum::<usize>();
+        self.pieces.extend(pieces);
     }
 }
 
@@ -222,7 +225,8 @@ mod tests {
     #[test]
     fn pieces_are_written_as_they_lie() {
         let records = Bytes::from(vec![7; 100]);
-        let mut frame = Chunks::new([Bytes::from_static(b"ab"), Bytes::new(), records.clone()].into());
+        let mut frame = Chunks::default();
+        frame.push(vec![Bytes::from_static(b"ab"), Bytes::new(), records.clone()]);
         let mut slices = [IoSlice::new(&[]); 4];
         assert_eq!(frame.chunks_vectored(&mut slices), 2);
         assert_eq!(slices[1].as_ptr(), records.as_ptr(), "not a copy");

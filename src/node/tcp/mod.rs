@@ -8,11 +8,11 @@
 //! ```
 //!
 //! **Memory.** Nothing here grows with what a peer does. The queue of arrivals is bounded, so readers wait for the actor. An accepted
-//! connection has a *gate*: its reader gives the actor one request and holds the next one until the response has left for the socket, so
-//! a client that does not read its answers is not read from either. A frame may be no larger than `socket.request.max.bytes`; of one that
+//! connection has a *gate*: its reader gives the actor one request (or a few to Produce, [`crate::wire::window`]) and holds the next one
+//! until the response has left for the socket, so a client that does not read its answers is not read from either. A frame may be no larger than `socket.request.max.bytes`; of one that
 //! is announced and not sent, only what came is kept. What all connections hold together is bounded too: see `pressure`.
 //!
-//! **Order.** Frames leave a connection in the order of the sends. One that waits for a ticket holds up those behind it; if the ticket fails,
+//! **Order.** Frames leave a connection in the order of the sends, those of one step together. One that waits for a ticket holds up those behind it; if the ticket fails,
 //! the connection is closed. What a step states about a sync comes before what was promised because of it.
 
 mod connection;

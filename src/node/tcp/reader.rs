@@ -6,8 +6,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Duration, Instant, timeout};
@@ -15,6 +17,7 @@ use tokio::time::{Duration, Instant, timeout};
 use crate::actor::CloseReason;
 use crate::types::ConnectionId;
 use crate::wire::frame::Framer;
+use crate::wire::window::weight;
 
 use super::TcpConfig;
 use super::connection::reason;
@@ -55,17 +58,17 @@ impl Reader {
     }
 
     /// Reads until the connection ends.
-    pub async fn run(mut self, stream: OwnedReadHalf, arrivals: mpsc::Sender<Arrival>) {
+    pub async fn run(mut self, mut stream: OwnedReadHalf, arrivals: mpsc::Sender<Arrival>) {
         let reason = loop {
             match self.cut() {
                 Ok(Some(frame)) => {
                     let loan = std::mem::take(&mut self.loan);
-                    if !self.pass_gate().await || arrivals.send(Arrival::Frame(self.name, frame, loan)).await.is_err() {
+                    if !self.pass_gate(&frame).await || arrivals.send(Arrival::Frame(self.name, frame, loan)).await.is_err() {
                         return;
                     }
                 }
                 Ok(None) => {
-                    if let Err(reason) = self.read(&stream).await {
+                    if let Err(reason) = self.read(&mut stream).await {
                         break reason;
                     }
                 }
@@ -107,14 +110,14 @@ impl Reader {
         copy
     }
 
-    /// Waits until the request before is answered. False if that will never be.
-    async fn pass_gate(&self) -> bool {
+    /// Waits until the requests before it leave room for this one. False if that will never be.
+    async fn pass_gate(&self, frame: &Bytes) -> bool {
         let Some(gate) = &self.gate else { return true };
-        gate.acquire().await.map(tokio::sync::SemaphorePermit::forget).is_ok()
+        gate.acquire_many(weight(frame)).await.map(tokio::sync::SemaphorePermit::forget).is_ok()
     }
 
     /// Takes in what has come.
-    async fn read(&mut self, stream: &OwnedReadHalf) -> Result<(), CloseReason> {
+    async fn read(&mut self, stream: &mut OwnedReadHalf) -> Result<(), CloseReason> {
         if self.buffer.is_empty() && self.framer.missing() == 0 {
             // Most connections are idle: they hold nothing.
             (self.buffer, self.allocated) = (BytesMut::new(), 0);
@@ -122,15 +125,15 @@ impl Reader {
         loop {
             self.wait(stream).await?;
             self.make_room().await?;
-            match stream.try_read_buf(&mut self.buffer) {
-                Ok(0) => return Err(CloseReason::Eof),
-                Ok(count) => {
+            match read_now(stream, &mut self.buffer).await {
+                None => {}
+                Some(Ok(0)) => return Err(CloseReason::Eof),
+                Some(Ok(count)) => {
                     self.config.meters.bytes_in.add(count);
                     self.began.get_or_insert_with(Instant::now);
                     return Ok(());
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(reason(&error)),
+                Some(Err(error)) => return Err(reason(&error)),
             }
         }
     }
@@ -181,4 +184,15 @@ impl Reader {
             None => self.config.idle_max,
         }
     }
+}
+
+/// Takes what is there; `None` if there is nothing. Unlike `try_read_buf` this notices by a read that fills only a part of the buffer that
+/// nothing is left, so the system is not asked in vain before the next wait.
+async fn read_now(stream: &mut OwnedReadHalf, buffer: &mut BytesMut) -> Option<io::Result<usize>> {
+    let mut reading = std::pin::pin!(stream.read_buf(buffer));
+    std::future::poll_fn(|context| match reading.as_mut().poll(context) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }

@@ -17,8 +17,10 @@ use crate::node::fs;
 use crate::operation::{Command, Completion, OperationId, Outcome};
 use crate::types::{Address, ConnectionId, Duration, Ticket, Time, Timestamp};
 use crate::wire::ApiKey;
+use crate::wire::frame::prefix;
+use crate::wire::window::weight;
 
-use super::connection::{Connection, reason};
+use super::connection::{Chunks, Connection, reason};
 use super::pressure::{Loan, Pressure};
 use super::storage::Storage;
 use super::{FactSink, RequestSink, TcpConfig};
@@ -27,6 +29,8 @@ use super::{FactSink, RequestSink, TcpConfig};
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 /// Of so many connections turned away one is told of.
 const REFUSALS_PER_WARNING: u64 = 1_000;
+/// After so many events in a row the actor is not told of the next one, if it is there already.
+const ROW_MAX: usize = 32;
 /// What the monotonic clock shows at the start: no deadline may lie before the beginning of time.
 const FIRST_READING: Duration = Duration::secs(1);
 
@@ -69,8 +73,16 @@ struct Open {
     connection: Connection,
     outgoing: VecDeque<(Vec<Bytes>, Option<Ticket>)>,
     accepted: bool,
-    /// API key and moment of the request that waits for its answer.
-    asked: Option<(i16, Instant)>,
+    /// The requests that wait for their answers, oldest first.
+    asked: VecDeque<Asked>,
+}
+
+/// A request that waits for its answer.
+struct Asked {
+    /// What was asked; `None`: what is no API is not counted by its number, which peers choose.
+    api_key: Option<i16>,
+    since: Instant,
+    weight: u32,
 }
 
 /// A task that ends when nobody wants it any more.
@@ -104,11 +116,15 @@ pub(super) struct TcpRim {
     is_isolated: bool,
     has_shed: bool,
     disk_delay: std::time::Duration,
-    /// Connections that waited for the ticket of which the present step hears.
+    /// Connections on which the present step sends, or that waited for the ticket of which it hears.
     released: Vec<ConnectionId>,
     answers: BTreeMap<OperationId, oneshot::Sender<Outcome>>,
     /// What the node is told next, before anything else that has arrived.
     next: VecDeque<Event>,
+    /// The node was promised another event.
+    has_more: bool,
+    /// Events in a row after each of which another was promised.
+    row: usize,
 }
 
 impl TcpRim {
@@ -145,6 +161,8 @@ impl TcpRim {
             released: Vec::new(),
             answers: BTreeMap::new(),
             next: VecDeque::new(),
+            has_more: false,
+            row: 0,
         }
     }
 
@@ -190,6 +208,13 @@ impl TcpRim {
     }
 
     // ---- in -----------------------------------------------------------------------------------------------------------------
+
+    /// An event for the actor. So many in a row may promise another: what is put off must not be put off for ever.
+    fn give(&mut self, event: Event) -> (Now, Event) {
+        self.row = (self.row + 1) % ROW_MAX;
+        self.has_more = self.row != 0 && !(self.next.is_empty() && self.inbox.is_empty());
+        (self.now(), event)
+    }
 
     /// What an arrival means to the actor; `None` if nothing, or if the node is to end.
     fn take_in(&mut self, arrival: Arrival) -> Option<Event> {
@@ -269,7 +294,8 @@ impl TcpRim {
 
     fn open(&mut self, name: ConnectionId, stream: TcpStream, accepted: bool) {
         let connection = Connection::open(name, stream, accepted, &self.arrivals, &self.config, &self.pressure);
-        self.lines.insert(name, Line::Open(Box::new(Open { connection, outgoing: VecDeque::new(), accepted, asked: None })));
+        self.lines
+            .insert(name, Line::Open(Box::new(Open { connection, outgoing: VecDeque::new(), accepted, asked: VecDeque::new() })));
     }
 
     #[allow(clippy::disallowed_methods)] // Production: how long an answer takes is measured here.
@@ -280,8 +306,8 @@ impl TcpRim {
                 sink(&frame);
             }
             let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key));
-            // What is no API is not counted by its number: peers choose it.
-            line.asked = key.filter(|key| ApiKey::from_code(*key).is_some()).map(|key| (key, Instant::now()));
+            let api_key = key.filter(|key| ApiKey::from_code(*key).is_some());
+            line.asked.push_back(Asked { api_key, since: Instant::now(), weight: weight(&frame) });
         }
         Some(Event::Frame { connection, frame })
     }
@@ -304,7 +330,7 @@ impl TcpRim {
     }
 
     fn settle(&mut self, ticket: Ticket, is_good: bool) {
-        self.released = self.tickets.remove(&ticket).unwrap_or_default();
+        self.released.extend(self.tickets.remove(&ticket).unwrap_or_default());
         if !is_good {
             self.failed.insert(ticket);
         }
@@ -319,17 +345,19 @@ impl TcpRim {
                 if let Some(Line::Open(line)) = self.lines.get_mut(&connection) {
                     line.outgoing.push_back((chunks, after));
                     if line.outgoing.len() == 1 {
-                        self.flush(connection);
+                        self.released.push(connection);
                     }
                 }
             }
             Action::Done { connection } => {
                 if let Some(Line::Open(line)) = self.lines.get_mut(&connection) {
-                    note_answer(&self.config, &mut line.asked);
-                    line.connection.answered();
+                    // Those before it have answers that only have not left yet.
+                    let asked = line.asked.remove(line.outgoing.len());
+                    line.connection.answered(note_answer(&self.config, asked));
                 }
             }
             Action::Close { connection } => {
+                self.flush(connection);
                 self.forget(connection, CloseReason::Eof);
             }
             Action::Sync { ticket, targets } => {
@@ -388,24 +416,26 @@ impl TcpRim {
     /// Sends what may leave this connection now.
     fn flush(&mut self, name: ConnectionId) {
         let Some(Line::Open(line)) = self.lines.get_mut(&name) else { return };
-        while let Some((chunks, after)) = line.outgoing.pop_front() {
+        let (mut frames, mut answered) = (Chunks::default(), 0);
+        while let Some((_, after)) = line.outgoing.front() {
             match after {
-                Some(ticket) if self.failed.contains(&ticket) => {
-                    // What was to be promised can never be.
-                    self.forget(name, CloseReason::Reset);
-                    self.next.push_back(Event::Closed { connection: name, reason: CloseReason::Reset });
-                    return;
-                }
-                Some(ticket) if self.tickets.contains_key(&ticket) => {
-                    self.tickets.entry(ticket).or_default().push(name);
-                    line.outgoing.push_front((chunks, after));
-                    return;
-                }
-                Some(_) | None => {
-                    note_answer(&self.config, &mut line.asked);
-                    line.connection.send(chunks);
-                }
+                Some(ticket) if self.failed.contains(ticket) || self.tickets.contains_key(ticket) => break,
+                Some(_) | None => {}
             }
+            if let Some((chunks, _)) = line.outgoing.pop_front() {
+                frames.push(prefix(chunks));
+                answered += note_answer(&self.config, line.asked.pop_front());
+            }
+        }
+        line.connection.send(frames, answered);
+        match line.outgoing.front().and_then(|(_, after)| *after) {
+            // What was to be promised can never be.
+            Some(ticket) if self.failed.contains(&ticket) => {
+                self.forget(name, CloseReason::Reset);
+                self.next.push_back(Event::Closed { connection: name, reason: CloseReason::Reset });
+            }
+            Some(ticket) => self.tickets.entry(ticket).or_default().push(name),
+            None => {}
         }
         if self.pressure.is_flooded() {
             self.shed();
@@ -429,19 +459,24 @@ impl TcpRim {
     }
 }
 
-fn note_answer(config: &TcpConfig, asked: &mut Option<(i16, Instant)>) {
-    if let Some((api_key, since)) = asked.take() {
+/// A request has its answer. Gives what it took of the window of its connection.
+fn note_answer(config: &TcpConfig, asked: Option<Asked>) -> u32 {
+    let Some(Asked { api_key, since, weight }) = asked else { return 0 };
+    if let Some(api_key) = api_key {
         config.meters.answered(api_key, since.elapsed());
     }
+    weight
 }
 
 impl Rim for TcpRim {
     async fn next(&mut self, deadline: Option<Time>) -> Option<(Now, Event)> {
+        // What was promised comes before what is due.
+        let mut promised = std::mem::take(&mut self.has_more);
         loop {
             if let Some(event) = self.next.pop_front() {
-                return Some((self.now(), event));
+                return Some(self.give(event));
             }
-            if deadline.is_some_and(|deadline| deadline <= self.now().mono) {
+            if !std::mem::take(&mut promised) && deadline.is_some_and(|deadline| deadline <= self.now().mono) {
                 return Some((self.now(), Event::Woken));
             }
             // Those who read and write must not starve behind an actor that always has something to do.
@@ -465,9 +500,13 @@ impl Rim for TcpRim {
                 continue;
             }
             if let Some(event) = self.take_in(arrival) {
-                return Some((self.now(), event));
+                return Some(self.give(event));
             }
         }
+    }
+
+    fn has_more(&self) -> bool {
+        self.has_more
     }
 
     fn disk(&mut self) -> &mut dyn Disk {
@@ -487,9 +526,11 @@ impl Rim for TcpRim {
         for action in out.drain() {
             self.act(action);
         }
-        for connection in std::mem::take(&mut self.released) {
+        let mut released = std::mem::take(&mut self.released);
+        for connection in released.drain(..) {
             self.flush(connection);
         }
+        self.released = released;
         if std::mem::take(&mut self.is_spare_taken) {
             self.spare = out.next_connection();
         }

@@ -107,30 +107,7 @@ impl BatchBuilder {
         self.header.last_offset_delta = offset_delta;
         self.header.record_count += 1;
         let timestamp_delta = timestamp.0.wrapping_sub(self.header.base_timestamp.0);
-        self.put_record(timestamp_delta, offset_delta, key, value, headers);
-    }
-
-    fn put_record(&mut self, timestamp: i64, offset: i32, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header]) {
-        let headers_size: usize = headers.iter().map(|h| nullable_size(Some(&h.name)) + nullable_size(h.value.as_deref())).sum();
-        let size = 1
-            + varint_size(timestamp)
-            + varint_size(i64::from(offset))
-            + nullable_size(key)
-            + nullable_size(value)
-            + varint_size(headers.len() as i64)
-            + headers_size;
-        let bytes = &mut self.bytes;
-        put_varint(bytes, size as i64);
-        bytes.push(0);
-        put_varint(bytes, timestamp);
-        put_varint(bytes, i64::from(offset));
-        put_nullable(bytes, key);
-        put_nullable(bytes, value);
-        put_varint(bytes, headers.len() as i64);
-        for header in headers {
-            put_nullable(bytes, Some(&header.name));
-            put_nullable(bytes, header.value.as_deref());
-        }
+        put_record(&mut self.bytes, timestamp_delta, offset_delta, key, value, headers);
     }
 
     /// Records so far.
@@ -162,6 +139,36 @@ impl BatchBuilder {
         let crc = crc32c::crc32c(&self.bytes[CRC_FROM..]);
         self.bytes[CRC_AT..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
         Bytes::from(self.bytes)
+    }
+}
+
+/// Appends a record in the form in which it rests in a batch that is not compressed.
+pub(super) fn put_record(
+    bytes: &mut Vec<u8>,
+    timestamp: i64,
+    offset: i32,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[Header],
+) {
+    let headers_size: usize = headers.iter().map(|h| nullable_size(Some(&h.name)) + nullable_size(h.value.as_deref())).sum();
+    let size = 1
+        + varint_size(timestamp)
+        + varint_size(i64::from(offset))
+        + nullable_size(key)
+        + nullable_size(value)
+        + varint_size(headers.len() as i64)
+        + headers_size;
+    put_varint(bytes, size as i64);
+    bytes.push(0);
+    put_varint(bytes, timestamp);
+    put_varint(bytes, i64::from(offset));
+    put_nullable(bytes, key);
+    put_nullable(bytes, value);
+    put_varint(bytes, headers.len() as i64);
+    for header in headers {
+        put_nullable(bytes, Some(&header.name));
+        put_nullable(bytes, header.value.as_deref());
     }
 }
 

@@ -1,7 +1,8 @@
-//! Opening compressed batches.
+//! Opening compressed batches, and closing them again.
 //!
 //! A broker carries compressed records as they are. It opens them where it has to know what is inside: to find the first record at or after
-//! a moment. What comes out is bounded, whatever the bytes claim.
+//! a moment, to see the keys of a compacted topic. What comes out is bounded, whatever the bytes claim. Only compaction writes compressed
+//! records, those that it leaves of a batch, with the codec that the batch had.
 //!
 //! ```text
 //!   gzip     RFC 1952, perhaps several members
@@ -10,7 +11,7 @@
 //!   zstd     RFC 8878
 //! ```
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use bytes::Bytes;
 
@@ -38,6 +39,47 @@ pub fn decompress(codec: Compression, bytes: &Bytes) -> Result<Bytes, BatchError
         Compression::Unknown(_) => None,
     };
     opened.map(Bytes::from).ok_or(BatchError::Compressed { codec })
+}
+
+/// The bytes, compressed the way `former` is: the same codec, and of the two forms of snappy the same one.
+///
+/// # Errors
+/// `Compressed` if the codec is unknown.
+pub fn compress(codec: Compression, bytes: &[u8], former: &[u8]) -> Result<Vec<u8>, BatchError> {
+    let closed = match codec {
+        Compression::None => Some(bytes.to_vec()),
+        Compression::Gzip => gzip(bytes).ok(),
+        Compression::Snappy if former.starts_with(XERIAL_MAGIC) => {
+            snapped(bytes).map(|block| framed(&former[..XERIAL_HEADER], &block))
+        }
+        Compression::Snappy => snapped(bytes),
+        Compression::Lz4 => lz4(bytes),
+        Compression::Zstd => Some(ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)),
+        Compression::Unknown(_) => None,
+    };
+    closed.ok_or(BatchError::Compressed { codec })
+}
+
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+fn lz4(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok()
+}
+
+fn snapped(bytes: &[u8]) -> Option<Vec<u8>> {
+    snap::raw::Encoder::new().compress_vec(bytes).ok()
+}
+
+/// One block in the framing of the Java library.
+fn framed(header: &[u8], block: &[u8]) -> Vec<u8> {
+    let length = i32::try_from(block.len()).unwrap_or(i32::MAX);
+    [header, &length.to_be_bytes(), block].concat()
 }
 
 fn read(decoder: impl Read) -> Option<Vec<u8>> {
@@ -72,29 +114,13 @@ fn xerial(bytes: &[u8]) -> Option<Vec<u8>> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     fn text() -> Vec<u8> {
         (0..5000_u32).flat_map(|n| (n % 251).to_be_bytes()).collect()
     }
 
     fn compressed(codec: Compression) -> Vec<u8> {
-        let text = text();
-        match codec {
-            Compression::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(&text).unwrap();
-                encoder.finish().unwrap()
-            }
-            Compression::Snappy => snap::raw::Encoder::new().compress_vec(&text).unwrap(),
-            Compression::Lz4 => {
-                let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-                encoder.write_all(&text).unwrap();
-                encoder.finish().unwrap()
-            }
-            Compression::Zstd => ruzstd::encoding::compress_to_vec(&text[..], ruzstd::encoding::CompressionLevel::Fastest),
-            Compression::None | Compression::Unknown(_) => text,
-        }
+        compress(codec, &text(), &[]).unwrap()
     }
 
     const CODECS: [Compression; 4] = [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
@@ -116,6 +142,9 @@ mod tests {
         }
         let opened = decompress(Compression::Snappy, &framed.clone().into()).unwrap();
         assert_eq!(opened, [b"one ".to_vec(), text()].concat());
+        let again = compress(Compression::Snappy, &opened, &framed).unwrap();
+        assert!(again.starts_with(XERIAL_MAGIC), "the framing stays");
+        assert_eq!(decompress(Compression::Snappy, &again.into()).unwrap(), opened);
         framed.pop();
         assert!(decompress(Compression::Snappy, &framed.into()).is_err(), "the last block is cut off");
     }

@@ -239,6 +239,18 @@ impl BatchHeader {
         BatchHeader { attributes: self.attributes | CONTROL, ..self }
     }
 
+    /// Sets the time after which compaction may drop tombstones. The records' timestamps must be told relative to it from now on.
+    #[must_use]
+    pub(super) fn with_delete_horizon(self, horizon: Timestamp) -> BatchHeader {
+        BatchHeader { attributes: self.attributes | DELETE_HORIZON, base_timestamp: horizon, ..self }
+    }
+
+    /// The records are not compressed.
+    #[must_use]
+    pub(super) fn uncompressed(self) -> BatchHeader {
+        BatchHeader { attributes: self.attributes & !CODEC_BITS, ..self }
+    }
+
     /// Makes `now` the time of all records, as topics with `message.timestamp.type=LogAppendTime` want it. The checksum covers
     /// this: see [`super::BatchRef::with_header`].
     #[must_use]

@@ -19,7 +19,8 @@
 //!
 //! A broker handles batches as opaque bytes: it reads the header, checks the checksum, patches base offset and leader epoch, and
 //! passes the rest on as it came. Whoever must look inside (checks per record, a search by time) does it through
-//! [`BatchRef::records`], or through [`BatchRef::opened_records`] if the batch may be compressed.
+//! [`BatchRef::records`], or through [`BatchRef::opened_records`] if the batch may be compressed. Only log compaction makes another batch of
+//! one ([`BatchRef::with_only`]).
 
 mod batch;
 mod builder;
@@ -27,10 +28,11 @@ mod compression;
 mod control;
 mod header;
 mod records;
+mod rewrite;
 
 pub use batch::{BatchRef, Batches, batches, verify_crc};
 pub use builder::BatchBuilder;
-pub use compression::{OPENED_MAX, decompress};
+pub use compression::{OPENED_MAX, compress, decompress};
 pub use control::{ControlType, end_transaction_value};
 pub use header::{BatchHeader, Compression, HEADER_SIZE, LENGTH_OVERHEAD, TimestampType};
 pub use records::{Header, Record, Records};

@@ -36,6 +36,8 @@ impl Ghost {
             | Fact::LogTruncated { .. }
             | Fact::LogFlushed { .. }
             | Fact::LogStartMoved { .. }
+            | Fact::CompactionBegan { .. }
+            | Fact::Compacted { .. }
             | Fact::LogRemoved { .. } => self.apply_log(node, fact),
             Fact::BecameLeader { partition, leader_epoch, partition_epoch, high_watermark, isr, .. } => {
                 let at = self.place(node, *partition);
@@ -148,6 +150,9 @@ impl Ghost {
         if let Fact::LogStartMoved { log_start, .. } = fact {
             return Some(self.partitions[at.partition].move_start(at, *log_start));
         }
+        if let Fact::CompactionBegan { up_to, .. } = fact {
+            return Some(self.partitions[at.partition].begin_compaction(at, *up_to));
+        }
         if let Fact::LogTruncated { to, reason, .. } = fact {
             self.tally.truncations += 1;
             return Some(self.truncate(at, *to, *reason));
@@ -230,6 +235,7 @@ impl Ghost {
             if p.shadows[at.node].agreed < p.log.end() {
                 self.lose(at.partition, at.node, epoch, false);
             }
+            self.partitions[at.partition].bring_back(at.node, epoch, high_watermark, now);
         }
         self.began(at, epoch, Some(belief), newest, marks)
     }
@@ -425,8 +431,13 @@ impl Partition {
     }
 
     fn append(&mut self, at: Place, link: Link, role_epoch: LeaderEpoch, as_leader: bool) -> Change<'static> {
+        let mut chain = std::mem::take(&mut self.shadows[at.node].log);
+        let physical_end = chain.end();
+        let link = if as_leader { link } else { self.restore(at.node, &mut chain, link) };
         let shadow = &mut self.shadows[at.node];
-        let mut chain = std::mem::take(&mut shadow.log);
+        if chain.end() > physical_end {
+            shadow.agreed = chain.agrees_up_to(&self.log, shadow.agreed).max(shadow.agreed);
+        }
         let (expected, first) = (chain.end(), chain.links().is_empty());
         let known_end = shadow.agreed;
         shadow.present = true;
@@ -458,6 +469,16 @@ impl Partition {
         shadow.high_watermark = mark.max(to);
         shadow.agreed = shadow.log.agrees_up_to(&self.log, shadow.agreed);
         Change::StartMoved { at, to, before, mark }
+    }
+
+    /// An unclean election may bring back what an earlier one lost: its leader takes for committed what was so once, and is again.
+    fn bring_back(&mut self, leader: usize, epoch: LeaderEpoch, high_watermark: Offset, now: EventId) {
+        let back = self.shadows[leader].log.between(self.log.end(), high_watermark);
+        let was_lost = |link: &Link| self.losses.iter().flat_map(|loss| &loss.batches).any(|lost| lost.link.is(link));
+        let unclean = self.election(epoch).is_some_and(|election| election.unclean);
+        if unclean && !back.is_empty() && back.iter().all(was_lost) {
+            self.extend(leader, high_watermark, now);
+        }
     }
 
     /// The leader's batches up to `to` are committed from now on.

@@ -77,6 +77,13 @@ pub enum Change<'e> {
         /// Its own high watermark before.
         mark: Offset,
     },
+    /// A replica will give up records that newer ones below `up_to` replace.
+    CompactionBegan {
+        /// Which replica.
+        at: Place,
+        /// Where that ends.
+        up_to: Offset,
+    },
     /// A replica leads or follows.
     Began {
         /// Which replica.
@@ -338,6 +345,7 @@ pub enum Kind {
     Appended,
     Truncated,
     StartMoved,
+    CompactionBegan,
     Began,
     Learned,
     Advanced,
@@ -369,7 +377,7 @@ pub enum Kind {
 
 impl Kind {
     /// How many there are.
-    pub const COUNT: usize = 30;
+    pub const COUNT: usize = 31;
 }
 
 impl Change<'_> {
@@ -380,6 +388,7 @@ impl Change<'_> {
             Change::Appended { at, .. }
             | Change::Truncated { at, .. }
             | Change::StartMoved { at, .. }
+            | Change::CompactionBegan { at, .. }
             | Change::Began { at, .. }
             | Change::Learned { at, .. }
             | Change::Advanced { at, .. }
@@ -417,6 +426,7 @@ impl Change<'_> {
             Change::Appended { .. } => Kind::Appended,
             Change::Truncated { .. } => Kind::Truncated,
             Change::StartMoved { .. } => Kind::StartMoved,
+            Change::CompactionBegan { .. } => Kind::CompactionBegan,
             Change::Began { .. } => Kind::Began,
             Change::Learned { .. } => Kind::Learned,
             Change::Advanced { .. } => Kind::Advanced,

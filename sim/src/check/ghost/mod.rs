@@ -15,12 +15,17 @@
 //!
 //! Batches are compared by offsets, leader epoch and checksum ([`chain`](super::chain)); payloads are not kept.
 //!
+//! **Compaction** drops batches and rewrites others. All logs here are kept as they were before it: what a compacted log lacks, or has in
+//! another form, is read as what it stands for (`compaction`), so that every check holds below the cleaned point too. What may be lacking is
+//! judged apart, record by record (D4), as is how far compaction may go (D5).
+//!
 //! **Losses.** When somebody begins to lead without something committed, the committed log is cut back to the new leader's, and each lost
 //! batch is judged by itself (`loss`). Leaders of older epochs and replicas whose tails are now wrong are exempt from the other
 //! checks until they have truncated: one loss is one finding, not a thousand.
 
 mod apply;
 mod change;
+mod compaction;
 mod loss;
 mod recovery;
 mod replica;
@@ -202,6 +207,8 @@ pub struct Partition {
     pub kept_from: Offset,
     /// The highest that it ever was: a loss lowers it.
     pub given_up_ever: Offset,
+    /// Records below may be gone where a newer one has their key: the furthest bound of any compaction pass of any replica.
+    pub cleaned: Offset,
     /// Promises to producers, oldest first.
     pub promises: Vec<Promise>,
     /// The true high watermark from each event on at which it rose.
@@ -408,6 +415,7 @@ impl Partition {
             log: Chain::default(),
             kept_from: Offset::ZERO,
             given_up_ever: Offset::ZERO,
+            cleaned: Offset::ZERO,
             promises: Vec::new(),
             marks: Vec::new(),
             losses: Vec::new(),

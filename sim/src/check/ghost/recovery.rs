@@ -176,7 +176,7 @@ impl Ghost {
         let p = &mut self.partitions[partition];
         match image.moment {
             AuditMoment::Crash => {
-                let log = p.chain_of(image).0;
+                let log = p.chain_of(node, image).0;
                 p.shadows[node].durable = p.shadows[node].durable.max(image.durable_end).min(log.end());
                 let before = p.shadows[node].agreed;
                 p.replace(node, log);
@@ -196,7 +196,7 @@ impl Ghost {
                 self.partitions[partition].recover(node, image, disk_struck).map(|recovery| Change::Recovered { at, recovery })
             }
             AuditMoment::End => {
-                let (log, _) = p.chain_of(image);
+                let (log, _) = p.chain_of(node, image);
                 let stated = &p.shadows[node].log;
                 let agreed = stated.agrees_up_to(&log, Offset::ZERO);
                 let is_believed = p.shadows[node].known && self.nodes[node].up;
@@ -272,15 +272,20 @@ impl Shadow {
 impl Partition {
     /// The log in an image, and whether it clashes with what was seen elsewhere. A batch whose bytes are damaged ends it, and so does one that
     /// does not follow: the base offset and the leader epoch are not under the checksum, and a torn write may have zeroed just them.
-    fn chain_of(&mut self, image: &LogImage) -> (Chain, bool) {
-        let mut chain = Chain::starting_at(image.batches.first().map_or(image.base, |first| first.base_offset));
+    fn chain_of(&mut self, node: usize, image: &LogImage) -> (Chain, bool) {
+        let first = image.batches.first().map_or(image.base, |first| first.base_offset);
+        let mut chain = Chain::starting_at(if self.cleaned > image.base { image.base } else { first });
         let mut clashes = false;
         for batch in &image.batches {
             let epoch = chain.links().last().map_or(batch.leader_epoch, |last| last.epoch);
-            if !batch.valid || batch.base_offset != chain.end() || batch.leader_epoch < epoch {
+            if !batch.valid || batch.leader_epoch < epoch {
                 break;
             }
-            clashes |= !self.enter(&mut chain, Link::of(batch)).1;
+            let link = self.restore(node, &mut chain, Link::of(batch));
+            if link.base != chain.end() {
+                break;
+            }
+            clashes |= !self.enter(&mut chain, link).1;
         }
         (chain, clashes)
     }
@@ -315,7 +320,7 @@ impl Partition {
     }
 
     fn see_medium(&mut self, node: usize, image: &LogImage, disk_struck: bool) {
-        let (log, _) = self.chain_of(image);
+        let (log, _) = self.chain_of(node, image);
         self.losses.iter_mut().for_each(|loss| loss.hear_of_copies(node, |link| log.holds(link)));
         let survived = log.agrees_up_to(&self.log, Offset::ZERO);
         let shadow = &mut self.shadows[node];
@@ -333,7 +338,7 @@ impl Partition {
     }
 
     fn recover(&mut self, node: usize, image: &LogImage, disk_struck: bool) -> Option<Recovery> {
-        let (log, clashes) = self.chain_of(image);
+        let (log, clashes) = self.chain_of(node, image);
         let end = log.end();
         self.replace(node, log);
         let shadow = &mut self.shadows[node];

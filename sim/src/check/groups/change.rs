@@ -52,14 +52,13 @@ pub enum GroupChange<'e> {
         committed: Option<Offset>,
         asked: EventId,
     },
-    /// Records were processed, in the session of that number; `known` is the first of them that the group had processed already, `repeated` the first
-    /// that this very session had, `first` says that they are its first.
+    /// Records from `from` on were processed, in the session of that number; `first`: they are its first; `known`: the first of them that the group
+    /// had processed already; `repeated`: the first that this very session had.
     Processed {
         group: usize,
         node: usize,
         partition: &'e TopicPartition,
         from: Offset,
-        to: Offset,
         session: usize,
         first: bool,
         known: Option<Offset>,

@@ -93,7 +93,7 @@ impl Course {
 }
 
 impl Ghost {
-    /// An application has processed records. The group is the one for which its consumer last took a position there.
+    /// An application has processed records. The group is the one for which its consumer took a position there.
     pub(in crate::check) fn apply_processed<'e>(
         &mut self,
         node: usize,
@@ -114,6 +114,6 @@ impl Ghost {
         let first = session.worked.is_none();
         session.done.add(from, to);
         session.worked = Some((session.worked.map_or(event, |(first, _)| first), event));
-        Some(GroupChange::Processed { group, node, partition, from, to, session: at, first, known, repeated })
+        Some(GroupChange::Processed { group, node, partition, from, session: at, first, known, repeated })
     }
 }

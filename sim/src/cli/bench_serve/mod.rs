@@ -6,6 +6,11 @@
 //!   RF 3          three brokers, acks=all       produce, then consume
 //! ```
 //!
+//! The limit writes pieces of the size that the batches have: they do not end at page boundaries, and such writes cost the system more than
+//! aligned ones. It is measured before, between and after the parts, and each part is compared with the two measurements around it. Before all
+//! that as much is written as the largest part writes, and removed again: a virtual machine is given memory when it is first touched, which
+//! would be charged to whoever happens to write first.
+//!
 //! The server runs in a process of its own; its processor time and memory are those that the system counts for it. The load comes from a real
 //! client: Kafka's own performance tools if their jars are named, else kcat (librdkafka) if it is installed, else our own clients.
 
@@ -26,8 +31,8 @@ use load::{Client, Measured};
 
 /// Bytes of a record's value.
 const RECORD_BYTES: usize = 1024;
-/// Bytes that are written at once to measure the limit: a batch of Kafka's default size.
-const BATCH_BYTES: usize = 16 << 10;
+/// Bytes that are written at once to measure the limit: a batch of Kafka's default size, `batch.size=16384`, holds 15 such records.
+const BATCH_BYTES: usize = 61 + 15 * (RECORD_BYTES + 10);
 /// Records whose latency is measured, one at a time.
 const LATENCY_RECORDS: usize = 2_000;
 /// Broker CPU per GB beside the limit's that is aimed at, by number of replicas.
@@ -72,19 +77,24 @@ impl BenchServe {
 
     fn measure(&self, data: &Path, client: &Client) -> miette::Result<Value> {
         eprintln!("the limit ...");
-        let limit = limit(data, self.records)?;
+        let replicas_max = GOALS.iter().map(|(replicas, _)| u64::from(*replicas)).max().unwrap_or(1);
+        limit(data, replicas_max * self.records)?;
+        let mut limits = vec![limit(data, self.records)?];
         let mut parts = Vec::new();
         for (replicas, goal) in GOALS {
             eprintln!("RF {replicas}, {} ...", client.name());
-            parts.push(self.part(&data.join(format!("rf{replicas}")), client, replicas, goal, limit)?);
+            let spent = self.part(&data.join(format!("rf{replicas}")), client, replicas)?;
+            limits.push(limit(data, self.records)?);
+            parts.push(spent.told(goal, mean(&limits[limits.len() - 2..])));
         }
         Ok(json!({
-            "client": client.name(), "records": self.records, "record_bytes": RECORD_BYTES, "limit_cpu_s_per_gb": rounded(limit),
+            "client": client.name(), "records": self.records, "record_bytes": RECORD_BYTES,
+            "limit_cpu_s_per_gb": rounded(mean(&limits)), "limits": limits.iter().copied().map(rounded).collect::<Vec<_>>(),
             "parts": parts, "build": super::build_id(),
         }))
     }
 
-    fn part(&self, data: &Path, client: &Client, replicas: u16, goal: f64, limit: f64) -> miette::Result<Value> {
+    fn part(&self, data: &Path, client: &Client, replicas: u16) -> miette::Result<Part> {
         let mut server = Server::start(data, replicas)?;
         let idle = server.resident_mb();
         let gigabytes = (self.records as usize * RECORD_BYTES) as f64 / 1e9;
@@ -98,15 +108,38 @@ impl BenchServe {
         let single = load::latency(&server.bootstrap, LATENCY_RECORDS, RECORD_BYTES)?;
         let peak = server.peak_mb();
         server.stop()?;
-        Ok(json!({
-            "replicas": replicas,
-            "produce": told(&produced, cpu_produced, limit),
-            "consume": told(&consumed, cpu_consumed, limit),
-            "one_at_a_time": { "p50_ms": rounded(single.0), "p99_ms": rounded(single.1) },
-            "goal": goal, "goal_met": cpu_produced / limit <= goal,
-            "idle_mb": idle, "peak_mb": peak,
-        }))
+        std::fs::remove_dir_all(data).into_diagnostic()?;
+        Ok(Part { replicas, produced, cpu_produced, consumed, cpu_consumed, single, idle, peak })
     }
+}
+
+/// What one part brought; processor time in seconds per GB.
+struct Part {
+    replicas: u16,
+    produced: Measured,
+    cpu_produced: f64,
+    consumed: Measured,
+    cpu_consumed: f64,
+    single: (f64, f64),
+    idle: u64,
+    peak: u64,
+}
+
+impl Part {
+    fn told(&self, goal: f64, limit: f64) -> Value {
+        json!({
+            "replicas": self.replicas,
+            "produce": told(&self.produced, self.cpu_produced, limit),
+            "consume": told(&self.consumed, self.cpu_consumed, limit),
+            "one_at_a_time": { "p50_ms": rounded(self.single.0), "p99_ms": rounded(self.single.1) },
+            "goal": goal, "goal_met": self.cpu_produced / limit <= goal,
+            "idle_mb": self.idle, "peak_mb": self.peak,
+        })
+    }
+}
+
+fn mean(numbers: &[f64]) -> f64 {
+    numbers.iter().sum::<f64>() / numbers.len() as f64
 }
 
 fn told(measured: &Measured, cpu: f64, limit: f64) -> Value {

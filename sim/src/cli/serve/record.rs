@@ -59,8 +59,8 @@ impl Record {
         };
         let recorder = Recorder::writing(Box::new(BufWriter::new(file)), &header).into_diagnostic()?;
         let lives = vec![0; nodes.len()];
-        let judge =
-            Judge::new(Setup { nodes, must_exercise: Vec::new(), enabled: true, dating: Dating::ANY, groups: Vec::new() });
+        let (must_exercise, groups) = (Vec::new(), Vec::new());
+        let judge = Judge::new(Setup { nodes, must_exercise, enabled: true, dating: Dating::ANY, pace: None, groups });
         Ok(Record(Arc::new(Mutex::new(Some(Making { recorder, judge, lives, events: 0, begun: now() })))))
     }
 
