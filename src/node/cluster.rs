@@ -57,7 +57,7 @@ pub struct Cluster {
 #[derive(Clone, Debug)]
 enum Birth {
     Controller(ControllerConfig, Address),
-    Broker(BrokerConfig),
+    Broker(Box<BrokerConfig>),
 }
 
 impl Cluster {
@@ -85,7 +85,7 @@ impl Cluster {
         let unborn = Node::unborn(CONTROLLER_NAME.to_owned(), witness(0));
         let mut nodes = vec![unborn.with_controller(controller, inner, controller_disk, &tcp)?];
         for (broker, listener, disk) in brokers {
-            births.push(Birth::Broker(broker.clone()));
+            births.push(Birth::Broker(Box::new(broker.clone())));
             let unborn = Node::unborn(broker_name(&broker), witness(nodes.len()));
             nodes.push(unborn.with_broker(broker, listener, disk, &tcp)?);
         }
@@ -169,7 +169,7 @@ impl Cluster {
             Birth::Broker(config) => {
                 let (listener, _) = bind(&config.listen).await?;
                 let disk = disk(&self.data, &broker_name(&config))?;
-                body.with_broker(config, listener, disk, &tcp)?
+                body.with_broker(*config, listener, disk, &tcp)?
             }
         };
         Ok(())

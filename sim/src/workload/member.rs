@@ -16,7 +16,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use brokerlab::operation::{CommitMode, Operation, Outcome, PolledRecord};
+use brokerlab::operation::{CommitMode, Operation, OperationId, Outcome, PolledRecord};
 use brokerlab::types::{Duration, Offset, Time, TopicPartition};
 
 use super::Wish;
@@ -45,6 +45,8 @@ pub struct Worker {
     batch: VecDeque<(TopicPartition, Offset)>,
     /// When it goes on by itself.
     due: Option<Time>,
+    /// The command whose end it waits for. Commits that it does not wait for end some time or other.
+    asked: Option<OperationId>,
     /// The last poll brought nothing, and nothing has changed hands since.
     is_idle: bool,
 }
@@ -86,6 +88,7 @@ impl Worker {
             stage: Stage::Out,
             batch: VecDeque::new(),
             due: None,
+            asked: None,
             is_idle: false,
         }
     }
@@ -137,6 +140,11 @@ impl Worker {
         self.wake(now)
     }
 
+    /// Its last wish got this number.
+    pub fn on_asked(&mut self, id: OperationId) {
+        self.asked = Some(id);
+    }
+
     pub(super) fn on_start(&mut self, now: Time) -> Wish {
         self.wake(now)
     }
@@ -163,11 +171,19 @@ impl Worker {
         }
     }
 
-    pub(super) fn on_outcome(&mut self, outcome: &Outcome, now: Time) -> Wish {
+    pub(super) fn on_outcome(&mut self, id: OperationId, outcome: &Outcome, now: Time) -> Wish {
+        if self.asked.is_some_and(|asked| asked != id) {
+            return Wish::nothing();
+        }
         match (self.stage, outcome) {
             (Stage::Polling, Outcome::Polled { records }) => self.take(records, now),
             (Stage::Subscribing, Outcome::Subscribed) => self.go_on(now),
-            (Stage::Committing(Next::Process), _) => self.process(now),
+            (Stage::Committing(Next::Process), Outcome::Committed { .. }) => self.process(now),
+            // At most once: what may come again must not be processed now.
+            (Stage::Committing(Next::Process), _) => {
+                self.batch.clear();
+                self.pause(now)
+            }
             (Stage::Committing(Next::Poll), _) => self.pause(now),
             (Stage::Leaving, Outcome::Unsubscribed) => {
                 self.stage = Stage::Out;
@@ -181,7 +197,6 @@ impl Worker {
                 self.stage = Stage::Pausing;
                 self.at(now.plus(RETRY))
             }
-            // The end of a commit that it does not wait for.
             (_, _) => Wish::nothing(),
         }
     }
@@ -243,12 +258,12 @@ impl Worker {
     fn go_on(&mut self, _: Time) -> Wish {
         self.due = None;
         let wanted = self.has_begun && self.takes_part();
-        let (stage, operation) = match self.stage {
+        let (stage, operation) = match (self.stage == Stage::Out, wanted) {
             _ if self.is_stopping => (Stage::Stopping, Operation::Shutdown),
-            Stage::Out if wanted => (Stage::Subscribing, Operation::Subscribe { topics: self.topics.clone() }),
-            Stage::Out => return Wish::nothing(),
-            _ if wanted => (Stage::Polling, Operation::Poll { records_max: RECORDS_MAX, wait_ms: WAIT_MS }),
-            _ => (Stage::Leaving, Operation::Unsubscribe),
+            (true, true) => (Stage::Subscribing, Operation::Subscribe { topics: self.topics.clone() }),
+            (true, false) => return Wish::nothing(),
+            (false, true) => (Stage::Polling, Operation::Poll { records_max: RECORDS_MAX, wait_ms: WAIT_MS }),
+            (false, false) => (Stage::Leaving, Operation::Unsubscribe),
         };
         self.stage = stage;
         Wish::now(operation)
@@ -273,6 +288,7 @@ mod tests {
     use super::*;
 
     const MS: u64 = 1_000_000;
+    const ANY: OperationId = OperationId(0);
 
     fn worker(commit: CommitPolicy) -> Worker {
         let group = Group {
@@ -285,7 +301,7 @@ mod tests {
         };
         let mut worker = Worker::new(&group, true);
         assert!(matches!(worker.begin(Time(0)).operation, Some(Operation::Subscribe { .. })));
-        assert!(matches!(worker.on_outcome(&Outcome::Subscribed, Time(0)).operation, Some(Operation::Poll { .. })));
+        assert!(matches!(worker.on_outcome(ANY, &Outcome::Subscribed, Time(0)).operation, Some(Operation::Poll { .. })));
         worker
     }
 
@@ -301,6 +317,7 @@ mod tests {
         Outcome::Polled { records: offsets.iter().map(record).collect() }
     }
 
+    #[allow(clippy::wildcard_enum_match_arm)]
     fn what(wish: &Wish) -> String {
         let processed = wish.processed.iter().map(|(_, offset)| format!("did {offset}"));
         let asked = wish.operation.iter().map(|operation| match operation {
@@ -322,31 +339,45 @@ mod tests {
     #[test]
     fn each_record_takes_its_time_and_the_commit_comes_last() {
         let mut worker = worker(CommitPolicy::After);
-        assert_eq!(what(&worker.on_outcome(&polled(&[3, 4]), Time(0))), "at 5ms");
+        assert_eq!(what(&worker.on_outcome(ANY, &polled(&[3, 4]), Time(0))), "at 5ms");
         assert_eq!(what(&worker.on_time(Time(5 * MS))), "did 3, at 10ms");
         assert_eq!(what(&worker.on_time(Time(10 * MS))), "did 4, commit Sync");
-        assert_eq!(what(&worker.on_outcome(&committed(), Time(11 * MS))), "poll");
-        assert_eq!(what(&worker.on_outcome(&polled(&[]), Time(12 * MS))), "poll");
+        assert_eq!(what(&worker.on_outcome(ANY, &committed(), Time(11 * MS))), "poll");
+        assert_eq!(what(&worker.on_outcome(ANY, &polled(&[]), Time(12 * MS))), "poll");
         assert!(worker.is_idle());
     }
 
     #[test]
-    fn at_most_once_commits_first_and_works_whatever_became_of_it() {
+    fn at_most_once_commits_first_and_gives_up_what_it_could_not_commit() {
         let mut worker = worker(CommitPolicy::Before);
-        assert_eq!(what(&worker.on_outcome(&polled(&[3]), Time(0))), "commit Sync");
-        let failed = Outcome::Failed { code: 25, certainty: Certainty::Definite };
-        assert_eq!(what(&worker.on_outcome(&failed, Time(0))), "at 5ms");
+        assert_eq!(what(&worker.on_outcome(ANY, &polled(&[3]), Time(0))), "commit Sync");
+        assert_eq!(what(&worker.on_outcome(ANY, &committed(), Time(0))), "at 5ms");
         assert_eq!(what(&worker.on_time(Time(5 * MS))), "did 3, poll");
+        worker.on_outcome(ANY, &polled(&[4]), Time(6 * MS));
+        let failed = Outcome::Failed { code: 25, certainty: Certainty::Definite };
+        assert_eq!(what(&worker.on_outcome(ANY, &failed, Time(7 * MS))), "poll");
+    }
+
+    #[test]
+    fn the_end_of_a_commit_that_nobody_waits_for_is_not_that_of_the_poll() {
+        let mut worker = worker(CommitPolicy::AfterAsync);
+        worker.on_outcome(ANY, &polled(&[3]), Time(0));
+        assert_eq!(what(&worker.on_time(Time(5 * MS))), "did 3, commit Async, at 5ms");
+        assert_eq!(what(&worker.on_time(Time(5 * MS))), "poll");
+        worker.on_asked(OperationId(7));
+        let failed = Outcome::Failed { code: 25, certainty: Certainty::Definite };
+        assert_eq!(worker.on_outcome(OperationId(6), &failed, Time(6 * MS)), Wish::nothing());
+        assert_eq!(what(&worker.on_outcome(OperationId(7), &polled(&[4]), Time(7 * MS))), "at 12ms");
     }
 
     #[test]
     fn who_leaves_finishes_its_work_first() {
         let mut worker = worker(CommitPolicy::After);
-        worker.on_outcome(&polled(&[3]), Time(0));
+        worker.on_outcome(ANY, &polled(&[3]), Time(0));
         assert_eq!(worker.leave(Time(MS)), Wish::nothing());
         assert_eq!(what(&worker.on_time(Time(5 * MS))), "did 3, commit Sync");
-        assert_eq!(what(&worker.on_outcome(&committed(), Time(6 * MS))), "unsubscribe");
-        assert_eq!(worker.on_outcome(&Outcome::Unsubscribed, Time(7 * MS)), Wish::nothing());
+        assert_eq!(what(&worker.on_outcome(ANY, &committed(), Time(6 * MS))), "unsubscribe");
+        assert_eq!(worker.on_outcome(ANY, &Outcome::Unsubscribed, Time(7 * MS)), Wish::nothing());
         assert!(worker.is_idle());
         assert_eq!(what(&worker.join(Time(8 * MS))), "subscribe");
     }
@@ -354,12 +385,12 @@ mod tests {
     #[test]
     fn who_dies_forgets_and_who_is_told_to_stop_closes() {
         let mut worker = worker(CommitPolicy::Auto);
-        worker.on_outcome(&polled(&[3, 4]), Time(0));
+        worker.on_outcome(ANY, &polled(&[3, 4]), Time(0));
         worker.on_death();
         assert_eq!(worker.on_time(Time(5 * MS)), Wish::nothing());
         assert_eq!(what(&worker.on_start(Time(6 * MS))), "subscribe");
-        worker.on_outcome(&Outcome::Subscribed, Time(6 * MS));
+        worker.on_outcome(ANY, &Outcome::Subscribed, Time(6 * MS));
         assert_eq!(worker.stop(Time(7 * MS)), Wish::nothing());
-        assert_eq!(what(&worker.on_outcome(&polled(&[]), Time(8 * MS))), "shutdown");
+        assert_eq!(what(&worker.on_outcome(ANY, &polled(&[]), Time(8 * MS))), "shutdown");
     }
 }

@@ -11,7 +11,7 @@
 //! A driver lives outside its node: it survives crashes and remembers what it asked for. It gives [operations](Operation) and is
 //! told how they end; the world numbers them and records both.
 
-use brokerlab::operation::{Operation, Outcome};
+use brokerlab::operation::{Completion, Operation};
 use brokerlab::types::{Offset, Time, TopicPartition};
 
 pub mod admin;
@@ -100,12 +100,12 @@ impl Driver {
     }
 
     /// An operation has ended.
-    pub fn on_outcome(&mut self, outcome: &Outcome, now: Time) -> Wish {
+    pub fn on_outcome(&mut self, Completion { id, outcome }: &Completion, now: Time) -> Wish {
         match self {
             Driver::Nobody => Wish::nothing(),
             Driver::Writer(writer) => writer.on_outcome(),
             Driver::Reader(reader) => reader.on_outcome(outcome, now),
-            Driver::Worker(worker) => worker.on_outcome(outcome, now),
+            Driver::Worker(worker) => worker.on_outcome(*id, outcome, now),
             Driver::TopicCreator(creator) => creator.on_outcome(outcome, now),
             Driver::Laboratory(laboratory) => laboratory.on_outcome(outcome, now),
         }

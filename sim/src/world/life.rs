@@ -146,11 +146,12 @@ impl World {
     }
 
     /// Gives a command to the process.
-    pub fn command(&mut self, node: u16, operation: Operation, cause: EventId) {
+    pub fn command(&mut self, node: u16, operation: Operation, cause: EventId) -> OperationId {
         let state = self.node(node);
         state.operations += 1;
         let id = OperationId(state.operations);
         self.tell(node, Pending::Command(Command { id, operation }, Source::of(cause)));
+        id
     }
 
     /// The process ends; its kernel cleans up behind it.

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use brokerlab::operation::{Completion, Operation, Outcome};
+use brokerlab::operation::{CommitMode, Completion, Operation, Outcome};
 use brokerlab::types::{Duration, Time, TopicPartition};
 use brokerlab_reports::event::{AuditMoment, EventId, What, WorldFact};
 
@@ -247,14 +247,22 @@ impl World {
         match (&mut self.drivers[usize::from(node)], &operation) {
             // An application that is frozen or dead writes nothing.
             (Driver::Writer(writer), Operation::Produce { .. }) if !is_able => writer.take_back(),
-            (_, _) => self.command(node, operation, cause),
+            (_, Operation::Commit { mode: CommitMode::Async, .. }) => {
+                self.command(node, operation, cause);
+            }
+            (_, _) => {
+                let id = self.command(node, operation, cause);
+                if let Driver::Worker(worker) = &mut self.drivers[usize::from(node)] {
+                    worker.on_asked(id);
+                }
+            }
         }
     }
 
     /// An actor says how a command ended.
     pub fn complete(&mut self, node: u16, completion: Completion, cause: EventId) {
         let is_stopped = completion.outcome == Outcome::Stopped;
-        let wish = self.drivers[usize::from(node)].on_outcome(&completion.outcome, self.now);
+        let wish = self.drivers[usize::from(node)].on_outcome(&completion, self.now);
         let is_handed = matches!(&completion.outcome, Outcome::Polled { records } if !records.is_empty());
         let id = self.note(Some(node), cause, EventId::NONE, What::Completed(completion));
         if is_handed {

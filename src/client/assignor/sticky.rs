@@ -100,7 +100,7 @@ impl Plan {
 
     /// The shortest chain of moves from a member to one that has two partitions less; of these the one that has least.
     fn chain_from(&self, giver: &Arc<str>) -> Option<Vec<Step>> {
-        let mut came: BTreeMap<&Arc<str>, Option<(&Arc<str>, &Arc<str>)>> = BTreeMap::from([(giver, None)]);
+        let mut came: Ways<'_> = BTreeMap::from([(giver, None)]);
         let mut seen_topics: BTreeSet<&Arc<str>> = BTreeSet::new();
         let mut ring = vec![giver];
         while !ring.is_empty() {
@@ -139,6 +139,9 @@ impl Plan {
     }
 }
 
+/// For each member that a search has reached: from whom, and along which topic; `None` where it began.
+type Ways<'a> = BTreeMap<&'a Arc<str>, Option<(&'a Arc<str>, &'a Arc<str>)>>;
+
 /// One partition of `topic` goes from one member to another.
 struct Step {
     from: Arc<str>,
@@ -147,7 +150,7 @@ struct Step {
 }
 
 /// The steps that lead to `taker`, the last one first: so everyone on the way gives what it had, not what it was just given.
-fn trace(came: &BTreeMap<&Arc<str>, Option<(&Arc<str>, &Arc<str>)>>, taker: &Arc<str>) -> Vec<Step> {
+fn trace(came: &Ways<'_>, taker: &Arc<str>) -> Vec<Step> {
     let mut steps = VecDeque::new();
     let mut to = taker;
     while let Some((from, topic)) = came[to] {

@@ -345,11 +345,9 @@ impl Membership {
         self.lost = Some(error);
         self.rejoin = true;
         self.led = None;
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Out) {
-            Phase::Leaving(leaving) => Phase::Leaving(leaving),
-            _ if error == ErrorCode::FENCED_INSTANCE_ID => Phase::Fenced(error),
-            _ => Phase::Out,
-        };
+        if !matches!(self.phase, Phase::Leaving(_)) {
+            self.phase = if error == ErrorCode::FENCED_INSTANCE_ID { Phase::Fenced(error) } else { Phase::Out };
+        }
     }
 
     /// The application learns that its partitions are gone.

@@ -40,7 +40,7 @@ fn damage(result: Result<(), LogError>) -> (Offset, Damage) {
 
 #[test]
 fn an_epoch_that_the_controller_never_came_to_is_rot() {
-    let log = recovered(&mut MemoryDisk::default());
+    let log = recovered(&mut MemoryDisk::new());
     let (newest, found) = (LeaderEpoch(4), LeaderEpoch(5));
     assert_eq!(damage(log.judge_epochs(newest)), (Offset(1), Damage::FutureEpoch { newest, found }));
     assert_eq!(log.judge_epochs(LeaderEpoch(5)), Ok(()));
@@ -48,7 +48,7 @@ fn an_epoch_that_the_controller_never_came_to_is_rot() {
 
 #[test]
 fn a_leader_that_goes_on_with_a_lower_epoch_gives_rot_away() {
-    let mut disk = MemoryDisk::default();
+    let mut disk = MemoryDisk::new();
     let mut log = recovered(&mut disk);
     let (from, to) = (LeaderEpoch(5), LeaderEpoch(1));
     assert_eq!(damage(log.judge_doubtful_epoch(to)), (Offset(1), Damage::EpochFalls { from, to }));

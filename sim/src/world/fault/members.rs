@@ -25,12 +25,11 @@ pub(super) enum Undo {
 impl World {
     /// The member that this fault calls in: one that stands by.
     pub(super) fn newcomer(&self, fault: usize, target: &Target) -> Result<u16, String> {
-        let node = match target {
-            Target::Member(group) => {
-                let spare = self.workers(group).filter(|(_, worker)| !worker.takes_part()).map(|(node, _)| node).collect();
-                self.choose(fault, 0, spare, &format!("nobody stands by in group {group}"))?
-            }
-            other => self.resolve(fault, other, None)?,
+        let node = if let Target::Member(group) = target {
+            let spare = self.workers(group).filter(|(_, worker)| !worker.takes_part()).map(|(node, _)| node).collect();
+            self.choose(fault, 0, spare, &format!("nobody stands by in group {group}"))?
+        } else {
+            self.resolve(fault, target, None)?
         };
         match self.worker(node) {
             Some(worker) if worker.takes_part() => Err(format!("{} takes part already", self.member(node).name)),
