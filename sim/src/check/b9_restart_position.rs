@@ -33,26 +33,22 @@ impl Check for RestartPosition {
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
-        match change {
-            Change::Group(GroupChange::Positioned { group, member, partition, committed, asked, .. }) => {
-                let known = &scene.ghost.groups.all[*group];
-                let register = known.registers.get(*partition);
-                page.looked(register.is_some_and(|register| register.acknowledged_before(*asked).is_some()));
-                if register.map_or(committed.is_none(), |register| register.is_legal(*committed, *asked)) {
-                    return;
-                }
-                page.found(scene.event, scene.ghost.named(partition), scene.ghost.weigh_group(*group), || {
-                    let place = committed.map_or("as if nothing were committed".into(), |offset| format!("at {offset}"));
-                    let known_place =
-                        register.and_then(|register| register.acknowledged_before(*asked)).and_then(|one| one.value);
-                    let right = known_place.map_or("nothing was".into(), |offset| format!("{offset} was"));
-                    format!("{member} begins {partition} for {} {place}, though {right} acknowledged", known.id)
-                });
+        if let Change::Group(GroupChange::Positioned { group, member, partition, committed, asked, .. }) = change {
+            let known = &scene.ghost.groups.all[*group];
+            let register = known.registers.get(*partition);
+            let acknowledged = register.and_then(|register| register.acknowledged_before(*asked));
+            page.looked(acknowledged.is_some());
+            if register.map_or(committed.is_none(), |register| register.is_legal(*committed, *asked)) {
+                return;
             }
-            Change::Group(GroupChange::Processed { group, partition, from, session, first: true, .. }) => {
-                begin(scene, page, *group, partition, *from, *session);
-            }
-            _ => {}
+            page.found(scene.event, scene.ghost.named(partition), scene.ghost.weigh_group(*group), || {
+                let place = committed.map_or("as if nothing were committed".into(), |offset| format!("at {offset}"));
+                let right = acknowledged.and_then(|one| one.value).map_or("nothing was".into(), |offset| format!("{offset} was"));
+                format!("{member} begins {partition} for {} {place}, though {right} acknowledged", known.id)
+            });
+        }
+        if let Change::Group(GroupChange::Processed { group, partition, from, session, first: true, .. }) = change {
+            begin(scene, page, *group, partition, *from, *session);
         }
     }
 }

@@ -24,17 +24,13 @@ impl Check for ReplyAfterCommit {
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
-        match change {
-            Change::Group(GroupChange::CommitAnswered { group, node, member, partition, offset, place }) => {
-                let what = || format!("the commit of {offset} of {partition} to {member:?}");
-                judge(scene, page, (*group, *node), Some(*place), what);
-            }
-            Change::Group(GroupChange::GenerationTold { group, node, member, generation, place }) => {
-                judge(scene, page, (*group, *node), place.map(Some), || {
-                    format!("the assignment of generation {generation} to {member}")
-                });
-            }
-            _ => {}
+        if let Change::Group(GroupChange::CommitAnswered { group, node, member, partition, offset, place }) = change {
+            let what = || format!("the commit of {offset} of {partition} to {member:?}");
+            judge(scene, page, (*group, *node), Some(*place), what);
+        }
+        if let Change::Group(GroupChange::GenerationTold { group, node, member, generation, place }) = change {
+            let what = || format!("the assignment of generation {generation} to {member}");
+            judge(scene, page, (*group, *node), place.map(Some), what);
         }
     }
 }

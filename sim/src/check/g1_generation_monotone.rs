@@ -25,32 +25,29 @@ impl Check for GenerationMonotone {
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
-        match change {
-            Change::Group(GroupChange::Begun { group, node, generation, before }) => {
-                let known = &scene.ghost.groups.all[*group];
-                let lived = known.lived.filter(|_| known.is_current(*node)).map_or(-1, |lived| lived.generation);
-                page.looked(*before >= 0 || lived >= 0);
-                if generation <= before {
-                    page.found(scene.event, None, Weight::VIOLATION, || {
-                        let (node, id) = (scene.node(*node), &known.id);
-                        format!("{node} begins generation {generation} of {id} after {before}")
-                    });
-                } else if *generation <= lived {
-                    page.found(scene.event, None, scene.ghost.weigh_group(*group), || {
-                        let (node, id) = (scene.node(*node), &known.id);
-                        format!("{node} begins generation {generation} of {id}, though members have lived by {lived} already")
-                    });
-                }
-            }
-            Change::Group(GroupChange::Entered { group, node, state, generation, before })
-                if generation < before && *state != GroupState::Dead =>
-            {
+        if let Change::Group(GroupChange::Begun { group, node, generation, before }) = change {
+            let known = &scene.ghost.groups.all[*group];
+            let lived = known.lived.filter(|_| known.is_current(*node)).map_or(-1, |lived| lived.generation);
+            page.looked(*before >= 0 || lived >= 0);
+            let (node, id) = (scene.node(*node), &known.id);
+            if generation <= before {
                 page.found(scene.event, None, Weight::VIOLATION, || {
-                    let (node, id) = (scene.node(*node), &scene.ghost.groups.all[*group].id);
-                    format!("{node} takes the generation of {id} back from {before} to {generation}")
+                    format!("{node} begins generation {generation} of {id} after {before}")
+                });
+            } else if *generation <= lived {
+                page.found(scene.event, None, scene.ghost.weigh_group(*group), || {
+                    format!("{node} begins generation {generation} of {id}, though members have lived by {lived} already")
                 });
             }
-            _ => {}
+        }
+        if let Change::Group(GroupChange::Entered { group, node, state, generation, before }) = change
+            && generation < before
+            && *state != GroupState::Dead
+        {
+            page.found(scene.event, None, Weight::VIOLATION, || {
+                let (node, id) = (scene.node(*node), &scene.ghost.groups.all[*group].id);
+                format!("{node} takes the generation of {id} back from {before} to {generation}")
+            });
         }
     }
 }

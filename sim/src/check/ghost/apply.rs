@@ -91,13 +91,15 @@ impl Ghost {
             | Fact::AlterPartitionRefused { .. }
             | Fact::Reached { .. } => None,
             Fact::Group(fact) => self.apply_group_fact(node, fact).map(Change::Group),
-            Fact::MutantActed { .. } => {
-                if !self.mutants.contains(&node) {
-                    self.mutants.push(node);
-                }
-                None
-            }
+            Fact::MutantActed { .. } => self.note_mutant(node),
         }
+    }
+
+    fn note_mutant(&mut self, node: usize) -> Option<Change<'static>> {
+        if !self.mutants.contains(&node) {
+            self.mutants.push(node);
+        }
+        None
     }
 
     /// What a broker, and the controller about a broker, says of its life.
