@@ -30,8 +30,10 @@ use tools::{Missing, output_within};
 
 /// The clients whose programs can also be told to write while a broker is killed.
 const SURVIVORS: [&str; 4] = ["confluent-kafka", "kafka-python", "Java kafka-clients 3.9", "Java kafka-clients 4.1"];
-/// What they do then.
-const DEATHS: [&str; 2] = ["broker-stop", "coordinator-stop"];
+/// What they do then; only some speak the newer protocol of groups.
+const DEATHS: [&str; 3] = ["broker-stop", "coordinator-stop", "newer-coordinator-stop"];
+/// Those that do.
+const NEWER: [&str; 2] = ["confluent-kafka", "Java kafka-clients 4.1"];
 /// How long a client may take for everything it tries.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -83,7 +85,7 @@ impl Drop for Server {
 /// nothing acknowledged may be lost, nothing committed read again.
 fn survive(name: &str, prepare: impl Fn() -> Result<Command, Missing>) -> Vec<String> {
     let mut survived = Vec::new();
-    for what in DEATHS {
+    for what in deaths(name) {
         let fleet = Fleet::start(&name.replace(['/', ' '], "-"));
         let Ok(mut program) = prepare() else { return survived };
         program.arg(fleet.bootstrap()).arg(what);
@@ -92,6 +94,11 @@ fn survive(name: &str, prepare: impl Fn() -> Result<Command, Missing>) -> Vec<St
         survived.push(what.to_owned());
     }
     survived
+}
+
+fn deaths(name: &str) -> impl Iterator<Item = &'static str> {
+    let all = NEWER.contains(&name);
+    DEATHS.into_iter().filter(move |what| all || !what.starts_with("newer"))
 }
 
 /// Lets a client do all it can, and compares that with what the table says of it.
@@ -116,7 +123,7 @@ fn check(name: &str, version: &str, prepare: impl Fn() -> Result<Command, Missin
     let mut untried = Vec::new();
     match SURVIVORS.contains(&name) {
         true if Fleet::is_possible() => done.extend(survive(name, prepare)),
-        true => untried.extend(DEATHS),
+        true => untried.extend(deaths(name)),
         false => {}
     }
     let done: Vec<&str> = done.iter().map(String::as_str).collect();

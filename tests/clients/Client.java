@@ -1,6 +1,6 @@
 // What the Java client can do with the broker: one line of output for each thing tried.
 //
-// usage: Client BOOTSTRAP [broker-stop | coordinator-stop | member GROUP TOPIC | newer-member GROUP TOPIC]
+// usage: Client BOOTSTRAP [broker-stop | coordinator-stop | newer-coordinator-stop | member GROUP TOPIC | newer-member GROUP TOPIC]
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -539,6 +539,10 @@ public class Client {
                     client.beMember(arguments[2], arguments[3]);
                 }
                 case "coordinator-stop" -> attempt("coordinator-stop", client::coordinatorStop);
+                case "newer-coordinator-stop" -> {
+                    client.newer = true;
+                    attempt("newer-coordinator-stop", client::coordinatorStop);
+                }
                 default -> attempt("broker-stop", client::brokerStop);
             }
             return;

@@ -1,6 +1,6 @@
 """What confluent-kafka (librdkafka) can do with the broker: one line of output for each thing tried.
 
-usage: confluent.py BOOTSTRAP [broker-stop | coordinator-stop | member GROUP TOPIC | newer-member GROUP TOPIC]
+usage: confluent.py BOOTSTRAP [broker-stop | coordinator-stop | newer-coordinator-stop | member GROUP TOPIC | newer-member GROUP TOPIC]
 """
 
 import sys
@@ -252,12 +252,19 @@ def group_admin():
 
 
 def coordinator_stop():
-    name = f"{topic}-outlived"
+    outlive(sharing, f"{topic}-outlived")
+
+
+def newer_coordinator_stop():
+    outlive(newer, f"{topic}-newer-outlived")
+
+
+def outlive(protocol, name):
     done(admin.create_topics([NewTopic(name, PARTITIONS, 3, config={"min.insync.replicas": "2"})]))
     groups = [f"{name}-{n}" for n in range(20)]
     journal.eventually(lambda: all(told.coordinator for told in done(admin.describe_consumer_groups(groups))))
     mine = [told.group_id for told in done(admin.describe_consumer_groups(groups)) if told.coordinator.id == 1]
-    sharing.outlive(name, mine[0])
+    protocol.outlive(name, mine[0])
 
 
 def delete_topic():
@@ -269,7 +276,8 @@ if sys.argv[2:3] == ["member"]:
     sharing.be_member(*sys.argv[3:5])
 if sys.argv[2:3] == ["newer-member"]:
     newer.be_member(*sys.argv[3:5])
-journal.run({"broker-stop": [broker_stop], "coordinator-stop": [coordinator_stop]}.get(sys.argv[2]) if sys.argv[2:] else [
+deaths = {"broker-stop": broker_stop, "coordinator-stop": coordinator_stop, "newer-coordinator-stop": newer_coordinator_stop}
+journal.run([deaths[sys.argv[2]]] if sys.argv[2:] else [
     create_topic, produce, consume, ends, seek_by_time, describe_configs, alter_configs, too_large, create_partitions,
     describe_cluster, delete_records, auto_create, refusals, groups, group_admin, newer_groups, delete_topic,
 ])

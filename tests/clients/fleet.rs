@@ -15,8 +15,12 @@ const BROKERS: usize = 3;
 /// Longest time that a client may take, the death of a broker included.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A broker that is gone is missed soon, so that the test is short.
-const SETTINGS: [&str; 3] =
-    ["broker.session.timeout.ms=1500", "broker.heartbeat.interval.ms=300", "replica.lag.time.max.ms=3000"];
+const SETTINGS: [&str; 4] = [
+    "broker.session.timeout.ms=1500",
+    "broker.heartbeat.interval.ms=300",
+    "replica.lag.time.max.ms=3000",
+    "group.consumer.heartbeat.interval.ms=500",
+];
 
 /// A controller and three brokers.
 pub struct Fleet {

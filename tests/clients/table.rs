@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// What clients try, in the order of the columns.
-const FEATURES: [(&str, &str); 19] = [
+const FEATURES: [(&str, &str); 20] = [
     ("create-topic", "create a topic with a configuration"),
     ("produce", "write 5,000 records with keys, headers, times and every codec the client has; acks=all, idempotent"),
     ("consume", "read them all by assignment: content, order, offsets"),
@@ -24,6 +24,7 @@ const FEATURES: [(&str, &str); 19] = [
     ("group-admin", "list, describe, reset and delete groups"),
     ("newer-groups", "groups again, by the newer protocol (KIP-848)"),
     ("coordinator-stop", "a group's coordinator dies and comes back: nothing is missed, nothing committed is read again"),
+    ("newer-coordinator-stop", "the same by the newer protocol"),
 ];
 
 /// One row is written at a time.
