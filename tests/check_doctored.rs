@@ -5,6 +5,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "check_doctored/compaction.rs"]
+mod compaction;
 #[path = "check_doctored/gallery.rs"]
 mod gallery;
 #[path = "check_doctored/history.rs"]
@@ -18,6 +20,7 @@ use brokerlab::types::{BrokerId, LeaderEpoch, Offset};
 use brokerlab_reports::event::{AuditMoment, NodeId, WorldFact};
 use brokerlab_reports::verdict::Verdict;
 use brokerlab_sim::check::CATALOGUE;
+use compaction::COMPACTION;
 use gallery::{Exhibit, GALLERY, Step};
 use history::{History, ORDERS, Record, TERMS, Terms, count, report, told};
 use look_alikes::LOOK_ALIKES;
@@ -62,7 +65,7 @@ fn healthy_life_passes_every_check() {
 #[test]
 fn every_doctored_history_is_named_right() {
     let mut wrong: Vec<String> = Vec::new();
-    for Exhibit { check, about, history } in GALLERY.iter().chain(LOOK_ALIKES) {
+    for Exhibit { check, about, history } in GALLERY.iter().chain(COMPACTION).chain(LOOK_ALIKES) {
         let verdict = if check.starts_with('L') { Verdict::Hang } else { Verdict::Violation };
         let doctored = history(Step::Wrong).judgement();
         if (doctored.verdict, doctored.property.as_deref()) != (verdict, Some(*check)) {
@@ -74,7 +77,7 @@ fn every_doctored_history_is_named_right() {
                 .push(format!("{check} ({about}) should be content with the twin, having had something to see: {}", told(&twin)));
         }
     }
-    let unshown = CATALOGUE.iter().filter(|(check, _)| GALLERY.iter().all(|exhibit| exhibit.check != *check));
+    let unshown = CATALOGUE.iter().filter(|(check, _)| GALLERY.iter().chain(COMPACTION).all(|exhibit| exhibit.check != *check));
     wrong.extend(unshown.map(|(check, _)| format!("{check} has no doctored history")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
