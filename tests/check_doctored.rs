@@ -17,6 +17,8 @@ mod group_lives;
 mod history;
 #[path = "check_doctored/look_alikes.rs"]
 mod look_alikes;
+#[path = "check_doctored/producers.rs"]
+mod producers;
 
 use brokerlab::fact::{Fact, TruncationReason};
 use brokerlab::operation::Certainty;
@@ -29,6 +31,7 @@ use gallery::{Exhibit, GALLERY, Step};
 use group_gallery::GROUP_GALLERY;
 use history::{History, ORDERS, Record, TERMS, Terms, count, report, told};
 use look_alikes::LOOK_ALIKES;
+use producers::PRODUCERS;
 
 const FREE: Terms = Terms { idempotent: false, ..TERMS };
 
@@ -73,7 +76,9 @@ fn healthy_life_passes_every_check() {
 #[test]
 fn every_doctored_history_is_named_right() {
     let mut wrong: Vec<String> = Vec::new();
-    for Exhibit { check, about, history } in GALLERY.iter().chain(COMPACTION).chain(LOOK_ALIKES).chain(GROUP_GALLERY) {
+    for Exhibit { check, about, history } in
+        GALLERY.iter().chain(COMPACTION).chain(PRODUCERS).chain(LOOK_ALIKES).chain(GROUP_GALLERY)
+    {
         let verdict = if check.starts_with('L') { Verdict::Hang } else { Verdict::Violation };
         let doctored = history(Step::Wrong).judgement();
         if (doctored.verdict, doctored.property.as_deref()) != (verdict, Some(*check)) {
@@ -85,7 +90,8 @@ fn every_doctored_history_is_named_right() {
                 .push(format!("{check} ({about}) should be content with the twin, having had something to see: {}", told(&twin)));
         }
     }
-    let shown: Vec<&str> = GALLERY.iter().chain(COMPACTION).chain(GROUP_GALLERY).map(|exhibit| exhibit.check).collect();
+    let shown: Vec<&str> =
+        GALLERY.iter().chain(COMPACTION).chain(PRODUCERS).chain(GROUP_GALLERY).map(|exhibit| exhibit.check).collect();
     let unshown = CATALOGUE.iter().filter(|(check, _)| !shown.contains(check));
     wrong.extend(unshown.map(|(check, _)| format!("{check} has no doctored history")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));

@@ -3,7 +3,7 @@
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::operation::Certainty;
 use brokerlab::types::*;
-use brokerlab_reports::event::{AuditMoment, ProducerSnapshot, WorldFact};
+use brokerlab_reports::event::{AuditMoment, WorldFact};
 use brokerlab_sim::check::Reset;
 
 use super::history::{History, ORDERS, Record, TERMS, Terms};
@@ -341,25 +341,6 @@ pub const GALLERY: &[Exhibit] = &[
             h.truncate("b2", 2, TruncationReason::BelowLeaderStart);
         }
         h.start_at("b2", 2);
-        h
-    }),
-    exhibit("D6", "a retry is refused though the batch is there", |step| {
-        let mut h = History::new();
-        h.commit("a").commit("b").write("c").write("d").refuse("b1", step.of("a", "d"), OUT_OF_ORDER);
-        h
-    }),
-    exhibit("D6", "the next batch is refused after its predecessors were given up", |step| {
-        let mut h = History::new();
-        h.commit("a").commit("b").start_at("b1", 2).write("c").write("d").refuse("b1", step.of("c", "d"), OUT_OF_ORDER);
-        h
-    }),
-    exhibit("D6", "a snapshot remembers one batch of a producer that has written two", |step| {
-        let mut h = History::new();
-        h.commit("a").commit("b").flush("b2");
-        let batch = |sequence: i32| (ProducerId(9), ProducerEpoch(0), Sequence(sequence), Offset(i64::from(sequence)));
-        let batches = step.of(vec![batch(1)], vec![batch(0), batch(1)]);
-        h.small_files(|files| files.snapshot = Some(ProducerSnapshot { at: Offset(2), batches }));
-        h.audit("b2", AuditMoment::Crash);
         h
     }),
     exhibit("D7", "the mark of a clean shutdown is there before the data", |step| {

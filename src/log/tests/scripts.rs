@@ -58,6 +58,8 @@ log_scripts! {
     clocks_are_bounded: "timestamps",
     the_leaders_clock_may_overrule: "log-append-time",
     producers_outlive_their_records: "retention-producers",
+    old_segments_tell_of_producers: "old-segments-tell-of-producers",
+    old_segments_with_holes_cost_nothing: "old-segments-with-holes",
     snapshots_remember: "snapshots",
     compaction_keeps_the_newest: "compaction",
     compaction_waits_and_stops: "compaction-bound",
