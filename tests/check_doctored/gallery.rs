@@ -35,9 +35,6 @@ pub const fn exhibit(check: &'static str, about: &'static str, history: fn(Step)
     Exhibit { check, about, history }
 }
 
-/// Kafka's OUT_OF_ORDER_SEQUENCE_NUMBER.
-const OUT_OF_ORDER: i16 = 45;
-
 const FREE: Terms = Terms { idempotent: false, ..TERMS };
 
 /// All of them.
