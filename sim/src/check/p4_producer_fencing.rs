@@ -58,7 +58,9 @@ impl Check for ProducerFencing {
             let Some((known, _)) = known else { continue };
             page.looked(true);
             if epoch < known {
-                page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
+                // After an unclean election the log may go on with batches of a past that was lost before.
+                let weight = scene.ghost.excuse(at.partition, link.base, Some(link.epoch)).unwrap_or(Weight::VIOLATION);
+                page.found(scene.event, Some(at.partition), weight, || {
                     let name = scene.name(*at);
                     format!("producer {id} has epoch {epoch} at {} of {name}, after epoch {known}", link.base)
                 });

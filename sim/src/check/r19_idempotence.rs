@@ -68,7 +68,9 @@ impl Check for Idempotence {
             let Some(Session { next: expected, .. }) = known else { continue };
             page.looked(true);
             let Some((producer, epoch, sequence)) = link.producer.filter(|(_, _, first)| *first != expected) else { continue };
-            page.found(scene.event, Some(at.partition), Weight::VIOLATION, || {
+            // After an unclean election the log may go on with batches of a past that was lost before.
+            let weight = scene.ghost.excuse(at.partition, link.base, Some(link.epoch)).unwrap_or(Weight::VIOLATION);
+            page.found(scene.event, Some(at.partition), weight, || {
                 let name = scene.name(*at);
                 format!(
                     "producer {producer} epoch {epoch} has sequence {sequence} at {} of {name}, where {expected} was due",
