@@ -303,6 +303,8 @@ pub enum Tap {
         isr: Vec<BrokerId>,
         /// Kafka's error code; 0: granted.
         error: i16,
+        /// The event at which the request was delivered.
+        request: EventId,
     },
     /// The controller (the event's node) answered a heartbeat that names an older registration of the broker than the newest one. Others are not
     /// told: there are too many.
@@ -313,6 +315,8 @@ pub enum Tap {
         broker_epoch: BrokerEpoch,
         /// Kafka's error code; 0: it was taken for the broker's word.
         error: i16,
+        /// The event at which the request was delivered.
+        request: EventId,
     },
     /// A request waited in a node (the event's node) for as long as it was allowed to, or still waits at the end of the run.
     Waited {

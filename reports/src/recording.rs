@@ -20,7 +20,7 @@ use crate::verdict::Judgement;
 /// First bytes of every recording.
 const MAGIC: &[u8; 6] = b"BLRUN\n";
 /// Version of everything in this module and in [`crate::event`].
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Events between two rungs of the checkpoint ladder.
 pub const LADDER_STEP: u64 = 1024;
 /// No single entry is longer; guards against garbage.

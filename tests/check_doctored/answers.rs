@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use brokerlab::types::*;
-use brokerlab_reports::event::{NodeId, Tap, What, WorldFact};
+use brokerlab_reports::event::{Delivery, EventId, NodeId, Tap, What, WorldFact};
 
 use super::{History, ORDERS, id, node};
 
@@ -25,14 +25,20 @@ impl History {
         let (broker, broker_epoch) = (id(leader), self.brokers[node(leader)].broker_epoch);
         let (leader_epoch, partition_epoch) = (LeaderEpoch(epochs.0), PartitionEpoch(epochs.1));
         let (partition, isr) = (ORDERS, members.iter().map(|member| id(member)).collect());
-        let tap = Tap::IsrChangeAnswered { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, error };
+        let request = self.deliver("c1");
+        let tap = Tap::IsrChangeAnswered { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, error, request };
         self.event(Some("c1"), What::Tap(tap))
     }
 
-    /// The controller answers a heartbeat sent under this registration.
-    pub fn answer_heartbeat(&mut self, name: &str, broker_epoch: i64, error: i16) -> &mut History {
+    /// Something reaches a node.
+    pub fn deliver(&mut self, name: &str) -> EventId {
+        self.event(Some(name), What::Delivered(Delivery::Woken)).last_event()
+    }
+
+    /// The controller answers a heartbeat that was sent under this registration and reached it at an event.
+    pub fn answer_heartbeat(&mut self, name: &str, broker_epoch: i64, request: EventId, error: i16) -> &mut History {
         let (broker, broker_epoch) = (id(name), BrokerEpoch(broker_epoch));
-        self.event(Some("c1"), What::Tap(Tap::StaleHeartbeatAnswered { broker, broker_epoch, error }))
+        self.event(Some("c1"), What::Tap(Tap::StaleHeartbeatAnswered { broker, broker_epoch, error, request }))
     }
 
     /// A broker gives a producer id away.

@@ -429,7 +429,17 @@ pub const GALLERY: &[Exhibit] = &[
     exhibit("Q13", "a heartbeat of a former life is believed", |step| {
         let mut h = History::new();
         h.commit("a").crash("b3").isr(&["b1", "b2"]).boot("b3").recover("b3").accept("b3", 2);
-        h.answer_heartbeat("b3", 1, step.of(0, 77));
+        let request = h.deliver("c1");
+        h.answer_heartbeat("b3", 1, request, step.of(0, 77));
+        h
+    }),
+    exhibit("Q13", "a heartbeat that comes after the next life has registered is believed", |step| {
+        let mut h = History::new();
+        h.commit("a").crash("b3").isr(&["b1", "b2"]);
+        let before = h.deliver("c1");
+        h.boot("b3").recover("b3").accept("b3", 2);
+        let after = h.deliver("c1");
+        h.answer_heartbeat("b3", 1, step.of(after, before), 0).answer_heartbeat("b3", 1, after, 77);
         h
     }),
     exhibit("Q14", "a change is granted on top of a state that is gone", |step| {

@@ -9,7 +9,6 @@
 use super::ghost::{Change, IsrAnswer, Kind};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
-use brokerlab::types::{BrokerEpoch, BrokerId};
 
 /// The id.
 pub const ID: &str = "Q13";
@@ -27,41 +26,34 @@ impl Check for StaleRequests {
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
-        if let Change::HeartbeatAnswered { broker, broker_epoch, believed } = change {
-            return judge_heartbeat(scene, *broker, *broker_epoch, *believed, page);
+        if let Change::HeartbeatAnswered { broker, is_former_life, believed } = change {
+            page.looked(*is_former_life);
+            if *is_former_life && *believed {
+                page.found(scene.event, None, Weight::VIOLATION, || {
+                    format!("the controller believes a heartbeat of {broker:?} that was sent in a former life")
+                });
+            }
+            return;
         }
-        let Change::IsrAnswered(IsrAnswer { partition, broker, broker_epoch, leader_epoch, partition_epoch, granted, .. }) =
+        let Change::IsrAnswered(IsrAnswer { partition, broker, is_former_life, leader_epoch, partition_epoch, granted, .. }) =
             change
         else {
             return;
         };
         let p = &scene.ghost.partitions[*partition];
-        let registered = scene.ghost.node_of(*broker).and_then(|node| scene.ghost.nodes[node].accepted).map(|(_, epoch)| epoch);
-        let is_former_life = registered.is_some_and(|registered| *broker_epoch < registered);
         // A later decision may have gone out before this answer; what counts is the state that the change was built upon.
         let then = p.state_in(*partition_epoch).map(|state| state.leader_epoch);
         let is_former_leader = then.is_some_and(|then| *leader_epoch < then);
-        page.looked(is_former_life || *leader_epoch < p.state.leader_epoch);
-        if *granted && (is_former_life || is_former_leader) {
+        page.looked(*is_former_life || *leader_epoch < p.state.leader_epoch);
+        if *granted && (*is_former_life || is_former_leader) {
             page.found(scene.event, Some(*partition), Weight::VIOLATION, || {
                 let name = scene.ghost.name(*partition);
+                let life = if *is_former_life { "a former life" } else { "its present life" };
                 format!(
-                    "the controller grants a change of the ISR of {name} that {broker:?} asked for under broker epoch {broker_epoch:?} \
-                     in leader epoch {leader_epoch}, but it is registered under {registered:?} and the epoch was {then:?}"
+                    "the controller grants a change of the ISR of {name} that {broker:?} asked for in {life} and in leader epoch \
+                     {leader_epoch}, but the epoch was {then:?}"
                 )
             });
         }
-    }
-}
-
-/// Whether the registration was outdated is known from the facts, not from the tap.
-fn judge_heartbeat(scene: &Scene<'_>, broker: BrokerId, epoch: BrokerEpoch, believed: bool, page: &mut Page) {
-    let registered = scene.ghost.node_of(broker).and_then(|node| scene.ghost.nodes[node].accepted).map(|(_, epoch)| epoch);
-    let is_former_life = registered.is_some_and(|registered| epoch < registered);
-    page.looked(is_former_life);
-    if is_former_life && believed {
-        page.found(scene.event, None, Weight::VIOLATION, || {
-            format!("the controller believes a heartbeat of {broker:?} under {epoch:?}, which is registered under {registered:?}")
-        });
     }
 }

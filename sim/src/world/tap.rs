@@ -199,7 +199,7 @@ impl World {
     fn tap_heartbeat(&mut self, scene: Scene, ask: &BrokerHeartbeatRequest, error: i16) {
         let (broker, broker_epoch) = (BrokerId(ask.broker_id), BrokerEpoch(ask.broker_epoch));
         if self.directory.is_former_life(broker, broker_epoch) {
-            self.note_tap(scene, Tap::StaleHeartbeatAnswered { broker, broker_epoch, error });
+            self.note_tap(scene, Tap::StaleHeartbeatAnswered { broker, broker_epoch, error, request: scene.request });
         }
     }
 
@@ -222,6 +222,7 @@ impl World {
                         partition_epoch: PartitionEpoch(asked.partition_epoch),
                         isr,
                         error,
+                        request: scene.request,
                     },
                 );
             }

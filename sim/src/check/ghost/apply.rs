@@ -1,7 +1,7 @@
 //! From events to changes: each event touches the partitions and replicas that it names, and no others.
 
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
-use brokerlab::types::{LeaderEpoch, Offset, PartitionId, Timestamp};
+use brokerlab::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, Timestamp};
 use brokerlab_reports::event::{Event, EventId, NodeId, Tap, What};
 
 use super::change::{Answer, Belief, Change, Decision, IsrAnswer, Place, Shared};
@@ -126,6 +126,7 @@ impl Ghost {
             let node = self.node_of(*broker)?;
             let (now, highest) = ((*incarnation, *broker_epoch), self.broker_epoch_ever);
             let before = self.nodes[node].accepted.replace(now);
+            self.nodes[node].accepted_at = Some(self.now);
             (self.nodes[node].fenced, self.nodes[node].known_anew) = (true, self.nodes[node].up);
             self.nodes[node].fenced_at = None;
             self.broker_epoch_ever = highest.max(*broker_epoch);
@@ -393,9 +394,9 @@ impl Ghost {
                 Some(Change::ProducerIdGiven { node, id: *id, epoch: *epoch, producer: usize::from(producer.0) })
             }
             Tap::IsrChangeAnswered { .. } => self.isr_answered(tap),
-            Tap::StaleHeartbeatAnswered { broker, broker_epoch, error } => {
-                let (broker, broker_epoch, believed) = (*broker, *broker_epoch, *error == 0);
-                Some(Change::HeartbeatAnswered { broker, broker_epoch, believed })
+            Tap::StaleHeartbeatAnswered { broker, broker_epoch, error, request } => {
+                let is_former_life = self.is_former_life(*broker, *broker_epoch, *request);
+                Some(Change::HeartbeatAnswered { broker: *broker, is_former_life, believed: *error == 0 })
             }
             Tap::Waited { request, waited, allowed, answered } => {
                 let (holds, last) = self.nodes[node].held;
@@ -410,13 +411,22 @@ impl Ghost {
 
 impl Ghost {
     fn isr_answered<'e>(&mut self, tap: &'e Tap) -> Option<Change<'e>> {
-        let Tap::IsrChangeAnswered { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, error } = tap else {
+        let Tap::IsrChangeAnswered { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, error, request } = tap
+        else {
             return None;
         };
         let (partition, broker, granted) = (self.intern(*partition), *broker, *error == 0);
-        let (broker_epoch, leader_epoch, partition_epoch) = (*broker_epoch, *leader_epoch, *partition_epoch);
-        let answer = IsrAnswer { partition, broker, broker_epoch, leader_epoch, partition_epoch, isr, granted };
+        let is_former_life = self.is_former_life(broker, *broker_epoch, *request);
+        let (leader_epoch, partition_epoch) = (*leader_epoch, *partition_epoch);
+        let answer = IsrAnswer { partition, broker, is_former_life, leader_epoch, partition_epoch, isr, granted };
         Some(Change::IsrAnswered(answer))
+    }
+
+    /// Whether a request of the broker reached the controller after the registration was committed that ended the life it was sent in.
+    /// One that came before may be answered later: decisions are told when they are committed, several at once.
+    fn is_former_life(&self, broker: BrokerId, epoch: BrokerEpoch, request: EventId) -> bool {
+        let node = self.node_of(broker).map(|node| &self.nodes[node]);
+        node.and_then(|node| node.accepted.zip(node.accepted_at)).is_some_and(|((_, newest), at)| epoch < newest && at < request)
     }
 }
 

@@ -216,8 +216,8 @@ pub enum Change<'e> {
     HeartbeatAnswered {
         /// Who.
         broker: BrokerId,
-        /// Under which registration it was sent.
-        broker_epoch: BrokerEpoch,
+        /// It came after the registration that ended the life it was sent in.
+        is_former_life: bool,
         /// It was taken for the broker's word.
         believed: bool,
     },
@@ -326,8 +326,8 @@ pub struct IsrAnswer<'e> {
     pub partition: usize,
     /// Who asked.
     pub broker: BrokerId,
-    /// Under which registration.
-    pub broker_epoch: BrokerEpoch,
+    /// Whether the request came after the registration that ended the life it was sent in.
+    pub is_former_life: bool,
     /// In which leader epoch.
     pub leader_epoch: LeaderEpoch,
     /// On top of which state.

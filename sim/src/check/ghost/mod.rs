@@ -117,6 +117,8 @@ pub struct NodeLife {
     pub disk_struck: bool,
     /// The registration that the controller accepted last.
     pub accepted: Option<(Uuid, BrokerEpoch)>,
+    /// The event of that.
+    pub accepted_at: Option<EventId>,
     /// Whether that registration is of the present life: before, the controller counts on one that is over, and cannot know.
     pub known_anew: bool,
     /// Whether the controller keeps it out.
@@ -256,6 +258,7 @@ impl Ghost {
                 broker_epoch: BrokerEpoch::NONE,
                 disk_struck: false,
                 accepted: None,
+                accepted_at: None,
                 known_anew: false,
                 fenced: false,
                 fenced_at: None,
