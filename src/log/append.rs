@@ -95,8 +95,8 @@ impl Log {
         Ok(Appended { log_append_time: stamp, ..Appended::new(&[header]) })
     }
 
-    /// Appends batches that the leader sent. If the log is empty and the leader's first batch begins below the log end (the leader's log
-    /// start lies inside it), the empty log starts at that batch instead.
+    /// Appends batches that the leader sent. If the log is empty and its end lies inside the leader's first batch (somebody gave up a part of
+    /// that batch), the batch comes whole, and the log starts in its middle, where it did before.
     ///
     /// # Errors
     /// See [`AppendError`]; nothing is appended then, unless it is a disk error, which stops the log.
@@ -109,6 +109,7 @@ impl Log {
         self.check_appendable()?;
         let run = self.judge_leader_batches(&batches, role_epoch)?;
         let first = run.first().ok_or(AppendError::Refused(Refusal::NotOneBatch))?.base_offset;
+        let start = self.log_start;
         if first < self.log_end {
             let result = self.restart_empty_at(disk, first);
             self.watch(result)?;
@@ -127,6 +128,7 @@ impl Log {
             from += to;
             position += bytes;
         }
+        self.move_log_start(start);
         self.epochs_doubtful = false;
         Ok(Appended::new(&run))
     }
@@ -223,7 +225,8 @@ impl Log {
                 verified => verified?,
             }
             let (found, to) = (batch.header.base_offset, batch.header.leader_epoch);
-            let restarts = run.is_empty() && self.is_empty() && found < expected;
+            let covers = found < expected && batch.header.next_offset() > expected;
+            let restarts = run.is_empty() && self.is_empty() && covers;
             let is_gap = found > expected && (self.config.gaps_legal || self.cleaner.gaps);
             if found != expected && !restarts && !is_gap {
                 return Err(AppendError::UnexpectedOffset { expected, found });

@@ -158,7 +158,7 @@ impl Log {
         self.log_start = if restarted { first } else { log_start.max(first) };
         self.durability.start_lowered = self.log_start < log_start;
         let kept = self.segment_of(self.log_start);
-        let producers_are_told = self.segments.get(kept).is_none_or(|first| first.base <= recovery_point);
+        let producers_are_told = self.segments.is_empty() || self.knows_producers_without(kept, recovery_point);
         match !producers_are_told && self.goes_on_from_old_segments(disk, kept)? {
             true => Ok(()),
             false => self.remove_segments_below_start(disk),
@@ -244,7 +244,12 @@ impl Log {
         }
         self.remove_snapshots_above(disk, trusted.min(self.log_end))?;
         assert!(self.log_start <= self.log_end, "a log from {} to {}", self.log_start, self.log_end);
-        self.reload_producers(disk, self.log_end)
+        self.reload_producers(disk, self.log_end)?;
+        // When older segments go, some snapshot must be there that tells of their producers.
+        match self.segments.last().is_some_and(|active| active.base > Offset::ZERO && self.snapshots.last() < Some(&active.base)) {
+            true => self.write_snapshot(disk).map(|()| self.durability.press()),
+            false => Ok(()),
+        }
     }
 }
 

@@ -16,9 +16,10 @@
 //!
 //! **Why in this order.** If files went before the checkpoint, a power loss could bring back some of them, with a hole between.
 //!
-//! **Producers outlive their records** (KAFKA-5793, KAFKA-7190): a retry may come long after. The snapshot that was written when the oldest
-//! segment that is kept was begun tells of all producers before it. So nothing is removed before that snapshot is flushed and the recovery
-//! point on the disk lets recovery believe it. Producers are forgotten by `producer.id.expiration.ms` alone.
+//! **Producers outlive their records** (KAFKA-5793, KAFKA-7190): a retry may come long after. A snapshot that was written when a segment
+//! that is kept was begun tells of all producers before it. So nothing is removed before such a snapshot is flushed and the recovery point on
+//! the disk lets recovery believe it. (Recovery, which believes no snapshot above the recovery point, writes one of its own.) Producers are
+//! forgotten by `producer.id.expiration.ms` alone.
 //!
 //! Simplified: Kafka keeps removed files for `file.delete.delay.ms`, because readers may have them mapped. Here every read ends
 //! within its step, so they go at once.
@@ -61,12 +62,19 @@ impl Log {
         let kept = self.segment_of(self.log_start);
         let start_is_told = self.segment_of(self.durability.log_start_on_disk) >= kept;
         let producers_are_told =
-            self.durability.recovery_point_on_disk >= self.segments[kept].base && !self.durability.is_pressed();
+            self.knows_producers_without(kept, self.durability.recovery_point_on_disk) && !self.durability.is_pressed();
         if kept == 0 || !start_is_told || !producers_are_told {
             return Ok(());
         }
         let result = self.give_up_pass(disk).and_then(|()| self.remove_segments_below_start(disk));
         self.watch(result)
+    }
+
+    /// Whether recovery, with this recovery point, would find a snapshot that tells of the producers in the segments before the one numbered
+    /// `kept`.
+    pub(super) fn knows_producers_without(&self, kept: usize, recovery_point: Offset) -> bool {
+        let base = self.segments[kept].base;
+        self.snapshots.iter().any(|snapshot| (base..=recovery_point).contains(snapshot))
     }
 
     /// Where the log may start according to `retention.ms` and `retention.bytes`: at the base of a segment, not beyond the high watermark.

@@ -109,7 +109,7 @@ impl Log {
         Ok(())
     }
 
-    /// The empty log begins at `base`, below its present start. Nothing is lost, so nothing needs to wait.
+    /// The segment of the empty log begins at `base`, below its present start. Nothing is lost, so nothing needs to wait.
     pub(super) fn restart_empty_at(&mut self, disk: &mut dyn Disk, base: Offset) -> Result<(), LogError> {
         assert!(self.is_empty() && base < self.log_end, "only an empty log may begin lower");
         self.give_up_pass(disk)?;

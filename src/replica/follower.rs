@@ -199,8 +199,7 @@ impl Replica {
             self.forget_epoch();
         }
         self.follow_high_watermark(answer.high_watermark.min(self.log.log_end()), out);
-        // What the leader gave up is committed; here it is gone as far as that is known. (An empty log may just have begun lower, where the first
-        // batch does.)
+        // What the leader gave up is committed; here it is gone as far as that is known.
         self.log.move_log_start(answer.log_start.min(self.high_watermark));
         self.note_log_start(start, out);
         Verdict::Continue

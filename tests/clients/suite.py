@@ -2,8 +2,8 @@
 
 usage: suite.py BOOTSTRAP DIRECTORY [NAME-OF-CASE ...]
 
-Prints `passed CASE`, `skipped CASE` or `failed CASE: WHY` for each, every case in a process of its own, so that one that hangs takes no
-other with it. DIRECTORY holds the unpacked distribution. Two files are missing from it, which would start servers of its own: stubs
+Prints `passed CASE`, `skipped CASE` or `failed CASE: WHY` for each (`again failed CASE: WHY` before a second attempt), every case in a
+process of its own, so that one that hangs takes no other with it. DIRECTORY holds the unpacked distribution. Two files are missing from it, which would start servers of its own: stubs
 stand in for them.
 """
 
@@ -49,7 +49,17 @@ def attempt(case):
     return f"failed {case}: {why[0][:300] if why else done.stdout[-300:]!r}"
 
 
+def attempts(case):
+    """A case that fails is tried once more: a consumer of 3.0.12 loses its subscription if it subscribes in the very moment in which its
+    first metadata arrives, and then waits five minutes for the next. Such a second attempt is told."""
+    told = attempt(case)
+    if not told.startswith("failed"):
+        return told
+    print(f"again {told}", flush=True)
+    return attempt(case)
+
+
 cases = [line for line in pytest("--collect-only", "test/integration").stdout.splitlines() if "::" in line]
 with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-    for told in pool.map(attempt, [case for case in cases if not wanted or case in wanted]):
+    for told in pool.map(attempts, [case for case in cases if not wanted or case in wanted]):
         print(told, flush=True)

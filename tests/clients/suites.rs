@@ -14,8 +14,8 @@ use crate::tools::{self, Missing, output_within};
 /// How long the whole suite may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The suite is written for a cluster of one broker with number 0.
-const ALONE: [&str; 4] = ["--process-roles", "broker,controller", "--node-id", "0"];
+/// The suite is written for a cluster of one broker with number 0, which allows short sessions.
+const ALONE: [&str; 6] = ["--process-roles", "broker,controller", "--node-id", "0", "--set", "group.min.session.timeout.ms=1000"];
 
 fn list() -> PathBuf {
     tools::here().join("kafka-python.passing")
