@@ -246,7 +246,8 @@ impl Log {
         assert!(self.log_start <= self.log_end, "a log from {} to {}", self.log_start, self.log_end);
         self.reload_producers(disk, self.log_end)?;
         // When older segments go, some snapshot must be there that tells of their producers.
-        match self.segments.last().is_some_and(|active| active.base > Offset::ZERO && self.snapshots.last() < Some(&active.base)) {
+        match self.segments.last().is_some_and(|active| active.base > Offset::ZERO && self.snapshots.last() < Some(&active.base))
+        {
             true => self.write_snapshot(disk).map(|()| self.durability.press()),
             false => Ok(()),
         }

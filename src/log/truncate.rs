@@ -57,7 +57,7 @@ impl Log {
         let number = self.segment_of(to);
         let (position, end) = self.boundary(disk, number, to)?;
         if end < self.log_start {
-            return self.start_over(disk, self.log_start);
+            return self.restart_at_start(disk, end);
         }
         self.lower_first_dirty(end);
         self.mark_truncation(disk, end)?;
@@ -87,6 +87,16 @@ impl Log {
                 Err(stop) => return Err(self.segments[number].stopped(stop, &scan, &self.dir)),
             }
         }
+    }
+
+    /// The log starts in the middle of the batch that goes: it begins anew, empty, where it did. The producers of what lay below outlive that, as
+    /// they outlive retention.
+    fn restart_at_start(&mut self, disk: &mut dyn Disk, end: Offset) -> Result<(), LogError> {
+        self.reload_producers(disk, end)?;
+        let producers = std::mem::take(&mut self.producers);
+        self.start_over(disk, self.log_start)?;
+        self.producers = producers;
+        self.write_snapshot(disk)
     }
 
     pub(super) fn start_over(&mut self, disk: &mut dyn Disk, new_start: Offset) -> Result<(), LogError> {
@@ -162,11 +172,11 @@ impl Log {
         Ok(())
     }
 
-    /// Makes the producers anew: the newest good snapshot at or below `trusted`, then the batches up to the log end.
-    pub(super) fn reload_producers(&mut self, disk: &mut dyn Disk, trusted: Offset) -> Result<(), LogError> {
+    /// Makes the producers anew, as of `end`: the newest good snapshot at or below it, then the batches from there on.
+    pub(super) fn reload_producers(&mut self, disk: &mut dyn Disk, end: Offset) -> Result<(), LogError> {
         let (mut states, mut from) = (ProducerStates::default(), self.segments[0].base);
         let candidates: Vec<Offset> =
-            self.snapshots.iter().rev().copied().filter(|offset| *offset <= trusted && *offset >= from).collect();
+            self.snapshots.iter().rev().copied().filter(|offset| *offset <= end && *offset >= from).collect();
         for offset in candidates {
             let content = disk::read_file(disk, &names::snapshot(&self.dir, offset))?;
             if let Some(found) = ProducerStates::decode(&content) {
@@ -175,17 +185,18 @@ impl Log {
             }
         }
         self.producers = states;
-        self.replay_producers(disk, from)
+        self.replay_producers(disk, from, end)
     }
 
-    fn replay_producers(&mut self, disk: &mut dyn Disk, from: Offset) -> Result<(), LogError> {
+    fn replay_producers(&mut self, disk: &mut dyn Disk, from: Offset, end: Offset) -> Result<(), LogError> {
         for number in self.segment_of(from)..self.segments.len() {
             let start = from.max(self.segments[number].base);
             let mut scan = self.scan_from(disk, number, start)?;
             loop {
                 match scan.next(disk) {
-                    Ok(Some(batch)) if batch.header.base_offset >= from => self.producers.update(&batch.header),
-                    Ok(Some(_)) => {}
+                    Ok(Some(batch)) if batch.header.base_offset < from => {}
+                    Ok(Some(batch)) if batch.header.base_offset < end => self.producers.update(&batch.header),
+                    Ok(Some(_)) => return Ok(()),
                     Ok(None) => break,
                     Err(stop) => return Err(self.segments[number].stopped(stop, &scan, &self.dir)),
                 }

@@ -247,6 +247,15 @@ impl Shadow {
         }
     }
 
+    /// A loss of power may bring back what was before the log began anew: then it holds a whole batch from there. (The batch inside which it
+    /// began comes whole, too.)
+    fn note_brought_back(&mut self, log: &Chain) {
+        let first_end = log.links().first().map_or(log.start(), |first| first.end);
+        if first_end <= self.began_anew {
+            self.began_anew = self.began_anew.min(log.start());
+        }
+    }
+
     /// The broker says where its log ends. Until the audit confirms it, that is believed where it says less.
     pub(super) fn open(&mut self, start: Offset, end: Offset, high_watermark: Offset) {
         if !self.present {
@@ -313,8 +322,7 @@ impl Partition {
         let agreed = log.agrees_up_to(&self.log, Offset::ZERO);
         let shadow = &mut self.shadows[node];
         shadow.present = true;
-        // A loss of power may bring back what it was before.
-        shadow.began_anew = shadow.began_anew.min(log.start());
+        shadow.note_brought_back(&log);
         shadow.log = log;
         shadow.agreed = agreed;
     }
@@ -333,7 +341,7 @@ impl Partition {
             }
         }
         (shadow.present, shadow.known) = (true, true);
-        shadow.began_anew = shadow.began_anew.min(log.start());
+        shadow.note_brought_back(&log);
         (shadow.log, shadow.agreed) = (log, survived);
     }
 
