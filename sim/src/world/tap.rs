@@ -245,9 +245,29 @@ const UNANSWERED_MIN: Duration = Duration::secs(10);
 fn allowed(request: &Request) -> Duration {
     match decode_request(&request.frame) {
         Ok((_, Ask::Produce(ask))) => produce_allowed(&ask),
-        Ok((_, ask)) => request.allowed.max(tap_groups::allowed(&ask)),
+        Ok((_, ask)) => request.allowed.max(tap_groups::allowed(&ask)).max(controller_allowed(&ask)),
         Err(_) => request.allowed,
     }
+}
+
+/// `request.timeout.ms` of a broker that nobody has set: so long it waits for the controller, whose host may have lost its power without a word.
+const CONTROLLER_PATIENCE: Duration = Duration::secs(30);
+
+/// A broker hands some requests on to the controller, or needs an answer of its own from there.
+fn controller_allowed(ask: &Ask) -> Duration {
+    let needs_controller = matches!(
+        ask,
+        Ask::CreateTopics(_)
+            | Ask::DeleteTopics(_)
+            | Ask::CreatePartitions(_)
+            | Ask::ElectLeaders(_)
+            | Ask::DescribeQuorum(_)
+            | Ask::AlterConfigs(_)
+            | Ask::IncrementalAlterConfigs(_)
+            | Ask::InitProducerId(_)
+            | Ask::FindCoordinator(_)
+    );
+    if needs_controller { CONTROLLER_PATIENCE } else { Duration::ZERO }
 }
 
 /// Only acks=all waits for anybody.

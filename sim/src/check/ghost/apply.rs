@@ -279,6 +279,10 @@ impl Ghost {
         if !exempt && (agreed || newest) {
             self.partitions[at.partition].extend(node, *to, now);
         }
+        if exempt {
+            let p = &mut self.partitions[at.partition];
+            p.apart.extend_from_slice(p.shadows[node].log.between(own_before.unwrap_or(true_before), *to));
+        }
         let (to, min_isr) = (*to, *min_isr);
         Some(Change::Advanced { at, epoch: *epoch, to, true_before, own_before, agreed, isr, maximal_isr, min_isr })
     }
@@ -484,12 +488,14 @@ impl Partition {
         Change::StartMoved { at, to, before, mark }
     }
 
-    /// An unclean election may bring back what an earlier one lost: its leader takes for committed what was so once, and is again.
+    /// An unclean election may bring back what an earlier one lost, and what the leader that was passed over went on to commit: its leader takes
+    /// for committed what was so there, and is again.
     fn bring_back(&mut self, leader: usize, epoch: LeaderEpoch, high_watermark: Offset, now: EventId) {
         let back = self.shadows[leader].log.between(self.log.end(), high_watermark);
-        let was_lost = |link: &Link| self.losses.iter().flat_map(|loss| &loss.batches).any(|lost| lost.link.is(link));
+        let lost = self.losses.iter().flat_map(|loss| &loss.batches).map(|lost| &lost.link);
+        let was_committed = |link: &Link| lost.clone().chain(&self.apart).any(|former| former.is(link));
         let unclean = self.election(epoch).is_some_and(|election| election.unclean);
-        if unclean && !back.is_empty() && back.iter().all(was_lost) {
+        if unclean && !back.is_empty() && back.iter().all(was_committed) {
             self.extend(leader, high_watermark, now);
         }
     }

@@ -217,6 +217,8 @@ pub struct Partition {
     marks: Vec<(EventId, Offset)>,
     /// Committed batches that a leader lacked.
     pub losses: Vec<Loss>,
+    /// What zombies took for committed after their log was lost.
+    apart: Vec<Link>,
     /// Leaders of epochs below this one are zombies of a log that was lost.
     pub exempt_below: LeaderEpoch,
     /// The newest epoch in which somebody acted as leader.
@@ -422,6 +424,7 @@ impl Partition {
             promises: Vec::new(),
             marks: Vec::new(),
             losses: Vec::new(),
+            apart: Vec::new(),
             exempt_below: LeaderEpoch::NONE,
             acting: LeaderEpoch::NONE,
             acted_before: LeaderEpoch::NONE,
