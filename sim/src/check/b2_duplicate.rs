@@ -76,5 +76,5 @@ fn weigh(ghost: &Ghost, partition: usize, kind: NodeKind) -> Weight {
         return RETRIES;
     }
     let losses = &ghost.partitions[partition].losses;
-    losses.first().map_or(Weight::VIOLATION, super::ghost::Loss::weight)
+    losses.iter().find(|loss| !loss.is_passing_over()).map_or(Weight::VIOLATION, super::ghost::Loss::weight)
 }

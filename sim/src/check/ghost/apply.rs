@@ -237,6 +237,8 @@ impl Ghost {
             (p.shadows[at.node].exempt, p.shadows[at.node].lossy) = (false, false);
             if p.shadows[at.node].agreed < p.log.end() {
                 self.lose(at.partition, at.node, epoch, false);
+            } else {
+                self.pass_over(at.partition, at.node, epoch);
             }
             self.partitions[at.partition].bring_back(at.node, epoch, high_watermark, now);
         }

@@ -88,7 +88,14 @@ impl Loss {
     /// The gravest of its batches.
     #[must_use]
     pub fn weight(&self) -> Weight {
-        self.batches.iter().map(|batch| batch.weight).max().unwrap_or(Weight::VIOLATION)
+        let otherwise = if self.is_passing_over() { UNCLEAN.0 } else { Weight::VIOLATION };
+        self.batches.iter().map(|batch| batch.weight).max().unwrap_or(otherwise)
+    }
+
+    /// Nothing is lost yet, but an unclean election has passed over a leader that may go on to promise.
+    #[must_use]
+    pub fn is_passing_over(&self) -> bool {
+        self.from == self.to
     }
 
     /// An audit shows what a node still has.
@@ -117,6 +124,20 @@ impl Ghost {
         let batches = judged.map(|batch| LostBatch { owed: p.kept_from < batch.link.end, ..batch });
         let loss = Loss { event: self.now, epoch, leader, from, to, batches: batches.collect(), rewritten };
         self.partitions[partition].cut_back(loss);
+    }
+}
+
+impl Ghost {
+    /// The replica leads by an unclean election, which the topic allows, and lacks nothing. The members of the former ISR may not know of it and go on
+    /// to commit: what they promise is lost from the start.
+    pub(super) fn pass_over(&mut self, partition: usize, leader: usize, epoch: LeaderEpoch) {
+        let p = &self.partitions[partition];
+        let allowed = p.topic.is_some_and(|topic| self.topics[topic].unclean_election);
+        if allowed && chosen_uncleanly(p, epoch) {
+            let (event, at, batches) = (self.now, p.log.end(), Vec::new());
+            let loss = Loss { event, epoch, leader, from: at, to: at, batches, rewritten: false };
+            self.partitions[partition].cut_back(loss);
+        }
     }
 }
 
@@ -162,14 +183,18 @@ fn judge(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpoch, allowed:
 }
 
 fn if_a_copy_is_left(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpoch, allowed: bool) -> (Weight, &'static str) {
-    let since_last_leader = p.elections.iter().filter(|election| election.epoch > p.acted_before && election.epoch <= epoch);
-    let unclean = since_last_leader.into_iter().any(|election| election.unclean);
     let alone = p.election(epoch).is_some_and(|election| election.alone);
-    if allowed && unclean {
+    if allowed && chosen_uncleanly(p, epoch) {
         UNCLEAN
     } else if alone && p.shadows[leader].was_robbed_of(link) {
         LAST_STANDING
     } else {
         CHOSEN_WRONG
     }
+}
+
+/// Whether an election since the last leader was unclean.
+fn chosen_uncleanly(p: &Partition, epoch: LeaderEpoch) -> bool {
+    let since_last_leader = p.elections.iter().filter(|election| election.epoch > p.acted_before && election.epoch <= epoch);
+    since_last_leader.into_iter().any(|election| election.unclean)
 }
