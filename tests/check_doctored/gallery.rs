@@ -426,13 +426,6 @@ pub const GALLERY: &[Exhibit] = &[
         h.commit("a").elect("b2").answer_isr("b1", (0, 1), &["b1", "b2"], step.of(0, 74));
         h
     }),
-    exhibit("Q13", "a heartbeat of a former life is believed", |step| {
-        let mut h = History::new();
-        h.commit("a").crash("b3").isr(&["b1", "b2"]).boot("b3").recover("b3").accept("b3", 2);
-        let request = h.deliver("c1");
-        h.answer_heartbeat("b3", 1, request, step.of(0, 77));
-        h
-    }),
     exhibit("Q13", "a heartbeat that comes after the next life has registered is believed", |step| {
         let mut h = History::new();
         h.commit("a").crash("b3").isr(&["b1", "b2"]);

@@ -62,7 +62,9 @@ fn begin(scene: &Scene<'_>, page: &mut Page, group: usize, partition: &TopicPart
     let Some(place) = place else { return };
     page.looked(session.committed.is_some());
     let left_out = first_owed(ghost, read, &Spans::default(), place, from);
-    if from >= place && left_out.is_none() {
+    // Where nothing is committed the leader says where its log begins; another replica may have given up more.
+    let comes_again = session.committed.is_some_and(|committed| from < committed);
+    if !comes_again && left_out.is_none() {
         return;
     }
     let excuse = left_out.and_then(|missing| overtaken(ghost, habits, read, missing));

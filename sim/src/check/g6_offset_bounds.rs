@@ -8,6 +8,7 @@ use super::groups::{Group, GroupChange};
 use super::page::Page;
 use super::{Check, Scene};
 use brokerlab::types::{Offset, TopicPartition};
+use brokerlab_reports::event::EventId;
 
 /// The id.
 pub const ID: &str = "G6";
@@ -24,13 +25,15 @@ impl Check for OffsetBounds {
     }
 
     fn look(&mut self, scene: &Scene<'_>, change: &Change<'_>, page: &mut Page) {
-        let Change::Group(GroupChange::Stored { group, member, generation, partition, offset, .. }) = change else { return };
+        let Change::Group(GroupChange::Stored { group, member, generation, partition, offset, sent, .. }) = change else {
+            return;
+        };
         let Some(read) = scene.ghost.named_once(partition).filter(|_| *generation >= 0) else { return };
         page.looked(true);
         let known = &scene.ghost.groups.all[*group];
         let objection = beyond(scene.ghost, read, *offset)
             .or_else(|| below(known, member, partition, *offset))
-            .or_else(|| back(known, member, partition, *offset));
+            .or_else(|| back(known, member, partition, *offset, *sent));
         if let Some(objection) = objection {
             page.found(scene.event, Some(read), scene.ghost.weigh_reading(*group, partition), || {
                 format!("{member} commits {offset} of {partition} for {}, {objection}", known.id)
@@ -47,14 +50,18 @@ fn beyond(ghost: &Ghost, partition: usize, offset: Offset) -> Option<String> {
 /// Below what was kept when it began, unless that is just where it was told to begin.
 fn below(group: &Group, member: &str, partition: &TopicPartition, offset: Offset) -> Option<String> {
     let session = group.courses.get(partition)?.sessions.iter().rfind(|session| *session.member == *member)?;
-    let floor = session.kept_from;
+    let floor = session.left_from;
     (offset < floor && session.committed != Some(offset)).then(|| format!("below the log start {floor} when it began"))
 }
 
-/// Below what was acknowledged to itself, or before it began. What was acknowledged to others while it began, it cannot know.
-fn back(group: &Group, member: &str, partition: &TopicPartition, offset: Offset) -> Option<String> {
+/// Below what was acknowledged to itself, or before it began. What was acknowledged to others while it began, it cannot know; nor what was
+/// acknowledged after it had sent this, which may have been late on its way.
+fn back(group: &Group, member: &str, partition: &TopicPartition, offset: Offset, sent: Option<EventId>) -> Option<String> {
     let session = group.courses.get(partition).and_then(|course| course.sessions.iter().rfind(|one| *one.member == *member));
     let last = group.registers.get(partition)?.acknowledged()?;
+    if sent.is_some_and(|sent| last.acknowledged.is_none_or(|acknowledged| sent < acknowledged)) {
+        return None;
+    }
     let knows = *last.member == *member || session.is_some_and(|session| last.acknowledged < Some(session.asked));
     let value = last.value.filter(|value| knows && offset < *value)?;
     Some(format!("though {value} was acknowledged before"))

@@ -10,7 +10,7 @@ use super::groups::{Group, GroupChange};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::fact::group::LoadedGroup;
-use brokerlab::types::{Offset, TopicPartition};
+use brokerlab::types::{LeaderEpoch, Offset, TopicPartition};
 
 /// The id.
 pub const ID: &str = "G7";
@@ -36,7 +36,7 @@ impl Check for StateIsReplay {
                 group.registers.values().any(|register| register.fold(log).is_some()) || group.notes_in(log).next().is_some(),
             );
             let wrong = wrong_offset(group, loaded, log).or_else(|| wrong_members(group, loaded, log));
-            let lost = || lost_commit(ghost, *shard, group, log);
+            let lost = || lost_commit(ghost, *shard, *epoch, group, log);
             if let Some((weight, text)) = wrong.map(|text| (Weight::VIOLATION, text)).or_else(lost) {
                 page.found(scene.event, Some(*shard), weight, || {
                     format!("{} begins to coordinate {} in epoch {epoch} {text}", scene.node(*node), group.id)
@@ -75,9 +75,10 @@ fn wrong_members(group: &Group, loaded: Option<&LoadedGroup>, log: &Chain) -> Op
     Some(format!("with generation {generation} of {members:?}, where its log says {last}"))
 }
 
-fn lost_commit(ghost: &Ghost, shard: usize, group: &Group, log: &Chain) -> Option<(Weight, String)> {
+/// What later epochs promised, the coordinator of this one cannot know: it may have been deposed while it waited to begin.
+fn lost_commit(ghost: &Ghost, shard: usize, epoch: LeaderEpoch, group: &Group, log: &Chain) -> Option<(Weight, String)> {
     for (partition, register) in &group.registers {
-        let Some(promised) = register.acknowledged() else { continue };
+        let Some(promised) = register.acknowledged_up_to(epoch) else { continue };
         if register.fold(log).is_none_or(|found| found.place < promised.place) {
             let weight = ghost.excuse(shard, promised.place.at, Some(promised.place.epoch)).unwrap_or(Weight::VIOLATION);
             let value = promised.value.unwrap_or(Offset::ZERO);

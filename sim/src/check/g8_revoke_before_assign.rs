@@ -31,7 +31,8 @@ impl Check for RevokeBeforeAssign {
             let sessions = known.courses.get(partition).map_or(&[][..], |course| course.sessions.as_slice());
             page.looked(sessions.iter().any(|session| session.node != *node));
             let keeps = |belief: &&Belief| {
-                let is_other = belief.node != *node && belief.generation != *generation;
+                // Who gets something in an older generation was counted out, and cannot know it yet.
+                let is_other = belief.node != *node && belief.generation < *generation;
                 is_other && belief.partitions.contains(partition) && is_waited_for(term, belief)
             };
             if let Some(former) = known.beliefs.iter().find(keeps) {

@@ -40,8 +40,14 @@ fn next_id(taken: &mut BTreeSet<String>) -> String {
     id
 }
 
+/// Faults of groups.
+const MEMBER_KINDS: [&str; 2] = ["member-joins", "member-leaves"];
+
 fn draw_faults(plan: &Scenario, chaos: &Chaos, chance: Chance) -> Vec<Fault> {
-    let kinds = enabled_kinds(&chaos.kinds, chance);
+    // Where a seed has drawn no group there is nobody to come and go.
+    let possible = |kind: &&String| !plan.groups.is_empty() || !MEMBER_KINDS.contains(&kind.as_str());
+    let kinds: Vec<&String> = chaos.kinds.iter().filter(possible).collect();
+    let kinds = enabled_kinds(&kinds, chance);
     let (fewest, most) = chaos.faults;
     let number = if kinds.is_empty() { 0 } else { chance.about("number").between(u64::from(fewest), u64::from(most)) };
     let crowds = Crowds::draw(plan.duration, chance.about("crowds"));
@@ -70,11 +76,11 @@ fn draw_faults(plan: &Scenario, chaos: &Chaos, chance: Chance) -> Vec<Fault> {
 }
 
 /// A random subset, never empty unless nothing may be enabled, each with its own weight.
-fn enabled_kinds(kinds: &[String], chance: Chance) -> Vec<(&str, u64)> {
+fn enabled_kinds<'k>(kinds: &[&'k String], chance: Chance) -> Vec<(&'k str, u64)> {
     let chance = chance.about("kinds");
     let weight = |kind: &String| 1 << chance.about("weight").about(kind).below(4);
-    let enabled: Vec<_> = kinds.iter().filter(|kind| chance.about(kind).one_in(2)).collect();
-    let last_resort = kinds.get(index(chance.about("one").below(kinds.len() as u64)));
+    let enabled: Vec<&String> = kinds.iter().copied().filter(|kind| chance.about(kind).one_in(2)).collect();
+    let last_resort = kinds.get(index(chance.about("one").below(kinds.len() as u64))).copied();
     let enabled = if enabled.is_empty() { last_resort.into_iter().collect() } else { enabled };
     enabled.into_iter().map(|kind| (kind.as_str(), weight(kind))).collect()
 }
@@ -236,10 +242,23 @@ const SURGERY: [(&str, u64, u64); 8] = [
     ("Metadata", 1, 4),
 ];
 
+/// The same for groups: where there are some, every other frame is theirs.
+const SURGERY_OF_GROUPS: [(&str, u64, u64); 7] = [
+    ("JoinGroup", 4, 5),
+    ("SyncGroup", 4, 5),
+    ("Heartbeat", 2, 20),
+    ("OffsetCommit", 4, 10),
+    ("OffsetFetch", 2, 3),
+    ("LeaveGroup", 2, 2),
+    ("FindCoordinator", 1, 3),
+];
+
 pub(super) fn draw_frames(plan: &Scenario, chance: Chance) -> FaultKind {
-    let weights: Vec<(&str, u64)> = SURGERY.iter().map(|(api, weight, _)| (*api, *weight)).collect();
+    let of_group = !plan.groups.is_empty() && chance.about("group").one_in(2);
+    let surgery: &[(&str, u64, u64)] = if of_group { &SURGERY_OF_GROUPS } else { &SURGERY };
+    let weights: Vec<(&str, u64)> = surgery.iter().map(|(api, weight, _)| (*api, *weight)).collect();
     let api = weighted(&weights, chance.about("api"));
-    let among = SURGERY.iter().find(|(name, ..)| *name == api).map_or(1, |(.., among)| *among);
+    let among = surgery.iter().find(|(name, ..)| *name == api).map_or(1, |(.., among)| *among);
     let late = || log_uniform((Duration::millis(20), Duration::millis(5_000)), chance.about("by"));
     let fate = match chance.about("fate").below(8) {
         0..=2 => Fate::Hold,

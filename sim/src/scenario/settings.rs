@@ -19,8 +19,8 @@ use super::units;
 
 /// How settings are written.
 pub const FORMS: &str = "cluster.brokers, cluster.drift_ppm_max, cluster.config.PROPERTY, topics.NAME.partitions, topics.NAME.replicas, \
-topics.NAME.config.PROPERTY, producers.count, consumers.count (the first so many of those listed), producers.NAME.every, producers.NAME.value_size, producers.NAME.keys, producers.NAME.config.PROPERTY, \
-consumers.NAME.every, consumers.NAME.config.PROPERTY, groups.NAME.members, groups.NAME.processing, groups.NAME.every, groups.NAME.commit, \
+topics.NAME.config.PROPERTY, producers.count, consumers.count, groups.count (the first so many of those listed), producers.NAME.every, producers.NAME.value_size, producers.NAME.keys, producers.NAME.config.PROPERTY, \
+consumers.NAME.every, consumers.NAME.config.PROPERTY, groups.NAME.members, groups.NAME.spare, groups.NAME.static, groups.NAME.processing, groups.NAME.every, groups.NAME.commit, \
 groups.NAME.config.PROPERTY, network.latency, network.jitter, network.tail_one_in, network.tail, \
 network.split_one_in, network.bandwidth, disk.sync, disk.jitter, disk.harsh; NAME may be `each`, then each one draws for itself; \"A + B\" = [\"1 + 2\"] \
 draws two together; \"19 * all\" weighs 19 times";
@@ -32,6 +32,8 @@ pub const VALUE_BYTES_MAX: u32 = 1 << 20;
 const PRODUCERS: &str = "producers.count";
 /// The same for readers.
 const CONSUMERS: &str = "consumers.count";
+/// The same for groups.
+const GROUPS: &str = "groups.count";
 
 /// Joins settings that are drawn together, and their values.
 const TOGETHER: &str = " + ";
@@ -98,7 +100,7 @@ pub fn apply(scenario: &mut Scenario, chance: Chance) {
 }
 
 fn count_clients(scenario: &mut Scenario, setting: &str, values: &[String], chance: Chance) {
-    if ![PRODUCERS, CONSUMERS].contains(&setting) {
+    if ![PRODUCERS, CONSUMERS, GROUPS].contains(&setting) {
         return;
     }
     let draw = Draw::read(setting, values).expect("checked when the file was read");
@@ -106,6 +108,7 @@ fn count_clients(scenario: &mut Scenario, setting: &str, values: &[String], chan
     let count = chosen.first().and_then(|value| value.parse().ok()).expect("checked when the file was read");
     match setting {
         PRODUCERS => scenario.producers.truncate(count),
+        GROUPS => scenario.groups.truncate(count),
         _ => scenario.consumers.truncate(count),
     }
 }
@@ -195,6 +198,10 @@ pub fn set(scenario: &mut Scenario, setting: &str, value: &str) -> Result<(), St
             let listed = u32::try_from(scenario.consumers.len()).unwrap_or(u32::MAX);
             number(setting, value, 0, listed)?;
         }
+        ["groups", "count"] => {
+            let listed = u32::try_from(scenario.groups.len()).unwrap_or(u32::MAX);
+            number(setting, value, 0, listed)?;
+        }
         ["producers", name, what] => {
             let producer = scenario.producers.iter_mut().find(|producer| producer.name == name);
             set_producer(producer.ok_or_else(|| unknown(setting))?, setting, what, value)?;
@@ -249,6 +256,8 @@ fn set_group(group: &mut Group, setting: &str, what: &str, value: &str) -> Resul
     match what.split_once('.') {
         Some(("config", name)) => property(&mut group.config, properties::MEMBER, name, value)?,
         None if what == "members" => group.members = number(setting, value, 0, 1000)?,
+        None if what == "spare" => group.spare = number(setting, value, 0, 1000)?,
+        None if what == "static" => group.is_static = value.parse().map_err(|_| bad(setting, value, "true or false"))?,
         None if what == "every" => group.every = duration(setting, value)?,
         None if what == "processing" => group.processing = duration(setting, value)?,
         None if what == "commit" => {

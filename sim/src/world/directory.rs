@@ -18,8 +18,9 @@ pub struct Directory {
     partitions: BTreeMap<PartitionId, Entry>,
     controller: Option<BrokerId>,
     registrations: BTreeMap<BrokerId, BrokerEpoch>,
-    /// By group and partition: the node whose member was assigned it last, until it gave it up or died.
-    owners: BTreeMap<(String, TopicPartition), u16>,
+    /// By group and partition: the nodes whose members were assigned it and have neither given it up nor died, the last one last. One that does
+    /// not know yet that it was counted out believes it, too.
+    owners: BTreeMap<(String, TopicPartition), Vec<u16>>,
 }
 
 /// One partition.
@@ -111,14 +112,16 @@ impl Directory {
         #[allow(clippy::wildcard_enum_match_arm, reason = "only members own anything")]
         match fact {
             GroupFact::PartitionsAssigned { group, partitions, .. } => {
-                let owned = partitions.iter().map(|partition| ((group.to_string(), partition.clone()), node));
-                self.owners.extend(owned);
+                for partition in partitions {
+                    let owners = self.owners.entry((group.to_string(), partition.clone())).or_default();
+                    owners.retain(|owner| *owner != node);
+                    owners.push(node);
+                }
             }
             GroupFact::PartitionsRevoked { group, partitions, .. } | GroupFact::PartitionsLost { group, partitions, .. } => {
                 for partition in partitions {
-                    let key = (group.to_string(), partition.clone());
-                    if self.owners.get(&key) == Some(&node) {
-                        self.owners.remove(&key);
+                    if let Some(owners) = self.owners.get_mut(&(group.to_string(), partition.clone())) {
+                        owners.retain(|owner| *owner != node);
                     }
                 }
             }
@@ -128,13 +131,13 @@ impl Directory {
 
     /// The process on that node is gone, and whatever it owned.
     pub fn forget_owner(&mut self, node: u16) {
-        self.owners.retain(|_, owner| *owner != node);
+        self.owners.values_mut().for_each(|owners| owners.retain(|owner| *owner != node));
     }
 
     /// The node that owns the partition in the group.
     #[must_use]
     pub fn owner(&self, group: &str, partition: &TopicPartition) -> Option<u16> {
-        self.owners.get(&(group.to_string(), partition.clone())).copied()
+        self.owners.get(&(group.to_string(), partition.clone()))?.last().copied()
     }
 
     /// The broker that coordinates the group: the leader of its partition of the offsets topic, once that exists.

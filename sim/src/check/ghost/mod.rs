@@ -439,6 +439,12 @@ impl Partition {
         self.log.end()
     }
 
+    /// From where on at least one replica still has everything.
+    #[must_use]
+    pub fn left_from(&self) -> Option<Offset> {
+        self.shadows.iter().filter(|shadow| shadow.present).map(|shadow| shadow.log.start()).min()
+    }
+
     /// Up to where a complete read must come: nowhere, if all that is committed was given up.
     #[must_use]
     pub fn readable_end(&self) -> Offset {

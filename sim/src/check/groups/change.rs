@@ -40,6 +40,8 @@ pub enum GroupChange<'e> {
         partition: &'e TopicPartition,
         offset: Offset,
         before: Option<Offset>,
+        /// When the request was sent, if that is known.
+        sent: Option<EventId>,
     },
     /// A member owns more.
     Assigned { group: usize, node: usize, member: Arc<str>, generation: i32, partitions: &'e [TopicPartition] },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use brokerlab::fact::GroupFact;
-use brokerlab::fact::group::{GroupState, LoadedGroup};
+use brokerlab::fact::group::{GroupState, LoadedGroup, RemovalReason};
 use brokerlab::types::{LeaderEpoch, Offset, PartitionId, TopicPartition};
 
 use super::change::GroupChange;
@@ -87,6 +87,7 @@ impl Ghost {
         let term = self.term_of(group, node);
         if let GroupFact::MemberJoined { member, instance, .. } = fact {
             let same = |(id, known): &(&Arc<str>, &Member)| *id != member && instance.is_some() && known.instance == *instance;
+            term.take_place(member);
             let rival = term.members.iter().find(same).map(|(id, _)| id.clone());
             term.members.insert(member.clone(), Member { instance: instance.clone(), since: now, reconciled: None });
             if instance.is_some() && term.state == GroupState::Stable {
@@ -98,6 +99,7 @@ impl Ghost {
         }
         if let GroupFact::MemberRemoved { member, reason, .. } = fact {
             let was = term.members.remove(member);
+            term.replaced = (*reason == RemovalReason::Replaced).then(|| member.clone());
             return Some(GroupChange::Removed { group, node, member: member.clone(), reason: *reason, was });
         }
         if let GroupFact::GroupStateChanged { state, generation, .. } = fact {
@@ -165,7 +167,8 @@ impl Ghost {
         let (value, member, generation) = (Some(*offset), member.clone(), *generation);
         let stored = Stored { value, place, node, member: member.clone(), generation, event, acknowledged: None };
         self.write(group, partition, stored);
-        Some(GroupChange::Stored { group, node, member, generation, partition, offset: *offset, before })
+        let (offset, sent) = (*offset, self.groups.commit_sent);
+        Some(GroupChange::Stored { group, node, member, generation, partition, offset, before, sent })
     }
 
     fn write(&mut self, group: usize, partition: &TopicPartition, stored: Stored) {

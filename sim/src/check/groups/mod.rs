@@ -50,6 +50,8 @@ pub struct Groups {
     pub all: Vec<Group>,
     index: BTreeMap<Arc<str>, usize>,
     setup: Vec<GroupSetup>,
+    /// When the commit was sent that was delivered last.
+    pub(in crate::check) commit_sent: Option<EventId>,
 }
 
 /// One group.

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use brokerlab::types::Offset;
+use brokerlab::types::{LeaderEpoch, Offset};
 use brokerlab_reports::event::EventId;
 
 use super::RecordPlace;
@@ -61,6 +61,13 @@ impl Register {
         self.acknowledged_before(EventId(u64::MAX))
     }
 
+    /// The last record that was acknowledged, of those that were written in this leader epoch or an earlier one.
+    #[must_use]
+    pub fn acknowledged_up_to(&self, epoch: LeaderEpoch) -> Option<&Stored> {
+        let known = self.written.iter().filter(|stored| stored.acknowledged.is_some() && stored.place.epoch <= epoch);
+        known.max_by_key(|stored| stored.place)
+    }
+
     /// Whether somebody who asks at that event may be told this value: nothing that was acknowledged before is newer.
     #[must_use]
     pub fn is_legal(&self, value: Option<Offset>, asked: EventId) -> bool {
@@ -70,14 +77,23 @@ impl Register {
         self.written.iter().any(|stored| stored.value == value && stored.place >= floor.place)
     }
 
-    /// The answer says that it is stored: gives its place.
-    pub(super) fn acknowledge(&mut self, who: (usize, &str, i32), value: Offset, event: EventId) -> Option<RecordPlace> {
+    /// The answer to a request says that it is stored: gives its place. The same may have been asked for twice; the first record since the
+    /// request is its own.
+    pub(super) fn acknowledge(
+        &mut self,
+        who: (usize, &str, i32),
+        value: Offset,
+        request: EventId,
+        event: EventId,
+    ) -> Option<RecordPlace> {
         let (node, member, generation) = who;
-        let is_it = |stored: &&mut Stored| {
+        let is_it = |stored: &&Stored| {
             let same = stored.node == node && &*stored.member == member && stored.generation == generation;
             same && stored.value == Some(value) && stored.acknowledged.is_none()
         };
-        let stored = self.written.iter_mut().rfind(is_it)?;
+        let own = self.written.iter().position(|stored| stored.event > request && is_it(&stored));
+        let at = own.or_else(|| self.written.iter().rposition(|stored| is_it(&stored)))?;
+        let stored = &mut self.written[at];
         stored.acknowledged = Some(event);
         Some(stored.place)
     }

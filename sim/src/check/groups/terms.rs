@@ -31,6 +31,8 @@ pub struct Term {
     pub decided: Option<(i32, RecordPlace)>,
     /// The group speaks the protocol of KIP-848.
     pub modern: bool,
+    /// A static member that has just been replaced; whoever joins next is its new self, and is to own what it did.
+    pub(super) replaced: Option<Arc<str>>,
 }
 
 /// One member.
@@ -69,6 +71,7 @@ impl Term {
             begun: -1,
             members: BTreeMap::new(),
             assignment: Vec::new(),
+            replaced: None,
             decided: None,
             modern: false,
         }
@@ -78,5 +81,10 @@ impl Term {
     #[must_use]
     pub fn target(&self, member: &str) -> Option<&[TopicPartition]> {
         self.assignment.iter().find(|(known, _)| **known == *member).map(|(_, partitions)| partitions.as_slice())
+    }
+    /// A member has joined: perhaps in the place of the one that went just before.
+    pub(super) fn take_place(&mut self, member: &Arc<str>) {
+        let Some(former) = self.replaced.take() else { return };
+        self.assignment.iter_mut().filter(|(known, _)| *known == former).for_each(|(known, _)| known.clone_from(member));
     }
 }
