@@ -18,7 +18,7 @@ pub const ID: &str = "B14";
 pub const CLAIM: &str = "after healing a group has processed every record from where it began";
 
 /// At most once.
-const AT_MOST_ONCE: Weight = Weight { verdict: Verdict::Sanctioned, name: "commit-before-processing" };
+pub(super) const AT_MOST_ONCE: Weight = Weight { verdict: Verdict::Sanctioned, name: "commit-before-processing" };
 
 /// The check. Exercised by every partition that a group reads.
 #[derive(Default)]
@@ -71,7 +71,10 @@ pub fn waits(ghost: &Ghost, group: usize) -> Option<String> {
             let (course, end) = (group.courses.get(partition), ghost.partitions[read].readable_end());
             let at = course.map_or(Offset::ZERO, |course| course.done.end());
             let committed = course.and_then(|course| course.session_of(belief.node)?.committed).unwrap_or(Offset::ZERO);
-            let begins_at_end = habits.reset == Reset::Latest && course.is_none_or(|course| course.base.is_none());
+            // Told to go on at the end: because nothing was committed, or because retention has overtaken it.
+            let may_begin =
+                course.is_none_or(|course| course.base.is_none()) || ghost.partitions[read].given_up_ever > Offset::ZERO;
+            let begins_at_end = habits.reset == Reset::Latest && may_begin;
             if at.max(committed) < end && !begins_at_end {
                 let node = ghost.node_name(belief.node);
                 return Some(format!("{} waits for {node} to process {partition}: it has come to {at} of {end}", group.id));

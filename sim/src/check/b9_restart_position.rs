@@ -11,10 +11,11 @@
 //! processes is the first that is kept from there on.
 
 use super::b8_no_gap::{first_owed, overtaken};
+use super::b14_unseen::AT_MOST_ONCE;
 use super::ghost::{Change, Kind};
 use super::groups::{GroupChange, Spans};
 use super::page::{Page, Weight};
-use super::setup::Reset;
+use super::setup::{Commits, Reset};
 use super::{Check, Scene};
 use brokerlab::types::{Offset, TopicPartition};
 
@@ -67,7 +68,9 @@ fn begin(scene: &Scene<'_>, page: &mut Page, group: usize, partition: &TopicPart
     if !comes_again && left_out.is_none() {
         return;
     }
-    let excuse = left_out.and_then(|missing| overtaken(ghost, habits, read, missing));
+    // Who commits before it processes may be refused, and has taken the records already: they are nobody's any more.
+    let gave_up = left_out.filter(|_| habits.commits == Commits::BeforeProcessing && !comes_again).map(|_| AT_MOST_ONCE);
+    let excuse = left_out.and_then(|missing| overtaken(ghost, habits, read, missing)).or(gave_up);
     let weight: Weight = excuse.unwrap_or_else(|| ghost.weigh_reading(group, partition));
     page.found(scene.event, Some(read), weight, || {
         let (member, id) = (&session.member, &known.id);

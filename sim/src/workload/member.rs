@@ -11,7 +11,8 @@
 //! A record counts as processed at the end of its time; the world notes it as a fact of its own, for no message tells of it. Whatever the
 //! client learns meanwhile (a rebalance, that it was thrown out), the application processes what it was handed before it polls again, as
 //! applications do. So one that was frozen works on as a *zombie* when it thaws. One that dies forgets what it was at, and
-//! begins anew with what the group has committed.
+//! begins anew with what the group has committed. So does one that is told that somebody else goes by its `group.instance.id`: for a static
+//! member that is the end of its client, and after a change of coordinators it may be its own former self that stands in the way.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::scenario::model::{CommitPolicy, Group};
 const RECORDS_MAX: usize = 500;
 /// Longest wait of a poll.
 const WAIT_MS: u64 = 500;
+/// Kafka's error code.
+const FENCED_INSTANCE_ID: i16 = 82;
 /// Wait after a failure.
 const RETRY: Duration = Duration::millis(100);
 
@@ -192,6 +195,11 @@ impl Worker {
             (Stage::Subscribing, Outcome::Failed { .. }) => {
                 self.stage = Stage::Out;
                 self.at(now.plus(RETRY))
+            }
+            // Another one is known by its name: its client is of no use any more, and it begins anew.
+            (Stage::Polling, Outcome::Failed { code: FENCED_INSTANCE_ID, .. }) => {
+                self.stage = Stage::Leaving;
+                Wish::now(Operation::Unsubscribe)
             }
             (Stage::Polling, Outcome::Failed { .. }) => {
                 self.stage = Stage::Pausing;

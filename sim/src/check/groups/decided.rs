@@ -12,8 +12,8 @@ use super::terms::{Member, Reconciled, Term};
 use super::{Group, Note, RecordPlace, Stored};
 use crate::check::ghost::Ghost;
 
-/// Records of one register that are remembered beyond the newest acknowledged one.
-const WRITTEN_MAX: usize = 256;
+/// Records of one register that are remembered beyond the newest acknowledged one: a loss may take many.
+const WRITTEN_MAX: usize = 4096;
 
 impl Ghost {
     /// Takes in what a coordinator or a member states.
