@@ -215,7 +215,9 @@ impl MetadataLog {
 
     /// Asks for what has to be made durable, unless it is being done.
     pub fn flush(&mut self, out: &mut Outbox) {
-        if let Some((path, content)) = self.log.epoch_checkpoint() {
+        // Of two replacements of one file the older one may be the last to end.
+        let is_busy = self.pending.values().any(|pending| matches!(pending, Pending::Epochs));
+        if let Some((path, content)) = (!is_busy).then(|| self.log.epoch_checkpoint()).flatten() {
             let ticket = out.replace(path, content);
             self.pending.insert(ticket, Pending::Epochs);
         }

@@ -164,6 +164,15 @@ impl Chain {
         self.links.get(first..behind).unwrap_or(&[])
     }
 
+    /// The batches that a log lacks of which only what is below `from` agrees with this one, up to `to`. That may be in the middle of a batch: it
+    /// may have been given up up to there.
+    #[must_use]
+    pub fn lacking(&self, from: Offset, to: Offset) -> &[Link] {
+        let first = self.links.partition_point(|link| link.end <= from);
+        let behind = self.links.partition_point(|link| link.end <= to);
+        self.links.get(first..behind).unwrap_or(&[])
+    }
+
     /// The batch that begins below that place and ends above it.
     fn across(&self, at: Offset) -> Option<&Link> {
         let behind = self.links.partition_point(|link| link.base < at);

@@ -51,7 +51,7 @@ fn members(scene: &Scene<'_>, partition: usize, page: &mut Page) {
             continue;
         }
         page.looked(committed > Offset::ZERO && !matches!(shadow.role, Role::Leader(_)));
-        let lacks = p.log.between(shadow.agreed, committed).first();
+        let lacks = p.log.lacking(shadow.agreed, committed).first();
         let last_of_all = p.state.isr.len() == 1 && lacks.is_some_and(|batch| shadow.was_robbed_of(batch));
         if shadow.agreed < committed && !last_of_all {
             page.found(scene.event, Some(partition), Weight::VIOLATION, || {

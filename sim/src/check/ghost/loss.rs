@@ -119,7 +119,7 @@ impl Ghost {
         let p = &self.partitions[partition];
         let allowed = p.topic.is_some_and(|topic| self.topics[topic].unclean_election);
         let (from, to) = (p.shadows[leader].agreed, p.log.end());
-        let lost = p.log.between(from, to).iter();
+        let lost = p.log.lacking(from, to).iter();
         let judged = lost.map(|link| if rewritten { certain(link, REWRITTEN) } else { judge(p, link, leader, epoch, allowed) });
         let batches = judged.map(|batch| LostBatch { owed: p.kept_from < batch.link.end, ..batch });
         let loss = Loss { event: self.now, epoch, leader, from, to, batches: batches.collect(), rewritten };
