@@ -6,7 +6,7 @@
 //! lost its place, leaves records out if it is told to go on at the end (`auto.offset.reset=latest`).
 
 use super::ghost::{Change, Ghost, Kind};
-use super::groups::{GroupChange, Spans};
+use super::groups::{Course, GroupChange, Spans};
 use super::page::{Page, Weight};
 use super::setup::{Commits, GroupSetup, Reset};
 use super::{Check, Scene};
@@ -38,7 +38,8 @@ impl Check for NoGap {
         let Some(base) = course.base.filter(|base| *generation >= 0 && base < offset) else { return };
         page.looked(true);
         if let Some(missing) = first_owed(ghost, read, &course.done, base, *offset) {
-            let weight = overtaken(ghost, habits, read, missing).unwrap_or_else(|| ghost.weigh_reading(*group, partition));
+            let excuse = overtaken(ghost, habits, read, missing).or_else(|| begun_at_end(habits, course));
+            let weight = excuse.unwrap_or_else(|| ghost.weigh_reading(*group, partition));
             page.found(scene.event, Some(read), weight, || {
                 format!("{member} commits {offset} of {partition} for {}, which has not processed {missing}", known.id)
             });
@@ -61,6 +62,12 @@ pub(super) fn first_owed(ghost: &Ghost, partition: usize, done: &Spans, from: Of
         // Compaction has left nothing there.
         from = link.base;
     }
+}
+
+/// Somebody who was told to go on at the end took over before anything was committed.
+pub(super) fn begun_at_end(habits: &GroupSetup, course: &Course) -> Option<Weight> {
+    let mut successors = course.sessions.iter().skip(1);
+    (habits.reset == Reset::Latest && successors.any(|session| session.committed.is_none())).then_some(RESET_LATEST)
 }
 
 /// Retention has overtaken somebody who was told to go on at the end.
