@@ -333,6 +333,11 @@ impl ConsumerActor {
         for place in self.places.iter_mut().filter(|place| due(place)) {
             let Some(leader) = self.cluster.leader(&place.partition.topic, place.partition.index) else { continue };
             let leader_epoch = leader.epoch;
+            if place.stage == Stage::Validating && leader_epoch != LeaderEpoch::NONE && leader_epoch < place.position.epoch {
+                // Whoever committed that has heard of a later leader than we have; ours may know nothing of these records (KIP-320).
+                self.cluster.miss();
+                continue;
+            }
             self.questions += 1;
             let question = Question { place: place.number, number: self.questions };
             let (request, errand) = match place.stage {
