@@ -192,6 +192,11 @@ impl Chain {
         let theirs = other.links.get(other.links.partition_point(|link| link.base < from)..).unwrap_or(&[]);
         let equal = mine.iter().zip(theirs).take_while(|(a, b)| a.is(b)).count();
         let agreed = if equal == 0 { from } else { mine[equal - 1].end };
+        // Of a batch across the place where one of them was cut the first part stands there.
+        let agreed = match (mine.get(equal), theirs.get(equal)) {
+            (Some(a), Some(b)) if (a.base, a.epoch, a.crc) == (b.base, b.epoch, b.crc) => a.end.min(b.end),
+            _ => agreed,
+        };
         agreed.min(self.end()).min(other.end())
     }
 }
@@ -246,6 +251,13 @@ mod tests {
         let mut cut = whole.clone();
         cut.cut_to(Offset(6));
         assert_eq!(late.agrees_up_to(&cut, Offset(0)), Offset(6), "the batch across the start is the last one");
+        let mut part = whole.clone();
+        part.cut_at(Offset(5));
+        assert_eq!(
+            (part.end(), whole.agrees_up_to(&part, Offset(0))),
+            (Offset(5), Offset(5)),
+            "a part of the batch across the cut is left"
+        );
         late.start_at(Offset(7));
         assert_eq!((late.start(), late.end()), (Offset(7), Offset(7)));
         assert_eq!(late.agrees_up_to(&whole, Offset(0)), Offset(7));

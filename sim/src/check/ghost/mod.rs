@@ -454,7 +454,8 @@ impl Partition {
     /// Whether retention or deletion took the record at `offset` that a leader of `epoch` had stored: before a loss, if it was lost since.
     #[must_use]
     pub fn was_given_up(&self, offset: Offset, epoch: Option<LeaderEpoch>) -> bool {
-        let since = self.losses.iter().filter(|loss| epoch.is_some_and(|epoch| epoch < loss.epoch));
+        // Below the place where a loss begins, in the middle of a batch, everything is as it was.
+        let since = self.losses.iter().filter(|loss| loss.from <= offset && epoch.is_some_and(|epoch| epoch < loss.epoch));
         let mut lost = since.flat_map(|loss| &loss.batches).filter(|batch| batch.link.base <= offset && offset < batch.link.end);
         lost.next().map_or(offset < self.kept_from, |batch| !batch.owed)
     }
