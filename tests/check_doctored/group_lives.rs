@@ -2,7 +2,7 @@
 
 use brokerlab::fact::group::{GroupState, RemovalReason};
 use brokerlab_reports::verdict::Verdict;
-use brokerlab_sim::check::Commits;
+use brokerlab_sim::check::{Commits, Reset};
 
 use super::history::{History, count, found, told};
 
@@ -46,4 +46,22 @@ fn a_group_goes_on_after_its_coordinator_has_died() {
     h.share_out(2, &[("m1", &[]), ("m2", &[0])]).own("m1", 2, &[]).own("m2", 2, &[0]).tell_offset("m2", Some(2));
     h.take("m2", 2, Some(2)).commit("c").process("m2", 2, 3).commit_offset("m2", 2, 3).settle();
     ["G1", "G2", "G5", "G6", "G7", "G8", "G10", "B8", "B9", "B10", "B11", "B14"].iter().for_each(|check| h.satisfies(check));
+}
+
+#[test]
+fn what_was_assigned_to_a_static_member_is_its_next_selfs() {
+    let mut h = History::with_group(Commits::AfterProcessing, Reset::Earliest);
+    h.join_as("m1", "m1", Some("i")).begin(1, &["m1"]).share_out(1, &[("m1", &[0])]).own("m1", 1, &[0]).gone("m1");
+    h.remove("m1", RemovalReason::Replaced).append_offset();
+    h.secure().join_as("m2", "m2", Some("i")).answer_sync("m2", 1, &[0]).own("m2", 1, &[0]).settle();
+    assert_eq!(h.judgement().verdict, Verdict::Pass, "{}", told(&h.judgement()));
+}
+
+#[test]
+fn who_begins_without_a_commit_begins_where_its_leader_does() {
+    // b2 has given up more than the leader.
+    let mut h = History::with_group(Commits::AfterProcessing, Reset::Earliest);
+    h.commit("a").commit("b").commit("c").follow_mark("b2", 2).start_at("b2", 2);
+    h.join("m1").begin(1, &["m1"]).share_out(1, &[("m1", &[0])]).own("m1", 1, &[0]).take("m1", 1, None).process("m1", 0, 3);
+    assert_eq!(h.judgement().verdict, Verdict::Pass, "{}", told(&h.judgement()));
 }

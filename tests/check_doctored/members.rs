@@ -131,7 +131,7 @@ impl History {
     }
 
     /// The coordinator appends a record; nobody has copied it yet. Gives its offset.
-    fn append_offset(&mut self) -> Offset {
+    pub fn append_offset(&mut self) -> Offset {
         let (leader, epoch) = (self.offsets.leader, self.offsets.epoch);
         let at = self.offsets.logs[leader].len();
         self.offsets.logs[leader].push((at as u32 + 900, epoch));

@@ -62,7 +62,9 @@ fn begin(scene: &Scene<'_>, page: &mut Page, group: usize, partition: &TopicPart
     let Some(place) = place else { return };
     page.looked(session.committed.is_some());
     let left_out = first_owed(ghost, read, &Spans::default(), place, from);
-    if from >= place && left_out.is_none() {
+    // Without a commit it begins at its leader's log start. Retention is every replica's own: another one may have given up more.
+    let is_early = from < place && session.committed.is_some();
+    if !is_early && left_out.is_none() {
         return;
     }
     let excuse = left_out.and_then(|missing| overtaken(ghost, habits, read, missing));

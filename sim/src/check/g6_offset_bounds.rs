@@ -4,7 +4,7 @@
 //! below what was acknowledged before, is up to the members: ours never seek. A loss in the partition itself excuses.
 
 use super::ghost::{Change, Ghost, Kind};
-use super::groups::{Group, GroupChange};
+use super::groups::{Group, GroupChange, Session};
 use super::page::Page;
 use super::{Check, Scene};
 use brokerlab::types::{Offset, TopicPartition};
@@ -51,11 +51,14 @@ fn below(group: &Group, member: &str, partition: &TopicPartition, offset: Offset
     (offset < floor && session.committed != Some(offset)).then(|| format!("below the log start {floor} when it began"))
 }
 
-/// Below what was acknowledged to itself, or before it began. What was acknowledged to others while it began, it cannot know.
+/// Below what was acknowledged to itself, or before it began. What was acknowledged to others while it began, it cannot know; but who has given the
+/// partition up has nothing to commit any more when others do.
 fn back(group: &Group, member: &str, partition: &TopicPartition, offset: Offset) -> Option<String> {
     let session = group.courses.get(partition).and_then(|course| course.sessions.iter().rfind(|one| *one.member == *member));
     let last = group.registers.get(partition)?.acknowledged()?;
-    let knows = *last.member == *member || session.is_some_and(|session| last.acknowledged < Some(session.asked));
+    let has_ended = |session: &Session| session.ended.is_some();
+    let knows = *last.member == *member
+        || session.is_some_and(|session| has_ended(session) || last.acknowledged < Some(session.asked));
     let value = last.value.filter(|value| knows && offset < *value)?;
     Some(format!("though {value} was acknowledged before"))
 }

@@ -77,6 +77,8 @@ pub enum GroupChange<'e> {
     OffsetTold { group: usize, node: usize, partition: &'e TopicPartition, offset: Option<Offset>, request: EventId },
     /// A member was told to live by a generation; `place` is where the record behind it stands, if one was stated.
     GenerationTold { group: usize, node: usize, member: Arc<str>, generation: i32, place: Option<RecordPlace> },
+    /// A static member was told that it has the place of its former self; `place` is where the record of that stands.
+    PlaceTold { group: usize, node: usize, member: Arc<str>, place: RecordPlace },
     /// A member heart-beats.
     Heard { group: usize, node: usize },
 }
@@ -99,6 +101,7 @@ impl GroupChange<'_> {
             | GroupChange::CommitAnswered { .. }
             | GroupChange::OffsetTold { .. }
             | GroupChange::GenerationTold { .. }
+            | GroupChange::PlaceTold { .. }
             | GroupChange::Heard { .. } => false,
         }
     }

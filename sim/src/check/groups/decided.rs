@@ -88,7 +88,8 @@ impl Ghost {
         if let GroupFact::MemberJoined { member, instance, .. } = fact {
             let same = |(id, known): &(&Arc<str>, &Member)| *id != member && instance.is_some() && known.instance == *instance;
             let rival = term.members.iter().find(same).map(|(id, _)| id.clone());
-            term.members.insert(member.clone(), Member { instance: instance.clone(), since: now, reconciled: None });
+            let succeeded = (instance.is_some() && term.state == GroupState::Stable).then_some((term.generation, place));
+            term.admit(member, Member { instance: instance.clone(), since: now, reconciled: None, succeeded });
             if instance.is_some() && term.state == GroupState::Stable {
                 let (generation, members) = (term.generation, term.members.keys().cloned().collect());
                 let assignment = term.assignment.clone();
@@ -97,7 +98,7 @@ impl Ghost {
             return Some(GroupChange::Joined { group, node, member: member.clone(), instance: instance.clone(), rival });
         }
         if let GroupFact::MemberRemoved { member, reason, .. } = fact {
-            let was = term.members.remove(member);
+            let was = term.remove(member, *reason);
             return Some(GroupChange::Removed { group, node, member: member.clone(), reason: *reason, was });
         }
         if let GroupFact::GroupStateChanged { state, generation, .. } = fact {
@@ -193,7 +194,10 @@ impl Group {
                 |known| known.instance.clone(),
             )
         };
-        let member = |id: &Arc<str>| (id.clone(), Member { instance: instance(id), since: term.since, reconciled: None });
+        let member = |id: &Arc<str>| {
+            let member = Member { instance: instance(id), since: term.since, reconciled: None, succeeded: None };
+            (id.clone(), member)
+        };
         let note = self.notes.iter().rfind(|note| note.generation == loaded.generation && note.members == loaded.members);
         let state = if loaded.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
         Term {
