@@ -3,7 +3,7 @@
 //! When everything has come to rest, every record that is committed and kept, from where the group began, was processed by it. A group that commits
 //! before it processes may have left some out; one whose consumers go on at the end when they have lost their place, too.
 
-use super::b8_no_gap::{first_owed, overtaken};
+use super::b8_no_gap::{begun_anew, first_owed, overtaken};
 use super::ghost::Ghost;
 use super::groups::{Course, Group};
 use super::page::{Page, Weight};
@@ -48,7 +48,8 @@ fn judge(scene: &Scene<'_>, number: usize, group: &Group, partition: &TopicParti
     let end = ghost.partitions[read].true_high_watermark();
     let Some(missing) = first_owed(ghost, read, &course.unwrap_or(&empty).done, base, end) else { return };
     let at_most_once = (habits.commits == Commits::BeforeProcessing).then_some(AT_MOST_ONCE);
-    let excuse = at_most_once.or_else(|| overtaken(ghost, habits, read, missing));
+    let begun_anew = || course.and_then(|course| begun_anew(habits, course));
+    let excuse = at_most_once.or_else(|| overtaken(ghost, habits, read, missing)).or_else(begun_anew);
     let weight = excuse.unwrap_or_else(|| ghost.weigh_reading(number, partition));
     page.found(scene.event, Some(read), weight, || {
         format!("{} has never processed {missing} of {partition}, which ends at {end}", group.id)

@@ -6,7 +6,7 @@
 //! lost its place, leaves records out if it is told to go on at the end (`auto.offset.reset=latest`).
 
 use super::ghost::{Change, Ghost, Kind};
-use super::groups::{GroupChange, Spans};
+use super::groups::{Course, GroupChange, Spans};
 use super::page::{Page, Weight};
 use super::setup::{Commits, GroupSetup, Reset};
 use super::{Check, Scene};
@@ -38,7 +38,8 @@ impl Check for NoGap {
         let Some(base) = course.base.filter(|base| *generation >= 0 && base < offset) else { return };
         page.looked(true);
         if let Some(missing) = first_owed(ghost, read, &course.done, base, *offset) {
-            let weight = overtaken(ghost, habits, read, missing).unwrap_or_else(|| ghost.weigh_reading(*group, partition));
+            let reset = overtaken(ghost, habits, read, missing).or_else(|| begun_anew(habits, course));
+            let weight = reset.unwrap_or_else(|| ghost.weigh_reading(*group, partition));
             page.found(scene.event, Some(read), weight, || {
                 format!("{member} commits {offset} of {partition} for {}, which has not processed {missing}", known.id)
             });
@@ -61,6 +62,12 @@ pub(super) fn first_owed(ghost: &Ghost, partition: usize, done: &Spans, from: Of
         // Compaction has left nothing there.
         from = link.base;
     }
+}
+
+/// Somebody was told to go on at the end who took the place of another that had committed nothing.
+pub(super) fn begun_anew(habits: &GroupSetup, course: &Course) -> Option<Weight> {
+    let is_anew = course.sessions.iter().skip(1).any(|session| session.committed.is_none());
+    (habits.reset == Reset::Latest && is_anew).then_some(RESET_LATEST)
 }
 
 /// Retention has overtaken somebody who was told to go on at the end.

@@ -12,9 +12,12 @@ use crate::check::chain::{Chain, Link};
 impl Ghost {
     /// Takes in the next event.
     pub fn apply<'e>(&mut self, event: &'e Event) -> Option<Change<'e>> {
-        (self.now, self.time) = (event.id, event.at);
+        (self.now, self.time, self.cause) = (event.id, event.at, event.cause);
         match &event.what {
-            What::Delivered(_) => None,
+            What::Delivered(_) => {
+                self.delivered = (event.id, event.cause);
+                None
+            }
             What::Fact(fact) => self.apply_fact(usize::from(event.node?.0), fact),
             What::World(fact) => self.apply_world(event.node, fact),
             What::Tap(tap) => self.apply_tap(event.node, event.cause, tap),

@@ -79,6 +79,10 @@ pub struct Ghost {
     index: BTreeMap<PartitionId, usize>,
     last_named: Option<(PartitionId, usize)>,
     pub(in crate::check) now: EventId,
+    /// What made the present event happen.
+    pub(in crate::check) cause: EventId,
+    /// The frame that was delivered last, and the event in which it was sent.
+    delivered: (EventId, EventId),
 }
 
 /// What happened how often.
@@ -288,7 +292,15 @@ impl Ghost {
             index: BTreeMap::new(),
             last_named: None,
             now: EventId::NONE,
+            cause: EventId::NONE,
+            delivered: (EventId::NONE, EventId::NONE),
         }
+    }
+
+    /// When the request was sent whose delivery is the cause of the present event; the present, if there was none.
+    pub(in crate::check) fn sent(&self) -> EventId {
+        let (delivered, sent) = self.delivered;
+        if delivered != EventId::NONE && delivered == self.cause { sent } else { self.now }
     }
 
     /// The partition at a place.

@@ -20,13 +20,13 @@ impl Ghost {
             self.groups.all[group].shard = self.shard_of(tap.group());
         }
         match tap {
-            GroupTap::CommitAnswered { member, generation, partition, offset, error, asker, .. } => {
+            GroupTap::CommitAnswered { member, generation, partition, offset, error, asker, request, .. } => {
                 self.contact(group, member, usize::from(asker.0));
                 if *error != 0 {
                     return None;
                 }
                 let register = self.groups.all[group].registers.entry(partition.clone()).or_default();
-                let place = register.acknowledge((node, member, *generation), *offset, event);
+                let place = register.acknowledge((node, member, *generation), *offset, (*request, event));
                 Some(GroupChange::CommitAnswered { group, node, member: member.clone(), partition, offset: *offset, place })
             }
             GroupTap::OffsetTold { partition, offset, error, asker, request, .. } => {

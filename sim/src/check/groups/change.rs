@@ -31,7 +31,7 @@ pub enum GroupChange<'e> {
         assignment: &'e [(Arc<str>, Vec<TopicPartition>)],
         subscribed: &'e [TopicPartition],
     },
-    /// A commit stands in the log; `before` is what that log said before.
+    /// A commit stands in the log; `before` is what that log said before, and it was asked for at `sent`.
     Stored {
         group: usize,
         node: usize,
@@ -40,6 +40,7 @@ pub enum GroupChange<'e> {
         partition: &'e TopicPartition,
         offset: Offset,
         before: Option<Offset>,
+        sent: EventId,
     },
     /// A member owns more.
     Assigned { group: usize, node: usize, member: Arc<str>, generation: i32, partitions: &'e [TopicPartition] },

@@ -148,11 +148,11 @@ impl Ghost {
     }
 
     fn apply_commit<'e>(&mut self, node: usize, group: usize, fact: &'e GroupFact) -> Option<GroupChange<'e>> {
-        let event = self.now;
+        let (event, request, sent) = (self.now, self.cause, self.sent());
         if let GroupFact::CommitRemoved { partition, .. } = fact {
             let place = self.end_of_shard(self.groups.all[group].shard, node);
             let (value, member, generation, acknowledged) = (None, Arc::from(""), -1, None);
-            let stored = Stored { value, place, node, member, generation, event, acknowledged };
+            let stored = Stored { value, place, node, member, generation, event, request, acknowledged };
             self.write(group, partition, stored);
             return None;
         }
@@ -164,9 +164,9 @@ impl Ghost {
         });
         let place = RecordPlace { at: *at, epoch: self.epoch_at_shard(shard, node) };
         let (value, member, generation) = (Some(*offset), member.clone(), *generation);
-        let stored = Stored { value, place, node, member: member.clone(), generation, event, acknowledged: None };
+        let stored = Stored { value, place, node, member: member.clone(), generation, event, request, acknowledged: None };
         self.write(group, partition, stored);
-        Some(GroupChange::Stored { group, node, member, generation, partition, offset: *offset, before })
+        Some(GroupChange::Stored { group, node, member, generation, partition, offset: *offset, before, sent })
     }
 
     fn write(&mut self, group: usize, partition: &TopicPartition, stored: Stored) {

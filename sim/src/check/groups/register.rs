@@ -37,6 +37,8 @@ pub struct Stored {
     pub generation: i32,
     /// When it was written.
     pub event: EventId,
+    /// When the request for it was delivered.
+    pub request: EventId,
     /// When it was acknowledged.
     pub acknowledged: Option<EventId>,
 }
@@ -71,13 +73,21 @@ impl Register {
     }
 
     /// The answer says that it is stored: gives its place.
-    pub(super) fn acknowledge(&mut self, who: (usize, &str, i32), value: Offset, event: EventId) -> Option<RecordPlace> {
+    pub(super) fn acknowledge(
+        &mut self,
+        who: (usize, &str, i32),
+        value: Offset,
+        (request, event): (EventId, EventId),
+    ) -> Option<RecordPlace> {
         let (node, member, generation) = who;
-        let is_it = |stored: &&mut Stored| {
+        let is_it = |stored: &Stored| {
             let same = stored.node == node && &*stored.member == member && stored.generation == generation;
             same && stored.value == Some(value) && stored.acknowledged.is_none()
         };
-        let stored = self.written.iter_mut().rfind(is_it)?;
+        // The same offset may have been asked for twice.
+        let asked_for = self.written.iter().rposition(|stored| is_it(stored) && stored.request == request);
+        let at = asked_for.or_else(|| self.written.iter().rposition(is_it))?;
+        let stored = &mut self.written[at];
         stored.acknowledged = Some(event);
         Some(stored.place)
     }
