@@ -40,7 +40,8 @@ impl BrokerActor {
 
     fn follow_role(&mut self, partition: PartitionId, step: &mut Step<'_>) {
         let leads = self.partitions.replica(partition).filter(|replica| replica.is_leader());
-        let leads = leads.map(|replica| (replica.leader_epoch(), (replica.log_start(), replica.log_end()), replica.high_watermark()));
+        let leads =
+            leads.map(|replica| (replica.leader_epoch(), (replica.log_start(), replica.log_end()), replica.high_watermark()));
         let epoch = leads.map(|(epoch, _, _)| epoch);
         let known = self.groups.shards.get(&partition).map(Shard::leader_epoch);
         if known == epoch {

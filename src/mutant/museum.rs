@@ -86,7 +86,8 @@ const INSIDE: &str = "an interleaving inside one handler: steps are atomic here"
 const ELR: &str = "needs eligible leader replicas, which are not built";
 const QUORUM: &str = "needs several controllers; there is one";
 const TRANSACTIONS: &str = "needs transactions, which are not built";
-const NO_COMMITS_MEANWHILE: &str = "our consumers hold commits back until they have their assignment, so that nobody asks; a golden script does";
+const NO_COMMITS_MEANWHILE: &str =
+    "our consumers hold commits back until they have their assignment, so that nobody asks; a golden script does";
 const CLASSIC_MEMBERS: &str = "our consumers speak the classic protocol; a golden script speaks KIP-848";
 const NO_TOMBSTONES: &str = "needs test producers that delete keys; they write values only";
 const WITHIN_ONE_EPOCH: &str = "within one leader epoch a log that has agreed once goes on agreeing, and a new epoch asks anew: it takes a \

@@ -71,8 +71,11 @@ pub fn waits(ghost: &Ghost, group: usize) -> Option<String> {
             let Some(read) = ghost.named_once(partition) else { continue };
             let (course, end) = (group.courses.get(partition), ghost.partitions[read].readable_end());
             let at = course.map_or(Offset::ZERO, |course| course.done.end());
-            let committed = course.and_then(|course| course.session_of(belief.node)?.committed).unwrap_or(Offset::ZERO);
-            let begins_at_end = habits.reset == Reset::Latest && course.is_none_or(|course| course.base.is_none());
+            let session = course.and_then(|course| course.session_of(belief.node));
+            let committed = session.and_then(|session| session.committed).unwrap_or(Offset::ZERO);
+            // Nobody knows where the end was until it has processed something.
+            let is_anew = session.is_none_or(|session| session.committed.is_none() && session.worked.is_none());
+            let begins_at_end = habits.reset == Reset::Latest && is_anew;
             if at.max(committed) < end && !begins_at_end {
                 let node = ghost.node_name(belief.node);
                 return Some(format!("{} waits for {node} to process {partition}: it has come to {at} of {end}", group.id));

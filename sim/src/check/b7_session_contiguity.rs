@@ -79,7 +79,9 @@ impl Check for SessionContiguity {
             page.found(one.event, Some(one.partition), excuse.unwrap_or(Weight::VIOLATION), || {
                 let (node, name) = (scene.node(one.node), scene.ghost.name(one.partition));
                 match one.is_blind {
-                    true => format!("{node} was given {} of {name}, though the record before it is not the one it knows", one.given),
+                    true => {
+                        format!("{node} was given {} of {name}, though the record before it is not the one it knows", one.given)
+                    }
                     false => format!("{node} was given {} of {name} where {} was due", one.given, one.due),
                 }
             });

@@ -61,8 +61,8 @@ fn back(group: &Group, member: &str, partition: &TopicPartition, (offset, sent):
     let session = group.courses.get(partition).and_then(|course| course.sessions.iter().rfind(|one| *one.member == *member));
     let last = group.registers.get(partition)?.acknowledged_before(sent)?;
     let has_ended = |session: &Session| session.ended.is_some();
-    let knows = *last.member == *member
-        || session.is_some_and(|session| has_ended(session) || last.acknowledged < Some(session.asked));
+    let knows =
+        *last.member == *member || session.is_some_and(|session| has_ended(session) || last.acknowledged < Some(session.asked));
     let value = last.value.filter(|value| knows && offset < *value)?;
     Some(format!("though {value} was acknowledged before"))
 }

@@ -84,6 +84,9 @@ impl Ghost {
 
     fn apply_decision_of_group<'e>(&mut self, node: usize, group: usize, fact: &'e GroupFact) -> Option<GroupChange<'e>> {
         let (now, place) = (self.time, self.end_of_shard(self.groups.all[group].shard, node));
+        if let GroupFact::MemberJoined { member, instance: Some(instance), .. } = fact {
+            self.groups.all[group].instances.insert(member.clone(), instance.clone());
+        }
         let term = self.term_of(group, node);
         if let GroupFact::MemberJoined { member, instance, .. } = fact {
             let same = |(id, known): &(&Arc<str>, &Member)| *id != member && instance.is_some() && known.instance == *instance;
@@ -187,15 +190,9 @@ impl Ghost {
 impl Group {
     /// A term that begins with what was found in the log.
     fn revive(&self, loaded: &LoadedGroup, term: Term) -> Term {
-        let instance = |id: &Arc<str>| {
-            let known = self.terms.iter().find_map(|term| term.members.get(id));
-            known.map_or_else(
-                || self.contacts.get(id).and_then(|contact| contact.instance.clone()),
-                |known| known.instance.clone(),
-            )
-        };
         let member = |id: &Arc<str>| {
-            let member = Member { instance: instance(id), since: term.since, reconciled: None, succeeded: None };
+            let instance = self.instances.get(id).cloned();
+            let member = Member { instance, since: term.since, reconciled: None, succeeded: None };
             (id.clone(), member)
         };
         let note = self.notes.iter().rfind(|note| note.generation == loaded.generation && note.members == loaded.members);

@@ -75,6 +75,8 @@ pub struct Group {
     pub courses: BTreeMap<TopicPartition, Course>,
     /// What members said of themselves when they joined, by member id.
     pub contacts: BTreeMap<Arc<str>, Contact>,
+    /// Which instance each member id of a static member stands for.
+    pub instances: BTreeMap<Arc<str>, Arc<str>>,
     /// All partitions that the group is to share, as last told.
     pub subscribed: Vec<TopicPartition>,
 }
@@ -175,6 +177,7 @@ impl Group {
             beliefs: Vec::new(),
             courses: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            instances: BTreeMap::new(),
             subscribed: Vec::new(),
         }
     }
