@@ -17,12 +17,16 @@
 //! The museum (`museum`) lists every entry, also those that cannot exist here, with the reason.
 
 #[cfg(feature = "mutants")]
+mod entry;
+#[cfg(feature = "mutants")]
 mod museum;
 
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "mutants")]
-pub use museum::{Entry, MUSEUM, Standing};
+pub use entry::{Entry, Standing};
+#[cfg(feature = "mutants")]
+pub use museum::MUSEUM;
 
 /// The bugs that can be planted. Names and ids are those of the bug museum.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

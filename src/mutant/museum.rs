@@ -6,52 +6,10 @@
 //! wrong in that way. One reason comes again and again: a step of an actor is atomic (see [`crate::actor`]), so an interleaving
 //! *inside* one broker's handler has no place to happen.
 
-use super::Mutant;
+use super::{Entry, Mutant, Standing};
 
-/// One exhibit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entry {
-    /// Number in the museum.
-    pub id: &'static str,
-    /// Name on the command line.
-    pub slug: &'static str,
-    /// What it does, in one sentence.
-    pub about: &'static str,
-    /// The properties of which one must catch it, or an earlier inner one.
-    pub caught_by: &'static [&'static str],
-    /// Whether it exists here.
-    pub standing: Standing,
-}
-
-/// Whether a bug can exist here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
-    /// There is a switch.
-    Applicable(Mutant),
-    /// There is a switch, but alone, or with the clients we have, it does no harm: why. It can be planted, and does not count.
-    Latent(Mutant, &'static str),
-    /// No switch is needed: a scenario shows it, or would.
-    Configuration(&'static str),
-    /// It cannot: why.
-    NotApplicable(&'static str),
-}
-
-impl Entry {
-    /// The switch, if there is one.
-    #[must_use]
-    pub fn mutant(&self) -> Option<Mutant> {
-        match self.standing {
-            Standing::Applicable(mutant) | Standing::Latent(mutant, _) => Some(mutant),
-            Standing::Configuration(_) | Standing::NotApplicable(_) => None,
-        }
-    }
-
-    /// Whether the laboratory must be able to find it.
-    #[must_use]
-    pub fn counts(&self) -> bool {
-        matches!(self.standing, Standing::Applicable(_))
-    }
-}
+#[cfg(test)]
+mod tests;
 
 const fn planted(
     mutant: Mutant,
@@ -598,24 +556,3 @@ pub const MUSEUM: &[Entry] = &[
     configured("CF-07", "indeterminate-as-failure", "a user takes an unknown outcome for \"not written\"", "see BA-15"),
     configured("CF-08", "short-replica-lag", "a stall longer than the lag allowed shrinks the ISR again and again", NO_SCENARIO),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_and_slugs_are_unique() {
-        for (at, entry) in MUSEUM.iter().enumerate() {
-            assert!(MUSEUM[..at].iter().all(|other| other.id != entry.id && other.slug != entry.slug), "{entry:?}");
-        }
-    }
-
-    #[test]
-    fn every_switch_is_shown_once() {
-        // The last of the enumeration says how many there are.
-        let switches: Vec<Mutant> = Mutant::all().collect();
-        assert_eq!(switches.len(), Mutant::EpochlessCommitAfterCoordinatorLoss as usize + 1);
-        assert!(switches.is_sorted(), "the enumeration and the museum have one order");
-        assert!(switches.iter().all(|mutant| !mutant.entry().caught_by.is_empty()));
-    }
-}

@@ -76,7 +76,10 @@ pub fn waits(ghost: &Ghost, group: usize) -> Option<String> {
             // Nobody knows where the end was until it has processed something.
             let is_anew = session.is_none_or(|session| session.committed.is_none() && session.worked.is_none());
             let begins_at_end = habits.reset == Reset::Latest && is_anew;
-            if at.max(committed) < end && !begins_at_end {
+            // Whoever was overtaken by retention, and goes on at the end, says so by its commits only.
+            let said = group.registers.get(partition).filter(|_| habits.reset == Reset::Latest);
+            let said = said.and_then(|register| register.acknowledged()?.value).unwrap_or(Offset::ZERO);
+            if at.max(committed).max(said) < end && !begins_at_end {
                 let node = ghost.node_name(belief.node);
                 return Some(format!("{} waits for {node} to process {partition}: it has come to {at} of {end}", group.id));
             }

@@ -115,11 +115,8 @@ impl SessionContiguity {
 /// The record is one of the log as it is now, and the one before it is not of the epoch that the consumer was given.
 fn is_rewritten(ghost: &Ghost, partition: usize, record: &PolledRecord, epoch: LeaderEpoch) -> bool {
     let p = &ghost.partitions[partition];
-    let before = record.offset.plus(-1);
-    let is_kept = before >= p.kept_from && before >= p.cleaned;
-    is_kept
-        && p.log.epoch_at(record.offset) == Some(record.leader_epoch)
-        && p.log.epoch_at(before).is_some_and(|now| now != epoch)
+    let is_present = p.log.epoch_at(record.offset) == Some(record.leader_epoch);
+    is_present && p.epoch_before(record.offset).is_some_and(|now| now != epoch)
 }
 
 /// Some replica has given up what was due, by retention or by compaction, so the consumer may have had to begin elsewhere.

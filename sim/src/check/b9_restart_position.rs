@@ -7,12 +7,15 @@
 //!     begins at 150          what nobody has processed is left out
 //! ```
 //!
+//! After a loss the offset may be there again, behind other records than those that the group has processed. Then the member is to go back to where
+//! the logs part; a commit names a leader epoch for that (KIP-320). The loss explains that it goes back, and not that it does not.
+//!
 //! The place is one that was committed and not overwritten when the member asked, or none if nothing was committed; and the first record that it
 //! processes is the first that is kept from there on.
 
 use super::b8_no_gap::{first_owed, overtaken};
-use super::ghost::{Change, Kind};
-use super::groups::{GroupChange, Spans};
+use super::ghost::{Change, Ghost, Kind};
+use super::groups::{Group, GroupChange, Session, Spans};
 use super::page::{Page, Weight};
 use super::setup::Reset;
 use super::{Check, Scene};
@@ -64,6 +67,12 @@ fn begin(scene: &Scene<'_>, page: &mut Page, group: usize, partition: &TopicPart
     let left_out = first_owed(ghost, read, &Spans::default(), place, from);
     // Without a commit it begins at its leader's log start. Retention is every replica's own: another one may have given up more.
     let is_early = from < place && session.committed.is_some();
+    if is_blind(ghost, known, partition, read, session) && from == place {
+        return page.found(scene.event, Some(read), ghost.weigh_group(group), || {
+            let (member, id) = (&session.member, &known.id);
+            format!("{member} goes on at {place} of {partition} for {id}, though the record before it is not the one that was processed")
+        });
+    }
     if !is_early && left_out.is_none() {
         return;
     }
@@ -73,4 +82,14 @@ fn begin(scene: &Scene<'_>, page: &mut Page, group: usize, partition: &TopicPart
         let (member, id) = (&session.member, &known.id);
         format!("{member} was to begin {partition} for {id} at {place}, and processes {from} first")
     });
+}
+
+/// The record before the committed offset is another than when that was committed, and nothing was lost since the member has asked.
+fn is_blind(ghost: &Ghost, group: &Group, partition: &TopicPartition, read: usize, session: &Session) -> bool {
+    let (p, Some(place)) = (&ghost.partitions[read], session.committed) else { return false };
+    let written = group.registers.get(partition).map_or(&[][..], |register| register.written.as_slice());
+    let stored = written.iter().rfind(|stored| stored.value == Some(place) && stored.event < session.asked);
+    let followed = stored.and_then(|stored| stored.follows);
+    let is_other = followed.is_some_and(|then| p.epoch_before(place).is_some_and(|now| now != then));
+    is_other && p.log.epoch_at(place).is_some() && p.losses.iter().all(|loss| loss.event < session.asked)
 }

@@ -413,6 +413,13 @@ impl Ghost {
 }
 
 impl Partition {
+    /// Leader epoch of the committed record before that offset, if it is kept.
+    #[must_use]
+    pub fn epoch_before(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let before = offset.plus(-1);
+        self.log.epoch_at(before).filter(|_| before >= self.kept_from && before >= self.cleaned)
+    }
+
     fn new(id: PartitionId, nodes: usize) -> Partition {
         let state = PartitionState {
             leader: None,

@@ -65,8 +65,7 @@ impl Ghost {
             let loaded = groups.iter().find(|loaded| loaded.group == group.id);
             let term =
                 loaded.map_or_else(|| Term::new(node, epoch, now), |loaded| group.revive(loaded, Term::new(node, epoch, now)));
-            group.terms.retain(|term| term.node != node);
-            group.terms.push(term);
+            group.begin_term(term);
         }
         GroupChange::Loaded { shard, node, epoch, log_end, groups }
     }
@@ -74,12 +73,12 @@ impl Ghost {
     /// The word of that node, which begins here if it was not loaded.
     fn term_of(&mut self, group: usize, node: usize) -> &mut Term {
         let epoch = self.epoch_at_shard(self.groups.all[group].shard, node);
-        let terms = &mut self.groups.all[group].terms;
-        let at = terms.iter().position(|term| term.node == node).unwrap_or_else(|| {
-            terms.push(Term::new(node, epoch, self.time));
-            terms.len() - 1
+        let known = &mut self.groups.all[group];
+        let at = known.terms.iter().position(|term| term.node == node).unwrap_or_else(|| {
+            known.begin_term(Term::new(node, epoch, self.time));
+            known.terms.len() - 1
         });
-        &mut terms[at]
+        &mut known.terms[at]
     }
 
     fn apply_decision_of_group<'e>(&mut self, node: usize, group: usize, fact: &'e GroupFact) -> Option<GroupChange<'e>> {
@@ -155,7 +154,7 @@ impl Ghost {
         if let GroupFact::CommitRemoved { partition, .. } = fact {
             let place = self.end_of_shard(self.groups.all[group].shard, node);
             let (value, member, generation, acknowledged) = (None, Arc::from(""), -1, None);
-            let stored = Stored { value, place, node, member, generation, event, request, acknowledged };
+            let stored = Stored { value, place, node, member, generation, event, request, follows: None, acknowledged };
             self.write(group, partition, stored);
             return None;
         }
@@ -167,7 +166,9 @@ impl Ghost {
         });
         let place = RecordPlace { at: *at, epoch: self.epoch_at_shard(shard, node) };
         let (value, member, generation) = (Some(*offset), member.clone(), *generation);
-        let stored = Stored { value, place, node, member: member.clone(), generation, event, request, acknowledged: None };
+        let follows = self.named_once(partition).and_then(|read| self.partitions[read].epoch_before(*offset));
+        let (acknowledged, member_id) = (None, member.clone());
+        let stored = Stored { value, place, node, member: member_id, generation, event, request, follows, acknowledged };
         self.write(group, partition, stored);
         Some(GroupChange::Stored { group, node, member, generation, partition, offset: *offset, before, sent })
     }
@@ -177,6 +178,7 @@ impl Ghost {
         register.written.push(stored);
         if register.written.len() > 2 * WRITTEN_MAX {
             let floor = register.acknowledged().map(|floor| floor.place);
+            register.is_pruned = true;
             let mut surplus = WRITTEN_MAX;
             register.written.retain(|stored| {
                 let old = surplus > 0 && floor.is_some_and(|floor| stored.place < floor);

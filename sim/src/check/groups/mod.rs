@@ -63,6 +63,8 @@ pub struct Group {
     pub shard: Option<usize>,
     /// Its coordinators, one for each node that speaks.
     pub terms: Vec<Term>,
+    /// The newest epoch in which anybody has coordinated.
+    pub newest: LeaderEpoch,
     /// What the log says of its generation and members, oldest first.
     pub notes: Vec<Note>,
     /// What the log says of its offsets.
@@ -171,6 +173,7 @@ impl Group {
             habits,
             shard: None,
             terms: Vec::new(),
+            newest: LeaderEpoch::NONE,
             notes: Vec::new(),
             registers: BTreeMap::new(),
             lived: None,
@@ -182,10 +185,17 @@ impl Group {
         }
     }
 
-    /// The coordinator of the newest epoch.
+    /// The coordinator of the newest epoch; `None` if it has died, whoever of an older one still speaks.
     #[must_use]
     pub fn current(&self) -> Option<&Term> {
-        self.terms.iter().max_by_key(|term| term.epoch)
+        self.terms.iter().find(|term| term.epoch == self.newest)
+    }
+
+    /// Somebody coordinates from now on.
+    pub(super) fn begin_term(&mut self, term: Term) {
+        self.newest = self.newest.max(term.epoch);
+        self.terms.retain(|known| known.node != term.node);
+        self.terms.push(term);
     }
 
     /// What that node says.

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use brokerlab::types::Offset;
+use brokerlab::types::{LeaderEpoch, Offset};
 use brokerlab_reports::event::EventId;
 
 use super::RecordPlace;
@@ -20,6 +20,8 @@ use crate::check::chain::Chain;
 pub struct Register {
     /// Oldest first.
     pub written: Vec<Stored>,
+    /// The oldest are forgotten. Only a loss in the group's own log can bring them back.
+    pub is_pruned: bool,
 }
 
 /// One record.
@@ -39,6 +41,8 @@ pub struct Stored {
     pub event: EventId,
     /// When the request for it was delivered.
     pub request: EventId,
+    /// Leader epoch of the last record below that offset, in the partition that is read, as it was then; `None` if there was none.
+    pub follows: Option<LeaderEpoch>,
     /// When it was acknowledged.
     pub acknowledged: Option<EventId>,
 }
