@@ -218,6 +218,19 @@ fn b3_a_record_that_was_read_vanishes() {
     h.commit("a").read("reader", 0, &["a", "b"]).settle().cries("B3");
 }
 
+#[test]
+fn b7_a_consumer_reads_on_over_a_cut() {
+    // KIP-320: "b" was cut off and "c" stands in its place, so who has read "b" is not to go on behind it.
+    let goes_on_at = |from, values: &[&'static str]| {
+        let mut h = loss(Terms { min_isr: 1, unclean: true, ..FREE });
+        h.read("reader", 0, &["a", "b"]).elect_unclean("b2");
+        h.copy("b3").fetch("b3").isr(&["b2", "b3"]).commit("c").commit("d").read_in("reader", 1, from, values);
+        h
+    };
+    goes_on_at(2, &["d"]).cries("B7");
+    goes_on_at(1, &["c", "d"]).is_judged(Verdict::Sanctioned, "unclean-election");
+}
+
 // ---- verdicts -------------------------------------------------------------------------------------------------------
 
 /// b1 alone has "b" committed, dies, and b2 without it must lead.

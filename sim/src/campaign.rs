@@ -117,7 +117,7 @@ impl Fit {
     fn of(entry: &Entry, property: Option<&str>) -> Fit {
         match property {
             Some(property) if entry.caught_by.contains(&property) => Fit::Named,
-            Some(property) if property.starts_with(['R', 'D', 'Q', 'P']) => Fit::Inner,
+            Some(property) if property.starts_with(['R', 'D', 'Q', 'P', 'G']) => Fit::Inner,
             Some(_) | None => Fit::Other,
         }
     }

@@ -13,9 +13,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::controller::Delta;
-use crate::group::{Effects, OFFSETS_TOPIC, Shard, TopicShape, Topics};
+use crate::group::{Effects, GroupConfig, OFFSETS_TOPIC, Shard, TopicShape, Topics};
+use crate::mutant::Mutant;
 use crate::replica::{Changes, Replica};
-use crate::types::{PartitionId, TopicId};
+use crate::types::{Offset, PartitionId, TopicId};
 
 use super::BrokerActor;
 use super::reply::Step;
@@ -39,8 +40,9 @@ impl BrokerActor {
 
     fn follow_role(&mut self, partition: PartitionId, step: &mut Step<'_>) {
         let leads = self.partitions.replica(partition).filter(|replica| replica.is_leader());
-        let leads = leads.map(|replica| (replica.leader_epoch(), (replica.log_start(), replica.log_end())));
-        let epoch = leads.map(|(epoch, _)| epoch);
+        let leads =
+            leads.map(|replica| (replica.leader_epoch(), (replica.log_start(), replica.log_end()), replica.high_watermark()));
+        let epoch = leads.map(|(epoch, _, _)| epoch);
         let known = self.groups.shards.get(&partition).map(Shard::leader_epoch);
         if known == epoch {
             return;
@@ -52,16 +54,39 @@ impl BrokerActor {
             self.groups.note_alarm(partition);
             self.carry_out(effects, step);
         }
-        if let Some((epoch, bounds)) = leads {
+        if let Some((epoch, bounds, high_watermark)) = leads {
             if self.groups.shards.is_empty() {
                 self.groups.topics = self.all_topics();
             }
-            let shard = Shard::new(partition, epoch, bounds, self.config.groups.clone(), self.config.seed);
+            let bounds = self.spoiled_bounds(bounds, high_watermark, known.is_some(), step);
+            let config = GroupConfig { mutants: self.config.mutants, ..self.config.groups.clone() };
+            let shard = Shard::new(partition, epoch, bounds, config, self.config.seed);
             if shard.wants().is_some() {
                 self.groups.loading.insert(partition);
             }
             self.groups.shards.insert(partition, shard);
         }
+    }
+
+    /// What is read of a log when a shard begins: all of it. Planted bugs: up to the high watermark; nothing that counts, because the late end of
+    /// the shard of a former epoch takes it away again.
+    fn spoiled_bounds(
+        &self,
+        (start, end): (Offset, Offset),
+        high_watermark: Offset,
+        had_another: bool,
+        step: &mut Step<'_>,
+    ) -> (Offset, Offset) {
+        let spoiled = [
+            (Mutant::LoadToHwOnly, (start, high_watermark.clamp(start, end)), true),
+            (Mutant::UnloadAfterLoadRace, (end, end), had_another),
+        ];
+        let acting = |(mutant, bounds, may): &(Mutant, (Offset, Offset), bool)| {
+            *may && *bounds != (start, end) && self.config.mutants.is(*mutant)
+        };
+        let Some((mutant, bounds, _)) = spoiled.into_iter().find(acting) else { return (start, end) };
+        step.out.fact(mutant.acted());
+        bounds
     }
 
     /// Does what time brings to the shards, and reads on where a log is being loaded.

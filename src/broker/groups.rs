@@ -217,6 +217,9 @@ impl BrokerActor {
     /// States what a shard states, answers what it answers.
     pub(super) fn carry_out(&mut self, effects: Effects, step: &mut Step<'_>) {
         effects.facts.into_iter().for_each(|fact| step.out.fact(Fact::Group(fact)));
+        if let Some(mutant) = self.config.mutants.planted().filter(|_| effects.acted.is_set()) {
+            step.out.fact(mutant.acted());
+        }
         for (token, response) in effects.answers {
             match self.groups.take(token) {
                 Some(Waits::Answer(caller)) => caller.answer(response, step.out),

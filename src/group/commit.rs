@@ -15,6 +15,7 @@
 use std::sync::Arc;
 
 use crate::fact::group::{CommitRemoval, GroupFact};
+use crate::mutant::Mutant;
 use crate::types::{Duration, Offset, Timestamp, TopicPartition};
 use crate::wire::offset_commit_request::OffsetCommitRequestPartition;
 use crate::wire::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
@@ -36,12 +37,16 @@ const FIRST_WITH_MEMBER_EPOCH: i16 = 9;
 impl Group {
     /// Stores offsets; answers when they are committed.
     pub(super) fn on_commit(&mut self, work: &mut Work<'_, '_>, token: Token, asker: &Asker, request: &OffsetCommitRequest) {
-        if let Err(error) = self.check_commit(asker.version, request) {
+        let permission = self.check_commit(asker.version, request).or_else(|error| self.overlook(work, request, error));
+        if let Err(error) = permission {
             self.note_fenced(work, &request.member_id, error);
             return work.answer(token, refusals::commit(request, error));
         }
         self.note_alive_by_commit(work, &request.member_id);
-        let (response, commits) = self.sort_commits(work, request);
+        let (response, mut commits) = self.sort_commits(work, request);
+        if commits.iter().any(|(_, value)| value.leader_epoch >= 0) && work.spoils(Mutant::EpochlessCommitAfterCoordinatorLoss) {
+            commits.iter_mut().for_each(|(_, value)| value.leader_epoch = -1);
+        }
         if commits.is_empty() {
             return work.answer(token, response);
         }
@@ -85,6 +90,16 @@ impl Group {
             Phase::Completing { .. } => Err(ErrorCode::REBALANCE_IN_PROGRESS),
             Phase::Empty | Phase::Preparing { .. } | Phase::Stable { .. } => Ok(()),
         }
+    }
+
+    /// Planted bugs: what is wrong with a commit is not looked at.
+    fn overlook(&self, work: &mut Work<'_, '_>, request: &OffsetCommitRequest, error: ErrorCode) -> Result<(), ErrorCode> {
+        let is_of_the_past =
+            [ErrorCode::ILLEGAL_GENERATION, ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::STALE_MEMBER_EPOCH].contains(&error);
+        let names_generation = request.generation_id_or_member_epoch >= 0 && self.exists();
+        let is_overlooked = (is_of_the_past && names_generation && work.spoils(Mutant::NoGenerationCheck))
+            || (error == ErrorCode::REBALANCE_IN_PROGRESS && work.spoils(Mutant::CommitInCompletingRebalance));
+        if is_overlooked { Ok(()) } else { Err(error) }
     }
 
     fn note_alive_by_commit(&mut self, work: &mut Work<'_, '_>, member: &str) {

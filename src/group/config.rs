@@ -1,5 +1,6 @@
 //! What the operator configures about groups, by Kafka's names and with Kafka's defaults.
 
+use crate::mutant::Mutants;
 use crate::types::Duration;
 
 /// What holds for all groups of a broker.
@@ -25,6 +26,8 @@ pub struct GroupConfig {
     pub offsets_retention: Duration,
     /// How often is looked for offsets to forget (`offsets.retention.check.interval.ms`).
     pub retention_check_interval: Duration,
+    /// Planted bugs.
+    pub mutants: Mutants,
 }
 
 impl Default for GroupConfig {
@@ -40,6 +43,7 @@ impl Default for GroupConfig {
             commit_timeout: Duration::secs(5),
             offsets_retention: Duration::secs(7 * 24 * 3600),
             retention_check_interval: Duration::secs(10 * 60),
+            mutants: Mutants::none(),
         }
     }
 }

@@ -20,6 +20,7 @@
 use bytes::Bytes;
 
 use crate::fact::GroupFact;
+use crate::mutant::Mutant;
 use crate::types::{Offset, Time};
 use crate::wire::group::{OffsetCommitKey, OffsetCommitValue};
 use crate::wire::record::{BatchError, Record, batches};
@@ -70,7 +71,11 @@ impl Shard {
     /// What cannot be read. The shard serves nobody then.
     pub fn load(&mut self, bytes: &Bytes, turn: &mut Turn<'_>) -> Result<(), LoadError> {
         let Phase::Loading(Loading { next, end }) = self.phase else { return Ok(()) };
-        let replayed = self.replay_batches(bytes, next);
+        let is_skipped = self.desk.config.mutants.is(Mutant::GroupStateNotReplayed) && !bytes.is_empty();
+        if is_skipped {
+            turn.effects.acted.set();
+        }
+        let replayed = if is_skipped { Ok(end) } else { self.replay_batches(bytes, next) };
         let next = match replayed {
             Ok(reached) if reached == next => end,
             Ok(reached) => reached.min(end),

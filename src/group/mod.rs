@@ -67,6 +67,7 @@ pub mod topics;
 use std::sync::Arc;
 
 use crate::fact::GroupFact;
+use crate::mutant::Taint;
 use crate::wire::{
     ConsumerGroupHeartbeatRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest,
     OffsetDeleteRequest, Response, SyncGroupRequest,
@@ -139,6 +140,8 @@ pub struct Effects {
     pub answers: Vec<(Token, Response)>,
     /// What the coordinator states.
     pub facts: Vec<GroupFact>,
+    /// A planted bug has changed a decision.
+    pub acted: Taint,
 }
 
 /// The partition of `__consumer_offsets` that a group belongs to, of `partitions`: Java's hash of its name, without the sign.

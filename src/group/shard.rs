@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::actor::Now;
 use crate::fact::GroupFact;
+use crate::mutant::Mutant;
 use crate::types::{LeaderEpoch, Offset, PartitionId, Time};
 use crate::wire::{ErrorCode, Response};
 
@@ -69,11 +70,27 @@ impl Work<'_, '_> {
 
     /// Answers once the high watermark has reached `end`.
     pub fn answer_when_committed(&mut self, end: Offset, token: Token, response: impl Into<Response>) {
-        if end <= self.desk.high_watermark {
+        let response = response.into();
+        if end <= self.desk.high_watermark || self.is_hasty(&response) {
             return self.answer(token, response);
         }
         let deadline = self.now().plus(self.desk.config.commit_timeout);
-        self.desk.promises.push(Promise { end, deadline, token, response: response.into() });
+        self.desk.promises.push(Promise { end, deadline, token, response });
+    }
+
+    /// Planted bugs: an answer that does not wait for the record it rests on.
+    fn is_hasty(&mut self, response: &Response) -> bool {
+        (matches!(response, Response::SyncGroup(_)) && self.spoils(Mutant::ReplyBeforePersist))
+            || (matches!(response, Response::JoinGroup(_)) && self.spoils(Mutant::TwoMembersPerInstance))
+    }
+
+    /// Whether this bug is planted here. Asked only where it changes a decision, which is noted.
+    pub fn spoils(&mut self, mutant: Mutant) -> bool {
+        let is_planted = self.desk.config.mutants.is(mutant);
+        if is_planted {
+            self.turn.effects.acted.set();
+        }
+        is_planted
     }
 
     /// States something.

@@ -17,12 +17,16 @@
 //! The museum (`museum`) lists every entry, also those that cannot exist here, with the reason.
 
 #[cfg(feature = "mutants")]
+mod entry;
+#[cfg(feature = "mutants")]
 mod museum;
 
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "mutants")]
-pub use museum::{Entry, MUSEUM, Standing};
+pub use entry::{Entry, Standing};
+#[cfg(feature = "mutants")]
+pub use museum::MUSEUM;
 
 /// The bugs that can be planted. Names and ids are those of the bug museum.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -51,8 +55,14 @@ pub enum Mutant {
     FetchHangsAfterLeaderChange,
     /// BA-12: the ISR never grows again.
     LaggingReplicaNeverRejoins,
+    /// BA-13: a new coordinator does not take in what its log says.
+    GroupStateNotReplayed,
+    /// BA-14 (KIP-429): a cooperative assignment gives a partition away while its owner still reads it.
+    AssignBeforeRevoke,
     /// BA-15: a producer takes NOT_LEADER_OR_FOLLOWER for "not written".
     NotLeaderIsDefiniteFailure,
+    /// BA-16: what was handed out is committed while the application is still at it.
+    CommitBeforeProcessing,
     /// TR-01 (KIP-101): a new follower cuts its log at its own high watermark instead of asking where the epochs part.
     HwTruncation,
     /// TR-02 (KIP-279): a follower cuts where the leader says, without looking at its own epochs, and does not ask again.
@@ -111,6 +121,34 @@ pub enum Mutant {
     SnapshotRemembersOneBatch,
     /// PR-07 (KAFKA-8483): a producer numbers its batches anew in the order of a heap.
     SequenceReassignOrder,
+    /// GR-01 (KAFKA-2017): an assignment is told before it is committed.
+    ReplyBeforePersist,
+    /// GR-02: whoever names a generation may commit.
+    NoGenerationCheck,
+    /// GR-03: members may commit between joining and their new assignment.
+    CommitInCompletingRebalance,
+    /// GR-05 (KAFKA-2163, KAFKA-4704): what is left of a coordinator's former epoch is cleared away together with what it has loaded since.
+    UnloadAfterLoadRace,
+    /// GR-06: a new coordinator reads its log up to the high watermark.
+    LoadToHwOnly,
+    /// GR-09 (KIP-345, KAFKA-10284): a static member is told that it has taken its former place before that is committed.
+    TwoMembersPerInstance,
+    /// GR-10 (KIP-341, KAFKA-12984): the sticky assignor believes everybody who claims a partition, of whatever generation.
+    StickyDoubleOwnership,
+    /// GR-13 (KIP-848): a heartbeat in the epoch before is taken whatever its member owns.
+    K848StaleAck,
+    /// GR-14 (KAFKA-14024, KAFKA-14196): partitions are given up before their commit has ended, which is sent when they are others'.
+    AutocommitAfterRevoke,
+    /// GR-15 (KIP-394, KAFKA-7610): newcomers become members with their first request.
+    RebalanceStorm,
+    /// GR-16 (KAFKA-12890): nobody misses a member that never asks for its assignment.
+    StuckCompletingRebalance,
+    /// GR-18 (KIP-320): a consumer reads on at its offset, whatever the log of the new leader holds before it.
+    ConsumerNoTruncationCheck,
+    /// GR-19: a commit that nobody waits for is repeated after newer ones.
+    OffsetCommitRegressesByReorder,
+    /// GR-20 (KIP-320): a committed offset is stored without the leader epoch before it.
+    EpochlessCommitAfterCoordinatorLoss,
 }
 
 /// The switch board of one actor: at most one bug at a time, so that a finding has one cause.

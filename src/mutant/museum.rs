@@ -1,57 +1,15 @@
 //! The museum: every historical or typical bug that the laboratory was measured against, also those that cannot exist here.
 //!
 //! An entry is *applicable* when its decision exists in this broker and there is a switch that spoils it; *latent* when there is one, but the
-//! damage needs a second bug beside it; a *configuration* when it
+//! damage needs a second bug beside it, or a client that the laboratory does not have; a *configuration* when it
 //! needs no switch, because an operator or a user can ask for it; *not applicable* when what it is about does not exist, or cannot go
 //! wrong in that way. One reason comes again and again: a step of an actor is atomic (see [`crate::actor`]), so an interleaving
 //! *inside* one broker's handler has no place to happen.
 
-use super::Mutant;
+use super::{Entry, Mutant, Standing};
 
-/// One exhibit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entry {
-    /// Number in the museum.
-    pub id: &'static str,
-    /// Name on the command line.
-    pub slug: &'static str,
-    /// What it does, in one sentence.
-    pub about: &'static str,
-    /// The properties of which one must catch it, or an earlier inner one.
-    pub caught_by: &'static [&'static str],
-    /// Whether it exists here.
-    pub standing: Standing,
-}
-
-/// Whether a bug can exist here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
-    /// There is a switch.
-    Applicable(Mutant),
-    /// There is a switch, but alone it does no harm: why. It can be planted, and does not count.
-    Latent(Mutant, &'static str),
-    /// No switch is needed: a scenario shows it, or would.
-    Configuration(&'static str),
-    /// It cannot: why.
-    NotApplicable(&'static str),
-}
-
-impl Entry {
-    /// The switch, if there is one.
-    #[must_use]
-    pub fn mutant(&self) -> Option<Mutant> {
-        match self.standing {
-            Standing::Applicable(mutant) | Standing::Latent(mutant, _) => Some(mutant),
-            Standing::Configuration(_) | Standing::NotApplicable(_) => None,
-        }
-    }
-
-    /// Whether the laboratory must be able to find it.
-    #[must_use]
-    pub fn counts(&self) -> bool {
-        matches!(self.standing, Standing::Applicable(_))
-    }
-}
+#[cfg(test)]
+mod tests;
 
 const fn planted(
     mutant: Mutant,
@@ -61,6 +19,17 @@ const fn planted(
     caught_by: &'static [&'static str],
 ) -> Entry {
     Entry { id, slug, about, caught_by, standing: Standing::Applicable(mutant) }
+}
+
+const fn latent(
+    mutant: Mutant,
+    id: &'static str,
+    slug: &'static str,
+    about: &'static str,
+    caught_by: &'static [&'static str],
+    why: &'static str,
+) -> Entry {
+    Entry { id, slug, about, caught_by, standing: Standing::Latent(mutant, why) }
 }
 
 const fn absent(id: &'static str, slug: &'static str, about: &'static str, why: &'static str) -> Entry {
@@ -74,8 +43,10 @@ const fn configured(id: &'static str, slug: &'static str, about: &'static str, s
 const INSIDE: &str = "an interleaving inside one handler: steps are atomic here";
 const ELR: &str = "needs eligible leader replicas, which are not built";
 const QUORUM: &str = "needs several controllers; there is one";
-const GROUPS: &str = "needs consumer groups, which are not built";
 const TRANSACTIONS: &str = "needs transactions, which are not built";
+const NO_COMMITS_MEANWHILE: &str =
+    "our consumers hold commits back until they have their assignment, so that nobody asks; a golden script does";
+const CLASSIC_MEMBERS: &str = "our consumers speak the classic protocol; a golden script speaks KIP-848";
 const NO_TOMBSTONES: &str = "needs test producers that delete keys; they write values only";
 const WITHIN_ONE_EPOCH: &str = "within one leader epoch a log that has agreed once goes on agreeing, and a new epoch asks anew: it takes a \
 leader that loses records without losing its epoch, which would be a second bug";
@@ -156,8 +127,20 @@ pub const MUSEUM: &[Entry] = &[
         "who has left the ISR never comes back",
         &["L4"],
     ),
-    absent("BA-13", "group-state-not-replayed", "a new coordinator starts empty", GROUPS),
-    absent("BA-14", "assign-before-revoke", "a partition is given to its next owner before it was given up", GROUPS),
+    planted(
+        Mutant::GroupStateNotReplayed,
+        "BA-13",
+        "group-state-not-replayed",
+        "a new coordinator starts empty, whatever its log says",
+        &["G7", "B9"],
+    ),
+    planted(
+        Mutant::AssignBeforeRevoke,
+        "BA-14",
+        "assign-before-revoke",
+        "a cooperative assignment gives a partition to its next owner while the one before still reads it",
+        &["G3", "G8", "B10"],
+    ),
     planted(
         Mutant::NotLeaderIsDefiniteFailure,
         "BA-15",
@@ -165,7 +148,13 @@ pub const MUSEUM: &[Entry] = &[
         "a producer takes NOT_LEADER_OR_FOLLOWER, which may come after the append, for \"not written\"",
         &["B4"],
     ),
-    absent("BA-16", "commit-before-processing", "offsets are committed before records are processed", GROUPS),
+    planted(
+        Mutant::CommitBeforeProcessing,
+        "BA-16",
+        "commit-before-processing",
+        "enable.auto.commit commits what was handed out while the application is still at it",
+        &["B8"],
+    ),
     // ---- truncation and divergence ---------------------------------------------------------------------------------
     planted(
         Mutant::HwTruncation,
@@ -224,13 +213,14 @@ pub const MUSEUM: &[Entry] = &[
         "a replica that leads by now cuts its log by an answer that it asked for as a follower",
         &["R9", "R18"],
     ),
-    Entry {
-        id: "TR-14",
-        slug: "empty-fetch-forgets-epoch",
-        about: "after an empty answer a follower no longer names the epoch of its last batch in this leader epoch",
-        caught_by: &["R7"],
-        standing: Standing::Latent(Mutant::EmptyFetchForgetsEpoch, WITHIN_ONE_EPOCH),
-    },
+    latent(
+        Mutant::EmptyFetchForgetsEpoch,
+        "TR-14",
+        "empty-fetch-forgets-epoch",
+        "after an empty answer a follower no longer names the epoch of its last batch in this leader epoch",
+        &["R7"],
+        WITHIN_ONE_EPOCH,
+    ),
     absent(
         "TR-15",
         "accept-future-epoch-batch",
@@ -449,22 +439,113 @@ pub const MUSEUM: &[Entry] = &[
     absent("PR-23", "txn-offsets-not-atomic", "offsets of a transaction apply before their record is written", TRANSACTIONS),
     absent("PR-24", "eos-without-group-fencing", "a zombie commits offsets in a transaction", TRANSACTIONS),
     // ---- groups ----------------------------------------------------------------------------------------------------------
-    absent("GR-01", "reply-before-persist", "an assignment is answered before it is committed", GROUPS),
-    absent("GR-02", "no-generation-check", "offsets are committed by a member of an old generation", GROUPS),
-    absent("GR-03", "commit-in-completing-rebalance", "offsets are committed between join and sync", GROUPS),
-    absent("GR-05", "unload-after-load-race", "loading and unloading of a coordinator change places", GROUPS),
-    absent("GR-06", "load-to-hw-only", "a coordinator loads up to its high watermark only", GROUPS),
-    absent("GR-07", "endless-load", "a coordinator loads for ever past a gap at the end", GROUPS),
-    absent("GR-09", "two-members-per-instance", "one static instance has two members", GROUPS),
-    absent("GR-10", "sticky-double-ownership", "owned partitions are believed without their generation", GROUPS),
-    absent("GR-13", "k848-stale-ack", "a late heartbeat keeps partitions that were given away", GROUPS),
-    absent("GR-14", "autocommit-after-revoke", "a commit is sent after its partitions were revoked", GROUPS),
-    absent("GR-15", "rebalance-storm", "members that give up joining pile up", GROUPS),
-    absent("GR-16", "stuck-completing-rebalance", "a member that never syncs holds up the group", GROUPS),
+    planted(
+        Mutant::ReplyBeforePersist,
+        "GR-01",
+        "reply-before-persist",
+        "SyncGroup is answered before the assignment is committed",
+        &["G10", "G1"],
+    ),
+    planted(
+        Mutant::NoGenerationCheck,
+        "GR-02",
+        "no-generation-check",
+        "offsets are taken from whoever names a generation, be it a past one, or that of somebody who was counted out",
+        &["G5", "B11"],
+    ),
+    latent(
+        Mutant::CommitInCompletingRebalance,
+        "GR-03",
+        "commit-in-completing-rebalance",
+        "offsets are committed between JoinGroup and the new assignment",
+        &["G5", "G3", "B8"],
+        NO_COMMITS_MEANWHILE,
+    ),
+    planted(
+        Mutant::UnloadAfterLoadRace,
+        "GR-05",
+        "unload-after-load-race",
+        "a broker that leads again before it has heard that it does not clears what it has just loaded away with the rest of its former epoch",
+        &["G7"],
+    ),
+    planted(
+        Mutant::LoadToHwOnly,
+        "GR-06",
+        "load-to-hw-only",
+        "a new coordinator reads its log up to the high watermark, which lags after an election",
+        &["G7", "B11"],
+    ),
+    absent(
+        "GR-07",
+        "endless-load",
+        "a coordinator loads for ever past a gap at the end",
+        "no log ends in a gap: compaction keeps the last batch of each segment, empty if it must",
+    ),
+    planted(
+        Mutant::TwoMembersPerInstance,
+        "GR-09",
+        "two-members-per-instance",
+        "a static member is told that it has its former place before that is committed, so that the next coordinator may know its former self",
+        &["G10", "G11", "G3"],
+    ),
+    planted(
+        Mutant::StickyDoubleOwnership,
+        "GR-10",
+        "sticky-double-ownership",
+        "the sticky assignor lets everybody keep what they claim to have owned, in whatever generation that was",
+        &["G2", "G3", "B10"],
+    ),
+    latent(
+        Mutant::K848StaleAck,
+        "GR-13",
+        "k848-stale-ack",
+        "a heartbeat in the epoch before is taken although its member owns what was given away",
+        &["G3", "G8"],
+        CLASSIC_MEMBERS,
+    ),
+    planted(
+        Mutant::AutocommitAfterRevoke,
+        "GR-14",
+        "autocommit-after-revoke",
+        "partitions are given up before their commit has ended, and it is sent when they are somebody else's",
+        &["G6", "B8", "B13"],
+    ),
+    planted(
+        Mutant::RebalanceStorm,
+        "GR-15",
+        "rebalance-storm",
+        "newcomers become members with their first request, so that each attempt of a client is one more",
+        &["L5", "L7"],
+    ),
+    planted(
+        Mutant::StuckCompletingRebalance,
+        "GR-16",
+        "stuck-completing-rebalance",
+        "a member that never asks for its assignment holds up the group as long as it sends heartbeats",
+        &["L5"],
+    ),
     configured("GR-17", "fetch-out-of-range-reset", "a consumer below the log start jumps to the end", NO_SCENARIO),
-    absent("GR-18", "consumer-no-truncation-check", "a consumer does not see that its position was rewritten", GROUPS),
-    absent("GR-19", "offset-commit-regresses-by-reorder", "an older commit is retried after a newer one", GROUPS),
-    absent("GR-20", "epochless-commit-after-coordinator-loss", "a committed offset does not name its leader epoch", GROUPS),
+    planted(
+        Mutant::ConsumerNoTruncationCheck,
+        "GR-18",
+        "consumer-no-truncation-check",
+        "a consumer reads on at its offset although the records before it were cut off and others written",
+        &["B7", "B8", "R13", "B3"],
+    ),
+    planted(
+        Mutant::OffsetCommitRegressesByReorder,
+        "GR-19",
+        "offset-commit-regresses-by-reorder",
+        "a commit that nobody waits for is repeated after a newer one has been stored",
+        &["G6", "B8"],
+    ),
+    planted(
+        Mutant::EpochlessCommitAfterCoordinatorLoss,
+        "GR-20",
+        "epochless-commit-after-coordinator-loss",
+        "a committed offset is stored without its leader epoch, so that nobody who begins there sees that it was rewritten",
+        &["B14", "B9", "R13", "B3"],
+    ),
     // ---- unsafe configurations -----------------------------------------------------------------------------------------
     configured("CF-01", "unclean-election", "a replica outside the ISR is elected", "scenarios/unclean-election-loses-data.toml"),
     configured("CF-02", "acks-1", "a write with acks=1 dies with its leader", "scenarios/acks-one-loses-data.toml"),
@@ -475,24 +556,3 @@ pub const MUSEUM: &[Entry] = &[
     configured("CF-07", "indeterminate-as-failure", "a user takes an unknown outcome for \"not written\"", "see BA-15"),
     configured("CF-08", "short-replica-lag", "a stall longer than the lag allowed shrinks the ISR again and again", NO_SCENARIO),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_and_slugs_are_unique() {
-        for (at, entry) in MUSEUM.iter().enumerate() {
-            assert!(MUSEUM[..at].iter().all(|other| other.id != entry.id && other.slug != entry.slug), "{entry:?}");
-        }
-    }
-
-    #[test]
-    fn every_switch_is_shown_once() {
-        // The last of the enumeration says how many there are.
-        let switches: Vec<Mutant> = Mutant::all().collect();
-        assert_eq!(switches.len(), Mutant::SequenceReassignOrder as usize + 1);
-        assert!(switches.is_sorted(), "the enumeration and the museum have one order");
-        assert!(switches.iter().all(|mutant| !mutant.entry().caught_by.is_empty()));
-    }
-}

@@ -74,10 +74,15 @@ impl History {
 
     /// A consumer has read these values.
     pub fn read(&mut self, who: &'static str, from: i64, values: &[&'static str]) -> &mut History {
+        self.read_in(who, 0, from, values)
+    }
+
+    /// The same, of batches of that leader epoch.
+    pub fn read_in(&mut self, who: &'static str, epoch: i32, from: i64, values: &[&'static str]) -> &mut History {
         let record = |(at, value): (usize, &&'static str)| PolledRecord {
             partition: orders(),
             offset: Offset(from + at as i64),
-            leader_epoch: LeaderEpoch(0),
+            leader_epoch: LeaderEpoch(epoch),
             timestamp: Timestamp(0),
             key: None,
             value: Some(Bytes::from_static(value.as_bytes())),

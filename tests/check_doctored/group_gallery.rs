@@ -117,6 +117,12 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         h.process("m1", 0, 2).commit_offset("m1", 1, 2).commit_offset("m1", 1, step.of(1, 2));
         h
     }),
+    exhibit("G6", "who has given a partition up commits it behind its next owner", |step| {
+        let mut h = handed_over();
+        h.commit("c").tell_offset("m2", Some(1)).take("m2", 2, Some(1)).process("m2", 1, 3).commit_offset("m2", 2, 3);
+        h.commit_offset("m1", 2, step.of(2, 3));
+        h
+    }),
     exhibit("G7", "a new coordinator has forgotten everything", |step| {
         let mut h = History::group_at_work(AFTER);
         h.process("m1", 0, 1).commit_offset("m1", 1, 1).coordinate_at("b2");
@@ -188,6 +194,16 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
             h.store_offset("m1", 1, 1).secure();
         }
         h.answer_commit("m1", 1, 1);
+        h
+    }),
+    exhibit("G10", "a static member is told that it has its former place before that is committed", |step| {
+        let mut h = History::with_group(AFTER, Reset::Earliest);
+        h.join_as("m1", "m1", Some("i")).begin(0, &["m1"]).share_out(0, &[("m1", &[0])]).own("m1", 0, &[0]);
+        h.remove("m1", RemovalReason::Replaced).append_offset();
+        if step == Step::Right {
+            h.secure();
+        }
+        h.join_as("m2", "m2", Some("i")).secure();
         h
     }),
     exhibit("G11", "one instance is two members", |step| {

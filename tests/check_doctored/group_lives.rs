@@ -1,10 +1,11 @@
 //! Whole lives of consumer groups: what the configuration allows, what is counted and not blamed, and how it all goes well.
 
+use brokerlab::fact::TruncationReason;
 use brokerlab::fact::group::{GroupState, RemovalReason};
 use brokerlab_reports::verdict::Verdict;
-use brokerlab_sim::check::Commits;
+use brokerlab_sim::check::{Commits, Reset};
 
-use super::history::{History, count, found, told};
+use super::history::{History, TERMS, Terms, count, found, told};
 
 /// A member of a group that commits "a" and "b" before it processes, and dies after the first of them.
 fn dies_at_work(commits: Commits) -> History {
@@ -46,4 +47,52 @@ fn a_group_goes_on_after_its_coordinator_has_died() {
     h.share_out(2, &[("m1", &[]), ("m2", &[0])]).own("m1", 2, &[]).own("m2", 2, &[0]).tell_offset("m2", Some(2));
     h.take("m2", 2, Some(2)).commit("c").process("m2", 2, 3).commit_offset("m2", 2, 3).settle();
     ["G1", "G2", "G5", "G6", "G7", "G8", "G10", "B8", "B9", "B10", "B11", "B14"].iter().for_each(|check| h.satisfies(check));
+}
+
+#[test]
+fn what_was_assigned_to_a_static_member_is_its_next_selfs() {
+    let mut h = History::with_group(Commits::AfterProcessing, Reset::Earliest);
+    h.join_as("m1", "m1", Some("i")).begin(1, &["m1"]).share_out(1, &[("m1", &[0])]).own("m1", 1, &[0]).gone("m1");
+    h.remove("m1", RemovalReason::Replaced).append_offset();
+    h.secure().join_as("m2", "m2", Some("i")).answer_sync("m2", 1, &[0]).own("m2", 1, &[0]).settle();
+    assert_eq!(h.judgement().verdict, Verdict::Pass, "{}", told(&h.judgement()));
+}
+
+#[test]
+fn who_begins_without_a_commit_begins_where_its_leader_does() {
+    // b2 has given up more than the leader.
+    let mut h = History::with_group(Commits::AfterProcessing, Reset::Earliest);
+    h.commit("a").commit("b").commit("c").follow_mark("b2", 2).start_at("b2", 2);
+    h.join("m1").begin(1, &["m1"]).share_out(1, &[("m1", &[0])]).own("m1", 1, &[0]).take("m1", 1, None).process("m1", 0, 3);
+    assert_eq!(h.judgement().verdict, Verdict::Pass, "{}", told(&h.judgement()));
+}
+
+/// "b" was processed and committed, and then lost; "c" stands in its place when `m2` takes over.
+fn takes_over_after_a_loss(from: i64) -> History {
+    let terms = Terms { min_isr: 1, unclean: true, idempotent: false, ..TERMS };
+    let mut h = History::with_group_on(terms, Commits::AfterProcessing, Reset::Earliest);
+    h.commit("a").isr(&["b1"]).commit("b").join("m1").begin(1, &["m1"]).share_out(1, &[("m1", &[0])]).own("m1", 1, &[0]);
+    h.take("m1", 1, None).process("m1", 0, 2).commit_offset("m1", 1, 2);
+    h.elect_unclean("b2").truncate("b1", 1, TruncationReason::Diverged).copy("b1").fetch("b1").copy("b3").fetch("b3");
+    h.isr(&["b1", "b2", "b3"]).commit("c").commit("d").gone("m1").wait(11).remove("m1", RemovalReason::SessionExpired);
+    h.join("m2").begin(2, &["m2"]).share_out(2, &[("m2", &[0])]).own("m2", 2, &[0]).tell_offset("m2", Some(2));
+    h.take("m2", 2, Some(2)).process("m2", from, 3);
+    h
+}
+
+#[test]
+fn who_takes_over_does_not_go_on_behind_what_was_rewritten() {
+    takes_over_after_a_loss(2).cries("B9");
+    takes_over_after_a_loss(1).is_judged(Verdict::Sanctioned, "unclean-election");
+}
+
+#[test]
+fn the_zombie_of_a_coordinator_that_has_died_too_is_no_successor() {
+    let mut h = History::group_at_work(Commits::AfterProcessing);
+    h.lead_offsets("b2").load(&[found(1, &["m1"], None)]).enter(GroupState::PreparingRebalance, 1).begin(2, &["m1"]);
+    h.share_out(2, &[("m1", &[0])]).own("m1", 2, &[]).crash("b2");
+    // b1 led before, and has heard of nothing.
+    let (group, members) = (std::sync::Arc::from("billing"), vec!["m1".into()]);
+    h.group_fact("b1", brokerlab::fact::GroupFact::GenerationBegun { group, generation: 2, members });
+    assert_eq!(h.judgement().verdict, Verdict::Pass, "{}", told(&h.judgement()));
 }

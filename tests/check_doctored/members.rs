@@ -12,7 +12,7 @@ use brokerlab_reports::event::{NodeId, Tap, What, WorldFact};
 use brokerlab_reports::group::GroupTap;
 use brokerlab_sim::check::{Commits, GroupSetup, Reset};
 
-use super::{History, NODES, TERMS, id, node};
+use super::{History, NODES, TERMS, Terms, id, node};
 
 pub const OFFSETS: PartitionId = PartitionId { topic: Uuid(8), index: 0 };
 const BILLING: &str = "billing";
@@ -29,7 +29,12 @@ pub struct OffsetsLog {
 impl History {
     /// The cluster with the offsets topic, coordinated by `b1`, and two consumers that run.
     pub fn with_group(commits: Commits, reset: Reset) -> History {
-        let mut h = History::on(TERMS);
+        History::with_group_on(TERMS, commits, reset)
+    }
+
+    /// The same, where other terms hold for `orders`.
+    pub fn with_group_on(terms: Terms, commits: Commits, reset: Reset) -> History {
+        let mut h = History::on(terms);
         h.groups = vec![GroupSetup { id: BILLING.to_string(), commits, reset }];
         let name = "__consumer_offsets".to_string();
         let topic = OFFSETS.topic;
@@ -131,7 +136,7 @@ impl History {
     }
 
     /// The coordinator appends a record; nobody has copied it yet. Gives its offset.
-    fn append_offset(&mut self) -> Offset {
+    pub fn append_offset(&mut self) -> Offset {
         let (leader, epoch) = (self.offsets.leader, self.offsets.epoch);
         let at = self.offsets.logs[leader].len();
         self.offsets.logs[leader].push((at as u32 + 900, epoch));

@@ -3,7 +3,7 @@
 //! When everything has come to rest, every record that is committed and kept, from where the group began, was processed by it. A group that commits
 //! before it processes may have left some out; one whose consumers go on at the end when they have lost their place, too.
 
-use super::b8_no_gap::{begun_at_end, first_owed, overtaken};
+use super::b8_no_gap::{begun_anew, first_owed, overtaken};
 use super::ghost::Ghost;
 use super::groups::{Course, Group};
 use super::page::{Page, Weight};
@@ -48,8 +48,8 @@ fn judge(scene: &Scene<'_>, number: usize, group: &Group, partition: &TopicParti
     let end = ghost.partitions[read].true_high_watermark();
     let Some(missing) = first_owed(ghost, read, &course.unwrap_or(&empty).done, base, end) else { return };
     let at_most_once = (habits.commits == Commits::BeforeProcessing).then_some(AT_MOST_ONCE);
-    let excuse = at_most_once.or_else(|| overtaken(ghost, habits, read, missing));
-    let excuse = excuse.or_else(|| course.and_then(|course| begun_at_end(habits, course)));
+    let begun_anew = || course.and_then(|course| begun_anew(habits, course));
+    let excuse = at_most_once.or_else(|| overtaken(ghost, habits, read, missing)).or_else(begun_anew);
     let weight = excuse.unwrap_or_else(|| ghost.weigh_reading(number, partition));
     page.found(scene.event, Some(read), weight, || {
         format!("{} has never processed {missing} of {partition}, which ends at {end}", group.id)
@@ -71,12 +71,15 @@ pub fn waits(ghost: &Ghost, group: usize) -> Option<String> {
             let Some(read) = ghost.named_once(partition) else { continue };
             let (course, end) = (group.courses.get(partition), ghost.partitions[read].readable_end());
             let at = course.map_or(Offset::ZERO, |course| course.done.end());
-            let committed = course.and_then(|course| course.session_of(belief.node)?.committed).unwrap_or(Offset::ZERO);
-            // Told to go on at the end: because nothing was committed, or because retention has overtaken it.
-            let may_begin =
-                course.is_none_or(|course| course.base.is_none()) || ghost.partitions[read].given_up_ever > Offset::ZERO;
-            let begins_at_end = habits.reset == Reset::Latest && may_begin;
-            if at.max(committed) < end && !begins_at_end {
+            let session = course.and_then(|course| course.session_of(belief.node));
+            let committed = session.and_then(|session| session.committed).unwrap_or(Offset::ZERO);
+            // Nobody knows where the end was until it has processed something.
+            let is_anew = session.is_none_or(|session| session.committed.is_none() && session.worked.is_none());
+            let begins_at_end = habits.reset == Reset::Latest && is_anew;
+            // Whoever was overtaken by retention, and goes on at the end, says so by its commits only.
+            let said = group.registers.get(partition).filter(|_| habits.reset == Reset::Latest);
+            let said = said.and_then(|register| register.acknowledged()?.value).unwrap_or(Offset::ZERO);
+            if at.max(committed).max(said) < end && !begins_at_end {
                 let node = ghost.node_name(belief.node);
                 return Some(format!("{} waits for {node} to process {partition}: it has come to {at} of {end}", group.id));
             }

@@ -4,13 +4,22 @@
 //! over what retention has taken, or what lies below the cleaned point of a compacted partition, and go back after a loss. Retention is every
 //! replica's own, so it may go back for that reason too: the leader that had given up what was due sent it to the beginning, and the next
 //! leader begins lower. (There are no control records yet, which leave holes that are known.)
+//!
+//! ```text
+//!   was given     7 8 9          all of epoch 3
+//!   the log now   7│8 9 10       8 and 9 are others now, of epoch 4
+//!   is given            10       in order by its offset, and yet two records were left out
+//! ```
+//!
+//! After a loss the next offset alone proves nothing: the record before it must still be the one that was given (KIP-320). A loss explains that the
+//! consumer goes back; nothing explains that it does not.
 
 use super::ghost::{Change, Ghost, Kind};
 use super::page::{Page, Weight};
 use super::setup::NodeKind;
 use super::{Check, Scene};
 use brokerlab::operation::{Operation, Outcome, PolledRecord};
-use brokerlab::types::Offset;
+use brokerlab::types::{LeaderEpoch, Offset};
 use brokerlab_reports::event::EventId;
 
 /// The id.
@@ -24,8 +33,8 @@ const CONTRADICTIONS_MAX: usize = 100;
 /// The check. Exercised by every record that follows another one of its session.
 #[derive(Default)]
 pub struct SessionContiguity {
-    /// By node and partition: the offset that is due.
-    due: Vec<Vec<Option<Offset>>>,
+    /// By node and partition: the offset that is due, and the leader epoch of the record before it.
+    due: Vec<Vec<Option<(Offset, LeaderEpoch)>>>,
     contradicted: Vec<Contradiction>,
 }
 
@@ -35,6 +44,8 @@ struct Contradiction {
     node: usize,
     due: Offset,
     given: Offset,
+    /// What was due is given, but the record before it is another now.
+    is_blind: bool,
 }
 
 impl Check for SessionContiguity {
@@ -64,10 +75,15 @@ impl Check for SessionContiguity {
     fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
         for one in &self.contradicted {
             let lower = one.due.min(one.given);
-            let weight = scene.ghost.excuse(one.partition, lower, None).unwrap_or(Weight::VIOLATION);
-            page.found(one.event, Some(one.partition), weight, || {
+            let excuse = scene.ghost.excuse(one.partition, lower, None).filter(|_| !one.is_blind);
+            page.found(one.event, Some(one.partition), excuse.unwrap_or(Weight::VIOLATION), || {
                 let (node, name) = (scene.node(one.node), scene.ghost.name(one.partition));
-                format!("{node} was given {} of {name} where {} was due", one.given, one.due)
+                match one.is_blind {
+                    true => {
+                        format!("{node} was given {} of {name}, though the record before it is not the one it knows", one.given)
+                    }
+                    false => format!("{node} was given {} of {name} where {} was due", one.given, one.due),
+                }
             });
         }
     }
@@ -83,17 +99,24 @@ impl SessionContiguity {
             session.resize(partition + 1, None);
         }
         for record in run {
-            let (due, given) = (session[partition], record.offset);
-            page.looked(due.is_some());
-            session[partition] = Some(given.next());
-            let Some(due) = due.filter(|due| *due != given && !is_taken(scene.ghost, partition, *due, given)) else {
-                continue;
-            };
-            if self.contradicted.len() < CONTRADICTIONS_MAX {
-                self.contradicted.push(Contradiction { event: scene.event, partition, node, due, given });
+            let given = record.offset;
+            let before = session[partition].replace((given.next(), record.leader_epoch));
+            page.looked(before.is_some());
+            let Some((due, epoch)) = before else { continue };
+            let is_blind = due == given && is_rewritten(scene.ghost, partition, record, epoch);
+            let is_elsewhere = due != given && !is_taken(scene.ghost, partition, due, given);
+            if (is_blind || is_elsewhere) && self.contradicted.len() < CONTRADICTIONS_MAX {
+                self.contradicted.push(Contradiction { event: scene.event, partition, node, due, given, is_blind });
             }
         }
     }
+}
+
+/// The record is one of the log as it is now, and the one before it is not of the epoch that the consumer was given.
+fn is_rewritten(ghost: &Ghost, partition: usize, record: &PolledRecord, epoch: LeaderEpoch) -> bool {
+    let p = &ghost.partitions[partition];
+    let is_present = p.log.epoch_at(record.offset) == Some(record.leader_epoch);
+    is_present && p.epoch_before(record.offset).is_some_and(|now| now != epoch)
 }
 
 /// Some replica has given up what was due, by retention or by compaction, so the consumer may have had to begin elsewhere.

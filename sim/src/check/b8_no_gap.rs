@@ -38,8 +38,8 @@ impl Check for NoGap {
         let Some(base) = course.base.filter(|base| *generation >= 0 && base < offset) else { return };
         page.looked(true);
         if let Some(missing) = first_owed(ghost, read, &course.done, base, *offset) {
-            let excuse = overtaken(ghost, habits, read, missing).or_else(|| begun_at_end(habits, course));
-            let weight = excuse.unwrap_or_else(|| ghost.weigh_reading(*group, partition));
+            let reset = overtaken(ghost, habits, read, missing).or_else(|| begun_anew(habits, course));
+            let weight = reset.unwrap_or_else(|| ghost.weigh_reading(*group, partition));
             page.found(scene.event, Some(read), weight, || {
                 format!("{member} commits {offset} of {partition} for {}, which has not processed {missing}", known.id)
             });
@@ -64,10 +64,10 @@ pub(super) fn first_owed(ghost: &Ghost, partition: usize, done: &Spans, from: Of
     }
 }
 
-/// Somebody who was told to go on at the end took over before anything was committed.
-pub(super) fn begun_at_end(habits: &GroupSetup, course: &Course) -> Option<Weight> {
-    let mut successors = course.sessions.iter().skip(1);
-    (habits.reset == Reset::Latest && successors.any(|session| session.committed.is_none())).then_some(RESET_LATEST)
+/// Somebody was told to go on at the end who took the place of another that had committed nothing.
+pub(super) fn begun_anew(habits: &GroupSetup, course: &Course) -> Option<Weight> {
+    let is_anew = course.sessions.iter().skip(1).any(|session| session.committed.is_none());
+    (habits.reset == Reset::Latest && is_anew).then_some(RESET_LATEST)
 }
 
 /// Retention has overtaken somebody who was told to go on at the end.

@@ -135,6 +135,13 @@ impl Chain {
         self.start = to;
     }
 
+    /// Leader epoch of the batch that holds that offset; `None` if there is none.
+    #[must_use]
+    pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let found = self.links.get(self.links.partition_point(|link| link.end <= offset))?;
+        (found.base <= offset).then_some(found.epoch)
+    }
+
     /// The batch that begins there.
     #[must_use]
     pub fn beginning_at(&self, base: Offset) -> Option<&Link> {

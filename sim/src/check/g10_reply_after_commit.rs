@@ -2,7 +2,7 @@
 //!
 //! A coordinator that answers from its memory takes its word with it when it dies (KAFKA-2017): commits that the application counts on are gone, and
 //! members live by a generation that the next coordinator gives once more. So an acknowledged commit, and an assignment that was handed out, stand
-//! below the true high watermark of the shard.
+//! below the true high watermark of the shard; so does the change of a member id, when a static member of a stable group comes back (KAFKA-10284).
 
 use super::ghost::{Change, Kind};
 use super::groups::{GroupChange, RecordPlace};
@@ -31,6 +31,9 @@ impl Check for ReplyAfterCommit {
         if let Change::Group(GroupChange::GenerationTold { group, node, member, generation, place }) = change {
             let what = || format!("the assignment of generation {generation} to {member}");
             judge(scene, page, (*group, *node), place.map(Some), what);
+        }
+        if let Change::Group(GroupChange::PlaceTold { group, node, member, place }) = change {
+            judge(scene, page, (*group, *node), Some(Some(*place)), || format!("the place of its former self to {member}"));
         }
     }
 }

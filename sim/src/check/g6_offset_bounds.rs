@@ -4,7 +4,7 @@
 //! below what was acknowledged before, is up to the members: ours never seek. A loss in the partition itself excuses.
 
 use super::ghost::{Change, Ghost, Kind};
-use super::groups::{Group, GroupChange};
+use super::groups::{Group, GroupChange, Session};
 use super::page::Page;
 use super::{Check, Scene};
 use brokerlab::types::{Offset, TopicPartition};
@@ -33,7 +33,7 @@ impl Check for OffsetBounds {
         let known = &scene.ghost.groups.all[*group];
         let objection = beyond(scene.ghost, read, *offset)
             .or_else(|| below(known, member, partition, *offset))
-            .or_else(|| back(known, member, partition, *offset, *sent));
+            .or_else(|| back(known, member, partition, (*offset, *sent)));
         if let Some(objection) = objection {
             page.found(scene.event, Some(read), scene.ghost.weigh_reading(*group, partition), || {
                 format!("{member} commits {offset} of {partition} for {}, {objection}", known.id)
@@ -47,22 +47,22 @@ fn beyond(ghost: &Ghost, partition: usize, offset: Offset) -> Option<String> {
     (offset > end).then(|| format!("beyond the high watermark {end}"))
 }
 
-/// Below what was kept when it began, unless that is just where it was told to begin.
+/// Below what was kept when it began, and below where it was told to begin. Retention is every replica's own: its leader may have kept more.
 fn below(group: &Group, member: &str, partition: &TopicPartition, offset: Offset) -> Option<String> {
     let session = group.courses.get(partition)?.sessions.iter().rfind(|session| *session.member == *member)?;
-    let floor = session.left_from;
-    (offset < floor && session.committed != Some(offset)).then(|| format!("below the log start {floor} when it began"))
+    let (floor, begun) = (session.kept_from, session.committed?);
+    (offset < floor && offset < begun).then(|| format!("below the log start {floor} when it began"))
 }
 
-/// Below what was acknowledged to itself, or before it began. What was acknowledged to others while it began, it cannot know; nor what was
-/// acknowledged after it had sent this, which may have been late on its way.
-fn back(group: &Group, member: &str, partition: &TopicPartition, offset: Offset, sent: Option<EventId>) -> Option<String> {
+/// Below what was acknowledged to itself, or before it began. What was acknowledged to others while it began, it cannot know; but who has given the
+/// partition up has nothing to commit any more when others do. What counts is when it asked for it: a request may come late, on a connection that the
+/// member has long given up.
+fn back(group: &Group, member: &str, partition: &TopicPartition, (offset, sent): (Offset, EventId)) -> Option<String> {
     let session = group.courses.get(partition).and_then(|course| course.sessions.iter().rfind(|one| *one.member == *member));
-    let last = group.registers.get(partition)?.acknowledged()?;
-    if sent.is_some_and(|sent| last.acknowledged.is_none_or(|acknowledged| sent < acknowledged)) {
-        return None;
-    }
-    let knows = *last.member == *member || session.is_some_and(|session| last.acknowledged < Some(session.asked));
+    let last = group.registers.get(partition)?.acknowledged_before(sent)?;
+    let has_ended = |session: &Session| session.ended.is_some();
+    let knows =
+        *last.member == *member || session.is_some_and(|session| has_ended(session) || last.acknowledged < Some(session.asked));
     let value = last.value.filter(|value| knows && offset < *value)?;
     Some(format!("though {value} was acknowledged before"))
 }

@@ -53,8 +53,10 @@ fn wrong_offset(group: &Group, loaded: Option<&LoadedGroup>, log: &Chain) -> Opt
     };
     let says = |offset: Option<Offset>| offset.map_or("nothing".to_string(), |offset| offset.to_string());
     for (partition, register) in &group.registers {
-        let (written, told) = (register.fold(log).and_then(|stored| stored.value), told(partition));
-        if written != told {
+        let found = register.fold(log);
+        let (written, told) = (found.and_then(|stored| stored.value), told(partition));
+        let is_known = found.is_some() || !register.is_pruned;
+        if written != told && is_known {
             return Some(format!("with {} committed of {partition}, where its log says {}", says(told), says(written)));
         }
     }

@@ -18,11 +18,15 @@ use std::sync::Arc;
 
 use super::claims::claimants;
 use super::{Assignment, Members, sticky};
+use crate::mutant::{Mutant, Mutants};
 
 /// The sticky assignment without what changes hands.
 #[must_use]
-pub fn assign(topics: &BTreeMap<Arc<str>, i32>, members: &Members) -> Assignment {
-    let mut assignment = sticky::assign(topics, members);
+pub fn assign(topics: &BTreeMap<Arc<str>, i32>, members: &Members, mutants: Mutants) -> Assignment {
+    let mut assignment = sticky::assign(topics, members, mutants);
+    if mutants.is(Mutant::AssignBeforeRevoke) {
+        return assignment;
+    }
     let claimants = claimants(members);
     for (id, partitions) in &mut assignment {
         partitions.retain(|partition| claimants.get(partition).is_none_or(|holders| holders.iter().all(|holder| *holder == id)));

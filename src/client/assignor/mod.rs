@@ -25,6 +25,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::mutant::Mutants;
 use crate::types::TopicPartition;
 
 /// The assignors there are.
@@ -87,12 +88,12 @@ impl Strategy {
     /// Shares out all partitions of these topics, given by their numbers of partitions, among the members that subscribe to them. Every
     /// member is in the result, with nothing if there is nothing for it.
     #[must_use]
-    pub fn assign(self, topics: &BTreeMap<Arc<str>, i32>, members: &Members) -> Assignment {
+    pub fn assign(self, topics: &BTreeMap<Arc<str>, i32>, members: &Members, mutants: Mutants) -> Assignment {
         match self {
             Strategy::Range => range::assign(topics, members),
             Strategy::RoundRobin => round_robin::assign(topics, members),
-            Strategy::Sticky => sticky::assign(topics, members),
-            Strategy::CooperativeSticky => cooperative_sticky::assign(topics, members),
+            Strategy::Sticky => sticky::assign(topics, members, mutants),
+            Strategy::CooperativeSticky => cooperative_sticky::assign(topics, members, mutants),
         }
     }
 }

@@ -14,18 +14,30 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::claims::owners;
+use super::claims::{claimants, owners};
 use super::{Assignment, Members, nothing_for_anybody, partitions};
+use crate::mutant::{Mutant, Mutants};
 use crate::types::TopicPartition;
 
 /// Shares out with as few moves as possible.
 #[must_use]
-pub fn assign(topics: &BTreeMap<Arc<str>, i32>, members: &Members) -> Assignment {
+pub fn assign(topics: &BTreeMap<Arc<str>, i32>, members: &Members, mutants: Mutants) -> Assignment {
     let mut plan = Plan::new(topics, members);
-    plan.keep(topics, members);
+    plan.keep(topics, members, &believed(members, mutants));
     plan.fill(topics);
     plan.level();
     plan.assignment
+}
+
+/// Who is believed to have owned what.
+fn believed(members: &Members, mutants: Mutants) -> Vec<(TopicPartition, Arc<str>)> {
+    if mutants.is(Mutant::StickyDoubleOwnership) {
+        let claims = |(partition, ids): (&TopicPartition, BTreeSet<&Arc<str>>)| {
+            ids.into_iter().map(|id| (partition.clone(), Arc::clone(id))).collect::<Vec<_>>()
+        };
+        return claimants(members).into_iter().flat_map(claims).collect();
+    }
+    owners(members).into_iter().collect()
 }
 
 /// An assignment in the making.
@@ -45,13 +57,13 @@ impl Plan {
         Plan { assignment: nothing_for_anybody(members), subscribers, kept: BTreeSet::new() }
     }
 
-    fn keep(&mut self, topics: &BTreeMap<Arc<str>, i32>, members: &Members) {
+    fn keep(&mut self, topics: &BTreeMap<Arc<str>, i32>, members: &Members, owners: &[(TopicPartition, Arc<str>)]) {
         let exists =
             |partition: &TopicPartition| topics.get(&partition.topic).is_some_and(|count| (0..*count).contains(&partition.index));
-        for (partition, owner) in owners(members).into_iter().filter(|(partition, _)| exists(partition)) {
-            if members[&owner].topics.contains(&partition.topic) {
+        for (partition, owner) in owners.iter().filter(|(partition, _)| exists(partition)) {
+            if members[owner].topics.contains(&partition.topic) {
                 self.kept.insert(partition.clone());
-                self.give(&owner, partition);
+                self.give(owner, partition.clone());
             }
         }
     }

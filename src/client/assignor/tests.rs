@@ -85,7 +85,7 @@ proptest! {
     fn eager_assignors_are_complete_and_disjoint(counts in counts(), wants in prop::collection::vec(any::<u8>(), 1..7)) {
         let (topics, members) = (topics(&counts), members(&wants));
         for strategy in [super::Strategy::Range, super::Strategy::RoundRobin, super::Strategy::Sticky] {
-            check(&topics, &members, &strategy.assign(&topics, &members));
+            check(&topics, &members, &strategy.assign(&topics, &members, Mutants::none()));
         }
     }
 
@@ -93,10 +93,10 @@ proptest! {
     fn equal_subscriptions_are_balanced(counts in counts(), size in 1..7_usize) {
         let (topics, members) = (topics(&counts), members(&vec![u8::MAX; size]));
         for strategy in [super::Strategy::RoundRobin, super::Strategy::Sticky] {
-            prop_assert!(spread(&strategy.assign(&topics, &members)) <= 1);
+            prop_assert!(spread(&strategy.assign(&topics, &members, Mutants::none())) <= 1);
         }
         // Ranges are balanced within each topic.
-        let ranges = super::Strategy::Range.assign(&topics, &members);
+        let ranges = super::Strategy::Range.assign(&topics, &members, Mutants::none());
         for topic in topics.keys() {
             let of_topic = |all: &BTreeSet<TopicPartition>| all.iter().filter(|one| one.topic == *topic).cloned().collect();
             let only = ranges.iter().map(|(id, all)| (Arc::clone(id), of_topic(all))).collect();
@@ -116,7 +116,7 @@ proptest! {
                 member.owned.insert(partition);
             }
         }
-        let assignment = super::Strategy::Sticky.assign(&topics, &members);
+        let assignment = super::Strategy::Sticky.assign(&topics, &members, Mutants::none());
         check(&topics, &members, &assignment);
         prop_assert!(spread(&assignment) <= 1);
         let owned: Vec<usize> = members.values().map(|member| member.owned.len()).collect();
@@ -128,7 +128,7 @@ proptest! {
     #[test]
     fn unequal_subscriptions_leave_nothing_to_improve(counts in counts(), wants in prop::collection::vec(any::<u8>(), 1..7)) {
         let (topics, members) = (topics(&counts), members(&wants));
-        let assignment = super::Strategy::Sticky.assign(&topics, &members);
+        let assignment = super::Strategy::Sticky.assign(&topics, &members, Mutants::none());
         for (id, partitions) in &assignment {
             for (other, theirs) in assignment.iter().filter(|(_, theirs)| theirs.len() + 2 <= partitions.len()) {
                 let may_take = partitions.iter().find(|partition| members[other].topics.contains(&partition.topic));
@@ -144,7 +144,7 @@ proptest! {
     ) {
         let topics = topics(&counts);
         let mut old = members(&vec![u8::MAX; before]);
-        let first = super::Strategy::CooperativeSticky.assign(&topics, &old);
+        let first = super::Strategy::CooperativeSticky.assign(&topics, &old, Mutants::none());
         own(&mut old, &first, 1);
         let mut group = members(&vec![u8::MAX; after]);
         for (id, member) in &mut group {
@@ -160,7 +160,7 @@ proptest! {
             }
         }
         for round in [2, 3] {
-            let assignment = super::Strategy::CooperativeSticky.assign(&topics, &group);
+            let assignment = super::Strategy::CooperativeSticky.assign(&topics, &group, Mutants::none());
             for (id, partitions) in &assignment {
                 for (other, member) in group.iter().filter(|(other, _)| *other != id) {
                     let both = partitions.intersection(&member.owned).next();
@@ -171,7 +171,7 @@ proptest! {
             if round == 3 {
                 check(&topics, &group, &assignment);
                 prop_assert!(spread(&assignment) <= 1);
-                let again = super::Strategy::CooperativeSticky.assign(&topics, &group);
+                let again = super::Strategy::CooperativeSticky.assign(&topics, &group, Mutants::none());
                 prop_assert_eq!(moves(&group, &again), 0);
             }
         }
@@ -180,7 +180,7 @@ proptest! {
 
 #[test]
 fn ranges_of_topics_that_are_alike_are_cut_alike() {
-    let assignment = super::Strategy::Range.assign(&topics(&[7, 7]), &members(&[3, 3, 3]));
+    let assignment = super::Strategy::Range.assign(&topics(&[7, 7]), &members(&[3, 3, 3]), Mutants::none());
     let of = |id: &str, topic: &str| -> Vec<i32> {
         assignment[id].iter().filter(|partition| *partition.topic == *topic).map(|partition| partition.index).collect()
     };
@@ -193,16 +193,16 @@ fn ranges_of_topics_that_are_alike_are_cut_alike() {
 fn static_members_keep_their_range_under_another_id() {
     let mut group = members(&[1, 1]);
     group.get_mut("m1").unwrap().instance = Some(Arc::from("i"));
-    let before = super::Strategy::Range.assign(&topics(&[2]), &group);
+    let before = super::Strategy::Range.assign(&topics(&[2]), &group, Mutants::none());
     assert!(before["m1"].contains(&partition("t0", 0)));
     let back = group.remove("m1").unwrap();
     group.insert(Arc::from("zz"), back);
-    assert_eq!(super::Strategy::Range.assign(&topics(&[2]), &group)["zz"], before["m1"]);
+    assert_eq!(super::Strategy::Range.assign(&topics(&[2]), &group, Mutants::none())["zz"], before["m1"]);
 }
 
 #[test]
 fn rounds_pass_over_whoever_does_not_subscribe() {
-    let assignment = super::Strategy::RoundRobin.assign(&topics(&[2, 2]), &members(&[1, 3, 2]));
+    let assignment = super::Strategy::RoundRobin.assign(&topics(&[2, 2]), &members(&[1, 3, 2]), Mutants::none());
     assert_eq!(assignment["m0"], [partition("t0", 0)].into());
     assert_eq!(assignment["m1"], [partition("t0", 1), partition("t1", 1)].into());
     assert_eq!(assignment["m2"], [partition("t1", 0)].into());
@@ -215,7 +215,7 @@ fn a_chain_of_moves_reaches_who_cannot_take_directly() {
     let mut group = members(&[1, 3, 2]);
     group.get_mut("m0").unwrap().owned = (0..4).map(|index| partition("t0", index)).collect();
     group.get_mut("m1").unwrap().owned = (0..3).map(|index| partition("t1", index)).collect();
-    assert_eq!(loads(&super::Strategy::Sticky.assign(&topics, &group)), [3, 2, 2]);
+    assert_eq!(loads(&super::Strategy::Sticky.assign(&topics, &group, Mutants::none())), [3, 2, 2]);
 }
 
 #[test]
@@ -224,9 +224,9 @@ fn a_member_that_missed_a_generation_does_not_get_its_partition_back() {
     let mut group = members(&[1, 1]);
     *group.get_mut("m0").unwrap() = Subscription { owned: [partition("t0", 0)].into(), generation: 4, ..group["m0"].clone() };
     *group.get_mut("m1").unwrap() = Subscription { owned: [partition("t0", 0)].into(), generation: 5, ..group["m1"].clone() };
-    assert!(super::Strategy::Sticky.assign(&topics, &group)["m1"].contains(&partition("t0", 0)));
+    assert!(super::Strategy::Sticky.assign(&topics, &group, Mutants::none())["m1"].contains(&partition("t0", 0)));
     // Cooperative: the right owner has to wait until the wrong one has noticed.
-    let assignment = super::Strategy::CooperativeSticky.assign(&topics, &group);
+    let assignment = super::Strategy::CooperativeSticky.assign(&topics, &group, Mutants::none());
     assert!(assignment.values().all(|partitions| !partitions.contains(&partition("t0", 0))));
 }
 
@@ -234,9 +234,9 @@ fn a_member_that_missed_a_generation_does_not_get_its_partition_back() {
 fn a_thousand_members_are_shared_out_in_time() {
     let topics = topics(&[3000]);
     let mut group: Members = (0..1000).map(|n| (Arc::from(format!("m{n}")), members(&[1])["m0"].clone())).collect();
-    let assignment = super::Strategy::Sticky.assign(&topics, &group);
+    let assignment = super::Strategy::Sticky.assign(&topics, &group, Mutants::none());
     own(&mut group, &assignment, 1);
     group.remove("m7");
-    let again = super::Strategy::Sticky.assign(&topics, &group);
+    let again = super::Strategy::Sticky.assign(&topics, &group, Mutants::none());
     assert_eq!((spread(&again), moves(&group, &again)), (1, 0));
 }

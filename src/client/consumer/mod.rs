@@ -31,6 +31,7 @@ use crate::client::places::Places;
 use crate::client::positions::{End, Place, Stage};
 use crate::digest::Digest;
 use crate::disk::Disk;
+use crate::mutant::Mutant;
 use crate::operation::{Certainty, Command, Completion, Operation, OperationId, Outcome, Position};
 use crate::types::{BrokerId, Duration, LeaderEpoch, Offset, Time, TopicId, TopicPartition};
 use crate::wire::list_offsets_response::ListOffsetsResponse;
@@ -302,9 +303,14 @@ impl ConsumerActor {
     // ---- requests ---------------------------------------------------------------------------------------------
 
     /// Positions whose partition has a newer leader are compared with its log before anything else is read.
-    fn notice_epochs(&mut self) {
+    fn notice_epochs(&mut self, out: &mut Outbox) {
         for place in self.places.iter_mut() {
-            place.on_leader_epoch(self.cluster.metadata().epoch(&place.partition.topic, place.partition.index));
+            let epoch = self.cluster.metadata().epoch(&place.partition.topic, place.partition.index);
+            place.on_leader_epoch(epoch);
+            if place.stage == Stage::Validating && self.config.common.mutants.is(Mutant::ConsumerNoTruncationCheck) {
+                place.trust(epoch);
+                out.fact(Mutant::ConsumerNoTruncationCheck.acted());
+            }
         }
     }
 
@@ -352,10 +358,7 @@ impl ConsumerActor {
                 Sent::OnItsWay => place.asked = Some(question.number),
                 Sent::NotYet => {}
                 // A broker too old to compare epochs cannot be asked: the offset alone has to do.
-                Sent::Impossible if place.stage == Stage::Validating => {
-                    place.leader_epoch = leader.epoch;
-                    place.stage = Stage::Reading;
-                }
+                Sent::Impossible if place.stage == Stage::Validating => place.trust(leader_epoch),
                 Sent::Impossible => place.fail(now, self.config.common.retry_backoff),
             }
         }
@@ -404,9 +407,9 @@ impl Actor for ConsumerActor {
         if let Event::Command(command) = event {
             self.on_command(now, command, out);
         }
-        self.notice_epochs();
+        self.notice_epochs(out);
         self.with_group(now, out, |group, desk| group.drive(desk));
-        self.notice_epochs();
+        self.notice_epochs(out);
         let served = self.serve(now, out);
         // Before the rest, so that the question does not queue behind a fetch that waits for records.
         self.cluster.drive(now, out);

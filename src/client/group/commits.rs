@@ -27,6 +27,7 @@ use super::attempt::Attempt;
 use super::line::{Asked, Ready};
 use super::requests::{self, Signature};
 use super::{Desk, Membership, Phase, positions};
+use crate::mutant::{Mutant, Mutants};
 use crate::operation::{Certainty, CommitMode, Completion, OffsetToCommit, OperationId, Outcome};
 use crate::types::{Time, TopicPartition};
 use crate::wire::{ApiKey, ErrorCode, Response};
@@ -63,6 +64,11 @@ impl Commit {
         let (attempt, signed) = (Attempt::default(), (Arc::from(""), -1));
         Commit { purpose, mode, offsets, expires, attempt, signed, in_doubt: false, error: ErrorCode::NONE }
     }
+
+    /// Planted bug: what was to be committed before partitions were given up is kept until there is another generation to name.
+    fn outlives_generations(&self, mutants: Mutants) -> bool {
+        mutants.is(Mutant::AutocommitAfterRevoke) && self.purpose == Purpose::Auto && self.mode == CommitMode::Sync
+    }
 }
 
 /// Commits in the order in which they were asked for. The first is on its way, or to be sent.
@@ -95,9 +101,13 @@ impl Membership {
     pub(super) fn commit_now_and_then(&mut self, desk: &mut Desk<'_>) {
         let Some(interval) = self.config.auto_commit else { return };
         let is_in = matches!(self.phase, Phase::In) && self.lost.is_none();
-        if is_in && desk.is_polling && self.auto_commit_at <= desk.now && self.commits.is_empty() {
+        let is_early = !desk.is_polling && self.common.mutants.is(Mutant::CommitBeforeProcessing);
+        if is_in && (desk.is_polling || is_early) && self.auto_commit_at <= desk.now && self.commits.is_empty() {
             self.auto_commit_at = desk.now.plus(interval);
             self.commit_own(CommitMode::Async, desk.now.plus(self.common.api_timeout), |_| true, desk);
+            if is_early && !self.commits.is_empty() {
+                desk.out.fact(Mutant::CommitBeforeProcessing.acted());
+            }
         }
     }
 
@@ -119,8 +129,9 @@ impl Membership {
     pub(super) fn send_commit(&mut self, desk: &mut Desk<'_>) {
         loop {
             self.end_hopeless_commits(desk);
+            self.let_newer_pass(desk);
             let Some(first) = self.commits.0.front() else { return };
-            if !first.attempt.is_due(desk.now) {
+            if !first.attempt.is_due(desk.now) || self.holds_back(first) {
                 return;
             }
             let sent = match self.line.ready(ApiKey::OffsetCommit, desk.now, desk.out) {
@@ -136,6 +147,21 @@ impl Membership {
         }
     }
 
+    fn holds_back(&self, commit: &Commit) -> bool {
+        commit.outlives_generations(self.common.mutants) && self.commit_refusal().is_some()
+    }
+
+    /// Planted bug: a commit that is to be repeated does not hold up those behind it.
+    fn let_newer_pass(&mut self, desk: &mut Desk<'_>) {
+        let waits = |commit: &Commit| !commit.attempt.is_asked() && !commit.attempt.is_due(desk.now);
+        let is_behind = self.commits.0.front().is_some_and(|first| first.mode == CommitMode::Async && waits(first))
+            && self.commits.0.get(1).is_some_and(|next| next.attempt.is_due(desk.now));
+        if is_behind && self.common.mutants.is(Mutant::OffsetCommitRegressesByReorder) {
+            self.commits.0.rotate_left(1);
+            desk.out.fact(Mutant::OffsetCommitRegressesByReorder.acted());
+        }
+    }
+
     fn send_first(&mut self, version: i16, desk: &mut Desk<'_>) -> bool {
         let number = self.line.next_number();
         let first = self.commits.0.front_mut().expect("the caller has looked");
@@ -148,9 +174,9 @@ impl Membership {
 
     fn end_hopeless_commits(&mut self, desk: &mut Desk<'_>) {
         let refusal = self.commit_refusal();
-        let now = desk.now;
+        let (now, mutants) = (desk.now, self.common.mutants);
         let is_hopeless = |commit: &Commit| {
-            let is_refused = refusal.is_some() && !commit.attempt.is_asked();
+            let is_refused = refusal.is_some() && !commit.attempt.is_asked() && !commit.outlives_generations(mutants);
             commit.offsets.is_empty() || commit.expires <= now || is_refused
         };
         // A line of what remains, in the same order.
@@ -194,7 +220,8 @@ impl Membership {
         let is_present = first.signed == (Arc::clone(&self.member), self.generation) && self.is_subscribed();
         self.on_commit_error(stored.error, is_present, desk.now);
         let mut commit = self.commits.0.pop_front().expect("it was there");
-        let again = commit.mode == CommitMode::Sync && stored.error.is_retriable();
+        let repeats = commit.mode == CommitMode::Sync || self.common.mutants.is(Mutant::OffsetCommitRegressesByReorder);
+        let again = repeats && stored.error.is_retriable();
         if again {
             commit.attempt.fail(desk.now, self.common.retry_backoff);
             self.commits.0.push_front(commit);

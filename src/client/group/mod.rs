@@ -67,6 +67,7 @@ use super::consumer::Errand;
 use super::places::Places;
 use crate::actor::{Event, Outbox};
 use crate::fact::{Fact, GroupFact};
+use crate::mutant::Mutant;
 use crate::operation::{CommitMode, OffsetToCommit, OperationId};
 use crate::types::{Duration, Time, TopicPartition};
 use crate::wire::{ErrorCode, Response};
@@ -311,8 +312,9 @@ impl Membership {
             Phase::Leaving(leaving) => Some(leaving.until),
             Phase::Out | Phase::In | Phase::Fenced(_) => None,
         };
+        let may_commit = is_polling || self.common.mutants.is(Mutant::CommitBeforeProcessing);
         let auto =
-            self.config.auto_commit.filter(|_| is_polling && !self.owned.partitions.is_empty()).map(|_| self.auto_commit_at);
+            self.config.auto_commit.filter(|_| may_commit && !self.owned.partitions.is_empty()).map(|_| self.auto_commit_at);
         let search = if self.needs_coordinator() { self.line.search_at() } else { None };
         let pulse = self.is_beating().then(|| self.pulse.deadline(&self.config, self.polled_at, is_polling));
         let own = [of_phase, auto, search, self.commits.deadline(), self.recall.deadline()].into_iter().flatten();

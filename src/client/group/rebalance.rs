@@ -21,7 +21,8 @@ use crate::client::assignor::{Assignment, Discipline, Strategy, Subscription};
 use crate::client::metadata::Metadata;
 use crate::client::positions::Place;
 use crate::fact::GroupFact;
-use crate::types::{Duration, TopicPartition};
+use crate::mutant::{Mutant, Mutants};
+use crate::types::{Duration, Time, TopicPartition};
 use crate::wire::join_group_response::JoinGroupResponse;
 use crate::wire::sync_group_response::SyncGroupResponse;
 use crate::wire::{ApiKey, ErrorCode, Response};
@@ -46,7 +47,7 @@ impl Membership {
         }
         let is_prepared = match self.phase {
             Phase::Out => true,
-            Phase::Preparing { until } => self.commits.is_empty() || until <= desk.now,
+            Phase::Preparing { until } => !self.awaits_commits(until, desk),
             Phase::Joining(_)
             | Phase::Leading { .. }
             | Phase::Syncing { .. }
@@ -61,6 +62,16 @@ impl Membership {
             }
             self.phase = Phase::Joining(Attempt::default());
         }
+    }
+
+    /// Whether partitions cannot be given up so far, because commits are on their way.
+    fn awaits_commits(&self, until: Time, desk: &mut Desk<'_>) -> bool {
+        let awaits = !self.commits.is_empty() && desk.now < until;
+        let is_hasty = awaits && self.common.mutants.is(Mutant::AutocommitAfterRevoke);
+        if is_hasty {
+            desk.out.fact(Mutant::AutocommitAfterRevoke.acted());
+        }
+        awaits && !is_hasty
     }
 
     // ---- join -------------------------------------------------------------------------------------------------
@@ -163,7 +174,13 @@ impl Membership {
             return;
         }
         let counts = counts(desk.cluster.metadata(), &topics);
-        let (strategy, assignment) = (*strategy, strategy.assign(&counts, members));
+        let (strategy, mutants) = (*strategy, self.common.mutants);
+        let assignment = strategy.assign(&counts, members, mutants);
+        if let Some(mutant) = mutants.planted()
+            && assignment != strategy.assign(&counts, members, Mutants::none())
+        {
+            desk.out.fact(mutant.acted());
+        }
         self.led = Some(counts);
         self.phase = Phase::Syncing { attempt: Attempt::default(), strategy, assignment };
     }
@@ -253,7 +270,7 @@ impl Membership {
             desk.places.suspend(&gone);
             self.commit_before_they_go(|partition| gone.contains(partition), desk);
         }
-        if !gone.is_empty() && !self.commits.is_empty() && desk.now < until {
+        if !gone.is_empty() && self.awaits_commits(until, desk) {
             return;
         }
         // Only a member that gives something up joins again: others wait for it.

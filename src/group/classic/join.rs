@@ -17,6 +17,7 @@ use crate::group::alarms::Alarm;
 use crate::group::groups::Group;
 use crate::group::shard::Work;
 use crate::group::{Asker, Token};
+use crate::mutant::Mutant;
 use crate::types::{Duration, Time};
 use crate::wire::join_group_response::JoinGroupResponseMember;
 use crate::wire::{ErrorCode, JoinGroupRequest, JoinGroupResponse};
@@ -147,7 +148,9 @@ impl Group {
                 Some(former) => self.replace_static_member(work, &former, id, joining),
                 None => self.add_member(work, id, joining),
             },
-            None if joining.waiting.version < FIRST_WITH_MEMBER_ID_REQUIRED => self.add_member(work, id, joining),
+            None if joining.waiting.version < FIRST_WITH_MEMBER_ID_REQUIRED || work.spoils(Mutant::RebalanceStorm) => {
+                self.add_member(work, id, joining);
+            }
             None => {
                 let expires = work.now().plus(joining.session);
                 work.desk.alarms.set(expires, Alarm::Member(self.id.clone(), id.clone()));

@@ -6,6 +6,7 @@ use crate::fact::group::{GroupFact, RemovalReason};
 use crate::group::alarms::Alarm;
 use crate::group::groups::Group;
 use crate::group::shard::Work;
+use crate::mutant::Mutant;
 use crate::types::Duration;
 
 use super::{InitialDelay, Phase};
@@ -53,7 +54,7 @@ impl Group {
     fn remove_who_never_synced(&mut self, work: &mut Work<'_, '_>) {
         let never = self.classic.members.iter().filter(|(_, member)| !member.has_synced);
         let never: Vec<Arc<str>> = never.map(|(id, _)| id.clone()).collect();
-        if never.is_empty() {
+        if never.is_empty() || work.spoils(Mutant::StuckCompletingRebalance) {
             return;
         }
         never.iter().for_each(|id| self.remove_member(work, id, RemovalReason::SyncExpired));

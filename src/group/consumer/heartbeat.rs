@@ -14,6 +14,7 @@ use crate::fact::group::{GroupFact, RemovalReason};
 use crate::group::groups::Group;
 use crate::group::shard::Work;
 use crate::group::{Asker, Token, Topics};
+use crate::mutant::Mutant;
 use crate::types::{Duration, Offset, TopicPartition};
 use crate::wire::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use crate::wire::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, ErrorCode, GroupRecord};
@@ -107,7 +108,10 @@ impl Group {
                 (Some(_), Some(_)) | (None, _) => {}
             }
             let member = group.members.get(&id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
-            check_epoch(member, request)?;
+            check_epoch(member, request).or_else(|error| {
+                let is_late = request.member_epoch == member.previous_epoch;
+                if is_late && work.spoils(Mutant::K848StaleAck) { Ok(()) } else { Err(error) }
+            })?;
             return Ok(id);
         }
         if let Some(former) = holder.filter(|holder| *holder != id) {

@@ -5,7 +5,7 @@
 //!
 //! | command | what happens |
 //! |---|---|
-//! | `begin [delay=3s] [size=N] [retention=1s] [check=1s] [metadata=N]` | a fresh shard over an empty log |
+//! | `begin [delay=3s] [size=N] [retention=1s] [check=1s] [metadata=N] [mutant=slug]` | a fresh shard over an empty log |
 //! | `topics orders=3`, `drop orders` | topics of the cluster |
 //! | `join A [session=10s] [rebalance=60s] [instance=i] [id=A.1] [protocols="range:orders/payments,sticky:orders"] [type=consumer] [version=9]` | JoinGroup |
 //! | `enter A ...` | `join`, and again with the member id that was given |
@@ -39,6 +39,7 @@ use bytes::Bytes;
 use goldenscript::{Argument, Command, Context, Runner};
 
 use crate::group::{GroupConfig, GroupRequest};
+use crate::mutant::Mutants;
 use crate::types::{Duration, Offset};
 use crate::wire::consumer_group_heartbeat_request::TopicPartitions as OwnedPartitions;
 use crate::wire::consumer_group_heartbeat_response::TopicPartitions;
@@ -142,6 +143,7 @@ impl Stage {
             metadata_bytes_max: arguments.number("metadata", usual.metadata_bytes_max)?,
             offsets_retention: arguments.span("retention", usual.offsets_retention)?,
             retention_check_interval: arguments.span("check", usual.retention_check_interval)?,
+            mutants: mutants(arguments.key("mutant"))?,
             ..usual
         };
         self.fail_over(None);
@@ -373,6 +375,20 @@ impl Stage {
     }
 }
 
+#[cfg(feature = "mutants")]
+fn mutants(slug: Option<&str>) -> Result<Mutants, Failure> {
+    use crate::mutant::Mutant;
+    Ok(match slug {
+        None => Mutants::none(),
+        Some(slug) => Mutants::only(Mutant::from_slug(slug).ok_or("no such mutant")?),
+    })
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutants(_: Option<&str>) -> Result<Mutants, Failure> {
+    Ok(Mutants::none())
+}
+
 /// A command as written; each method takes it apart itself.
 struct Shown(Command);
 
@@ -429,6 +445,9 @@ fn scripts() {
     let mut count = 0;
     for entry in std::fs::read_dir(directory).expect("the scripts are beside this file") {
         let path = entry.expect("an entry can be read").path();
+        if path.to_string_lossy().contains("mutant") && !cfg!(feature = "mutants") {
+            continue;
+        }
         goldenscript::run(&mut Stage::default(), &path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         count += 1;
     }

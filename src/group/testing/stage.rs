@@ -145,6 +145,9 @@ impl Stage {
     }
 
     fn tell(&mut self, effects: Effects) {
+        if effects.acted.is_set() {
+            self.told.push_str("  the planted bug acts\n");
+        }
         if self.tell_facts {
             for fact in effects.facts {
                 let line = self.fact(&fact);

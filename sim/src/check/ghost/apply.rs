@@ -2,7 +2,7 @@
 
 use brokerlab::fact::{Fact, PartitionState, TruncationReason};
 use brokerlab::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, Timestamp};
-use brokerlab_reports::event::{Delivery, Event, EventId, NodeId, Tap, What};
+use brokerlab_reports::event::{Event, EventId, NodeId, Tap, What};
 
 use super::change::{Answer, Belief, Change, Decision, IsrAnswer, Place, Shared};
 use super::replica::{Fetched, Leading, Role};
@@ -12,9 +12,12 @@ use crate::check::chain::{Chain, Link};
 impl Ghost {
     /// Takes in the next event.
     pub fn apply<'e>(&mut self, event: &'e Event) -> Option<Change<'e>> {
-        (self.now, self.time) = (event.id, event.at);
+        (self.now, self.time, self.cause) = (event.id, event.at, event.cause);
         match &event.what {
-            What::Delivered(delivery) => self.note_delivery(event.cause, delivery),
+            What::Delivered(_) => {
+                self.delivered = (event.id, event.cause);
+                None
+            }
             What::Fact(fact) => self.apply_fact(usize::from(event.node?.0), fact),
             What::World(fact) => self.apply_world(event.node, fact),
             What::Tap(tap) => self.apply_tap(event.node, event.cause, tap),
@@ -24,16 +27,6 @@ impl Ghost {
             }
             What::Completed(completion) => Some(Change::Completed { node: usize::from(event.node?.0), completion }),
         }
-    }
-
-    /// A commit may arrive long after it was given up and another one was made.
-    fn note_delivery(&mut self, sent: EventId, delivery: &Delivery) -> Option<Change<'static>> {
-        if let Delivery::Frame(frame) = delivery
-            && (frame.api_key, frame.response) == (OFFSET_COMMIT, false)
-        {
-            self.groups.commit_sent = Some(sent);
-        }
-        None
     }
 
     fn apply_fact<'e>(&mut self, node: usize, fact: &'e Fact) -> Option<Change<'e>> {
@@ -445,9 +438,6 @@ impl Ghost {
         node.and_then(|node| node.accepted.zip(node.accepted_at)).is_some_and(|((_, newest), at)| epoch < newest && at < request)
     }
 }
-
-/// Kafka's API key.
-const OFFSET_COMMIT: i16 = 8;
 
 /// What a client asks for to learn where a partition ends.
 const LATEST: Timestamp = Timestamp(-1);

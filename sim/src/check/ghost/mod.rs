@@ -79,6 +79,10 @@ pub struct Ghost {
     index: BTreeMap<PartitionId, usize>,
     last_named: Option<(PartitionId, usize)>,
     pub(in crate::check) now: EventId,
+    /// What made the present event happen.
+    pub(in crate::check) cause: EventId,
+    /// The frame that was delivered last, and the event in which it was sent.
+    delivered: (EventId, EventId),
 }
 
 /// What happened how often.
@@ -288,7 +292,15 @@ impl Ghost {
             index: BTreeMap::new(),
             last_named: None,
             now: EventId::NONE,
+            cause: EventId::NONE,
+            delivered: (EventId::NONE, EventId::NONE),
         }
+    }
+
+    /// When the request was sent whose delivery is the cause of the present event; the present, if there was none.
+    pub(in crate::check) fn sent(&self) -> EventId {
+        let (delivered, sent) = self.delivered;
+        if delivered != EventId::NONE && delivered == self.cause { sent } else { self.now }
     }
 
     /// The partition at a place.
@@ -401,6 +413,13 @@ impl Ghost {
 }
 
 impl Partition {
+    /// Leader epoch of the committed record before that offset, if it is kept.
+    #[must_use]
+    pub fn epoch_before(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let before = offset.plus(-1);
+        self.log.epoch_at(before).filter(|_| before >= self.kept_from && before >= self.cleaned)
+    }
+
     fn new(id: PartitionId, nodes: usize) -> Partition {
         let state = PartitionState {
             leader: None,
@@ -437,12 +456,6 @@ impl Partition {
     #[must_use]
     pub fn true_high_watermark(&self) -> Offset {
         self.log.end()
-    }
-
-    /// From where on at least one replica still has everything.
-    #[must_use]
-    pub fn left_from(&self) -> Option<Offset> {
-        self.shadows.iter().filter(|shadow| shadow.present).map(|shadow| shadow.log.start()).min()
     }
 
     /// Up to where a complete read must come: nowhere, if all that is committed was given up.

@@ -26,7 +26,7 @@ impl Ghost {
                     return None;
                 }
                 let register = self.groups.all[group].registers.entry(partition.clone()).or_default();
-                let place = register.acknowledge((node, member, *generation), *offset, *request, event);
+                let place = register.acknowledge((node, member, *generation), *offset, (*request, event));
                 Some(GroupChange::CommitAnswered { group, node, member: member.clone(), partition, offset: *offset, place })
             }
             GroupTap::OffsetTold { partition, offset, error, asker, request, .. } => {
@@ -37,11 +37,13 @@ impl Ghost {
                 course.note_told(usize::from(asker.0), *request);
                 Some(GroupChange::OffsetTold { group, node, partition, offset: *offset, request: *request })
             }
-            GroupTap::JoinAnswered { member, instance, session, rebalance, asker, .. } => {
+            GroupTap::JoinAnswered { member, instance, generation, session, rebalance, error, asker, .. } => {
                 let contact = self.contact(group, member, usize::from(asker.0));
                 (contact.session, contact.rebalance) = (*session, *rebalance);
                 contact.instance.clone_from(instance);
-                None
+                let known = self.groups.all[group].term(node).and_then(|term| term.members.get(member)?.succeeded);
+                let (_, place) = known.filter(|(since, _)| *error == 0 && since == generation)?;
+                Some(GroupChange::PlaceTold { group, node, member: member.clone(), place })
             }
             GroupTap::SyncAnswered { member, generation, error, asker, .. } => {
                 self.contact(group, member, usize::from(asker.0));

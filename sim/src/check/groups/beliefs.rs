@@ -10,7 +10,7 @@ use brokerlab::types::{Offset, TopicPartition};
 
 use super::change::GroupChange;
 use super::course::Session;
-use crate::check::ghost::{Ghost, Partition};
+use crate::check::ghost::Ghost;
 use crate::check::setup::Reset;
 
 /// What the consumer on one node believes.
@@ -50,16 +50,14 @@ impl Ghost {
                 None
             }
             GroupFact::PositionTaken { member, generation, partition, committed, .. } => {
-                let read = self.named(partition).map(|partition| &self.partitions[partition]);
-                let kept_from = read.map_or(Offset::ZERO, |read| read.kept_from);
-                let left_from = read.and_then(Partition::left_from).unwrap_or(kept_from);
+                let kept_from = self.named(partition).map_or(Offset::ZERO, |partition| self.partitions[partition].kept_from);
                 let event = self.now;
                 let earliest = self.groups.all[group].habits.as_ref().is_some_and(|habits| habits.reset == Reset::Earliest);
                 let course = self.groups.all[group].courses.entry(partition.clone()).or_default();
                 course.base = course.base.or(*committed).or(earliest.then_some(kept_from));
                 let asked = course.asked_by(node).unwrap_or(event);
                 let (member, generation, committed) = (member.clone(), *generation, *committed);
-                course.begin(Session::new(node, member.clone(), generation, committed, (kept_from, left_from), asked), event);
+                course.begin(Session::new(node, member.clone(), generation, committed, kept_from, asked), event);
                 Some(GroupChange::Positioned { group, node, member, partition, committed, asked })
             }
             _ => None,

@@ -31,7 +31,7 @@ pub enum GroupChange<'e> {
         assignment: &'e [(Arc<str>, Vec<TopicPartition>)],
         subscribed: &'e [TopicPartition],
     },
-    /// A commit stands in the log; `before` is what that log said before.
+    /// A commit stands in the log; `before` is what that log said before, and it was asked for at `sent`.
     Stored {
         group: usize,
         node: usize,
@@ -40,8 +40,7 @@ pub enum GroupChange<'e> {
         partition: &'e TopicPartition,
         offset: Offset,
         before: Option<Offset>,
-        /// When the request was sent, if that is known.
-        sent: Option<EventId>,
+        sent: EventId,
     },
     /// A member owns more.
     Assigned { group: usize, node: usize, member: Arc<str>, generation: i32, partitions: &'e [TopicPartition] },
@@ -79,6 +78,8 @@ pub enum GroupChange<'e> {
     OffsetTold { group: usize, node: usize, partition: &'e TopicPartition, offset: Option<Offset>, request: EventId },
     /// A member was told to live by a generation; `place` is where the record behind it stands, if one was stated.
     GenerationTold { group: usize, node: usize, member: Arc<str>, generation: i32, place: Option<RecordPlace> },
+    /// A static member was told that it has the place of its former self; `place` is where the record of that stands.
+    PlaceTold { group: usize, node: usize, member: Arc<str>, place: RecordPlace },
     /// A member heart-beats.
     Heard { group: usize, node: usize },
 }
@@ -101,6 +102,7 @@ impl GroupChange<'_> {
             | GroupChange::CommitAnswered { .. }
             | GroupChange::OffsetTold { .. }
             | GroupChange::GenerationTold { .. }
+            | GroupChange::PlaceTold { .. }
             | GroupChange::Heard { .. } => false,
         }
     }

@@ -36,10 +36,8 @@ pub struct Session {
     pub generation: i32,
     /// The committed offset from which it went on.
     pub committed: Option<Offset>,
-    /// What retention had taken from some replica when it began.
+    /// What retention had taken when it began.
     pub kept_from: Offset,
-    /// What it had left of at least one.
-    pub left_from: Offset,
     /// When it asked for that offset.
     pub asked: EventId,
     /// What it processed itself.
@@ -56,21 +54,10 @@ impl Session {
         member: Arc<str>,
         generation: i32,
         committed: Option<Offset>,
-        (kept_from, left_from): (Offset, Offset),
+        kept_from: Offset,
         asked: EventId,
     ) -> Session {
-        Session {
-            node,
-            member,
-            generation,
-            committed,
-            kept_from,
-            left_from,
-            asked,
-            done: Spans::default(),
-            worked: None,
-            ended: None,
-        }
+        Session { node, member, generation, committed, kept_from, asked, done: Spans::default(), worked: None, ended: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use brokerlab::fact::GroupFact;
-use brokerlab::fact::group::{GroupState, LoadedGroup, RemovalReason};
+use brokerlab::fact::group::{GroupState, LoadedGroup};
 use brokerlab::types::{LeaderEpoch, Offset, PartitionId, TopicPartition};
 
 use super::change::GroupChange;
@@ -65,8 +65,7 @@ impl Ghost {
             let loaded = groups.iter().find(|loaded| loaded.group == group.id);
             let term =
                 loaded.map_or_else(|| Term::new(node, epoch, now), |loaded| group.revive(loaded, Term::new(node, epoch, now)));
-            group.terms.retain(|term| term.node != node);
-            group.terms.push(term);
+            group.begin_term(term);
         }
         GroupChange::Loaded { shard, node, epoch, log_end, groups }
     }
@@ -74,22 +73,25 @@ impl Ghost {
     /// The word of that node, which begins here if it was not loaded.
     fn term_of(&mut self, group: usize, node: usize) -> &mut Term {
         let epoch = self.epoch_at_shard(self.groups.all[group].shard, node);
-        let terms = &mut self.groups.all[group].terms;
-        let at = terms.iter().position(|term| term.node == node).unwrap_or_else(|| {
-            terms.push(Term::new(node, epoch, self.time));
-            terms.len() - 1
+        let known = &mut self.groups.all[group];
+        let at = known.terms.iter().position(|term| term.node == node).unwrap_or_else(|| {
+            known.begin_term(Term::new(node, epoch, self.time));
+            known.terms.len() - 1
         });
-        &mut terms[at]
+        &mut known.terms[at]
     }
 
     fn apply_decision_of_group<'e>(&mut self, node: usize, group: usize, fact: &'e GroupFact) -> Option<GroupChange<'e>> {
         let (now, place) = (self.time, self.end_of_shard(self.groups.all[group].shard, node));
+        if let GroupFact::MemberJoined { member, instance: Some(instance), .. } = fact {
+            self.groups.all[group].instances.insert(member.clone(), instance.clone());
+        }
         let term = self.term_of(group, node);
         if let GroupFact::MemberJoined { member, instance, .. } = fact {
             let same = |(id, known): &(&Arc<str>, &Member)| *id != member && instance.is_some() && known.instance == *instance;
-            term.take_place(member);
             let rival = term.members.iter().find(same).map(|(id, _)| id.clone());
-            term.members.insert(member.clone(), Member { instance: instance.clone(), since: now, reconciled: None });
+            let succeeded = (instance.is_some() && term.state == GroupState::Stable).then_some((term.generation, place));
+            term.admit(member, Member { instance: instance.clone(), since: now, reconciled: None, succeeded });
             if instance.is_some() && term.state == GroupState::Stable {
                 let (generation, members) = (term.generation, term.members.keys().cloned().collect());
                 let assignment = term.assignment.clone();
@@ -98,8 +100,7 @@ impl Ghost {
             return Some(GroupChange::Joined { group, node, member: member.clone(), instance: instance.clone(), rival });
         }
         if let GroupFact::MemberRemoved { member, reason, .. } = fact {
-            let was = term.members.remove(member);
-            term.replaced = (*reason == RemovalReason::Replaced).then(|| member.clone());
+            let was = term.remove(member, *reason);
             return Some(GroupChange::Removed { group, node, member: member.clone(), reason: *reason, was });
         }
         if let GroupFact::GroupStateChanged { state, generation, .. } = fact {
@@ -149,11 +150,11 @@ impl Ghost {
     }
 
     fn apply_commit<'e>(&mut self, node: usize, group: usize, fact: &'e GroupFact) -> Option<GroupChange<'e>> {
-        let event = self.now;
+        let (event, request, sent) = (self.now, self.cause, self.sent());
         if let GroupFact::CommitRemoved { partition, .. } = fact {
             let place = self.end_of_shard(self.groups.all[group].shard, node);
             let (value, member, generation, acknowledged) = (None, Arc::from(""), -1, None);
-            let stored = Stored { value, place, node, member, generation, event, acknowledged };
+            let stored = Stored { value, place, node, member, generation, event, request, follows: None, acknowledged };
             self.write(group, partition, stored);
             return None;
         }
@@ -165,10 +166,11 @@ impl Ghost {
         });
         let place = RecordPlace { at: *at, epoch: self.epoch_at_shard(shard, node) };
         let (value, member, generation) = (Some(*offset), member.clone(), *generation);
-        let stored = Stored { value, place, node, member: member.clone(), generation, event, acknowledged: None };
+        let follows = self.named_once(partition).and_then(|read| self.partitions[read].epoch_before(*offset));
+        let (acknowledged, member_id) = (None, member.clone());
+        let stored = Stored { value, place, node, member: member_id, generation, event, request, follows, acknowledged };
         self.write(group, partition, stored);
-        let (offset, sent) = (*offset, self.groups.commit_sent);
-        Some(GroupChange::Stored { group, node, member, generation, partition, offset, before, sent })
+        Some(GroupChange::Stored { group, node, member, generation, partition, offset: *offset, before, sent })
     }
 
     fn write(&mut self, group: usize, partition: &TopicPartition, stored: Stored) {
@@ -176,6 +178,7 @@ impl Ghost {
         register.written.push(stored);
         if register.written.len() > 2 * WRITTEN_MAX {
             let floor = register.acknowledged().map(|floor| floor.place);
+            register.is_pruned = true;
             let mut surplus = WRITTEN_MAX;
             register.written.retain(|stored| {
                 let old = surplus > 0 && floor.is_some_and(|floor| stored.place < floor);
@@ -189,14 +192,11 @@ impl Ghost {
 impl Group {
     /// A term that begins with what was found in the log.
     fn revive(&self, loaded: &LoadedGroup, term: Term) -> Term {
-        let instance = |id: &Arc<str>| {
-            let known = self.terms.iter().find_map(|term| term.members.get(id));
-            known.map_or_else(
-                || self.contacts.get(id).and_then(|contact| contact.instance.clone()),
-                |known| known.instance.clone(),
-            )
+        let member = |id: &Arc<str>| {
+            let instance = self.instances.get(id).cloned();
+            let member = Member { instance, since: term.since, reconciled: None, succeeded: None };
+            (id.clone(), member)
         };
-        let member = |id: &Arc<str>| (id.clone(), Member { instance: instance(id), since: term.since, reconciled: None });
         let note = self.notes.iter().rfind(|note| note.generation == loaded.generation && note.members == loaded.members);
         let state = if loaded.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
         Term {

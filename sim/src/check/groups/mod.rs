@@ -50,8 +50,6 @@ pub struct Groups {
     pub all: Vec<Group>,
     index: BTreeMap<Arc<str>, usize>,
     setup: Vec<GroupSetup>,
-    /// When the commit was sent that was delivered last.
-    pub(in crate::check) commit_sent: Option<EventId>,
 }
 
 /// One group.
@@ -65,6 +63,8 @@ pub struct Group {
     pub shard: Option<usize>,
     /// Its coordinators, one for each node that speaks.
     pub terms: Vec<Term>,
+    /// The newest epoch in which anybody has coordinated.
+    pub newest: LeaderEpoch,
     /// What the log says of its generation and members, oldest first.
     pub notes: Vec<Note>,
     /// What the log says of its offsets.
@@ -77,6 +77,8 @@ pub struct Group {
     pub courses: BTreeMap<TopicPartition, Course>,
     /// What members said of themselves when they joined, by member id.
     pub contacts: BTreeMap<Arc<str>, Contact>,
+    /// Which instance each member id of a static member stands for.
+    pub instances: BTreeMap<Arc<str>, Arc<str>>,
     /// All partitions that the group is to share, as last told.
     pub subscribed: Vec<TopicPartition>,
 }
@@ -171,20 +173,29 @@ impl Group {
             habits,
             shard: None,
             terms: Vec::new(),
+            newest: LeaderEpoch::NONE,
             notes: Vec::new(),
             registers: BTreeMap::new(),
             lived: None,
             beliefs: Vec::new(),
             courses: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            instances: BTreeMap::new(),
             subscribed: Vec::new(),
         }
     }
 
-    /// The coordinator of the newest epoch.
+    /// The coordinator of the newest epoch; `None` if it has died, whoever of an older one still speaks.
     #[must_use]
     pub fn current(&self) -> Option<&Term> {
-        self.terms.iter().max_by_key(|term| term.epoch)
+        self.terms.iter().find(|term| term.epoch == self.newest)
+    }
+
+    /// Somebody coordinates from now on.
+    pub(super) fn begin_term(&mut self, term: Term) {
+        self.newest = self.newest.max(term.epoch);
+        self.terms.retain(|known| known.node != term.node);
+        self.terms.push(term);
     }
 
     /// What that node says.

@@ -20,6 +20,8 @@ use crate::check::chain::Chain;
 pub struct Register {
     /// Oldest first.
     pub written: Vec<Stored>,
+    /// The oldest are forgotten. Only a loss in the group's own log can bring them back.
+    pub is_pruned: bool,
 }
 
 /// One record.
@@ -37,6 +39,10 @@ pub struct Stored {
     pub generation: i32,
     /// When it was written.
     pub event: EventId,
+    /// When the request for it was delivered.
+    pub request: EventId,
+    /// Leader epoch of the last record below that offset, in the partition that is read, as it was then; `None` if there was none.
+    pub follows: Option<LeaderEpoch>,
     /// When it was acknowledged.
     pub acknowledged: Option<EventId>,
 }
@@ -77,22 +83,21 @@ impl Register {
         self.written.iter().any(|stored| stored.value == value && stored.place >= floor.place)
     }
 
-    /// The answer to a request says that it is stored: gives its place. The same may have been asked for twice; the first record since the
-    /// request is its own.
+    /// The answer says that it is stored: gives its place.
     pub(super) fn acknowledge(
         &mut self,
         who: (usize, &str, i32),
         value: Offset,
-        request: EventId,
-        event: EventId,
+        (request, event): (EventId, EventId),
     ) -> Option<RecordPlace> {
         let (node, member, generation) = who;
-        let is_it = |stored: &&Stored| {
+        let is_it = |stored: &Stored| {
             let same = stored.node == node && &*stored.member == member && stored.generation == generation;
             same && stored.value == Some(value) && stored.acknowledged.is_none()
         };
-        let own = self.written.iter().position(|stored| stored.event > request && is_it(&stored));
-        let at = own.or_else(|| self.written.iter().rposition(|stored| is_it(&stored)))?;
+        // The same offset may have been asked for twice.
+        let asked_for = self.written.iter().rposition(|stored| is_it(stored) && stored.request == request);
+        let at = asked_for.or_else(|| self.written.iter().rposition(is_it))?;
         let stored = &mut self.written[at];
         stored.acknowledged = Some(event);
         Some(stored.place)

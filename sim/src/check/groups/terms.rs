@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use brokerlab::fact::group::GroupState;
+use brokerlab::fact::group::{GroupState, RemovalReason};
 use brokerlab::types::{LeaderEpoch, Time, TopicPartition};
 
 use super::RecordPlace;
@@ -31,8 +31,8 @@ pub struct Term {
     pub decided: Option<(i32, RecordPlace)>,
     /// The group speaks the protocol of KIP-848.
     pub modern: bool,
-    /// A static member that has just been replaced; whoever joins next is its new self, and is to own what it did.
-    pub(super) replaced: Option<Arc<str>>,
+    /// A static member that has just made room for its next self: instance, and member id.
+    pub(super) vacated: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// One member.
@@ -44,6 +44,8 @@ pub struct Member {
     pub since: Time,
     /// KIP-848: how far it has come.
     pub reconciled: Option<Reconciled>,
+    /// It took the place of its former self while the group was stable: in which generation, and where the record of that stands.
+    pub succeeded: Option<(i32, RecordPlace)>,
 }
 
 /// KIP-848: how far a member has come.
@@ -71,20 +73,33 @@ impl Term {
             begun: -1,
             members: BTreeMap::new(),
             assignment: Vec::new(),
-            replaced: None,
             decided: None,
             modern: false,
+            vacated: None,
         }
+    }
+
+    /// A member is counted out; gives what was known of it.
+    pub(super) fn remove(&mut self, id: &Arc<str>, reason: RemovalReason) -> Option<Member> {
+        let was = self.members.remove(id)?;
+        let instance = was.instance.clone().filter(|_| reason == RemovalReason::Replaced);
+        self.vacated = instance.map(|instance| (instance, id.clone()));
+        Some(was)
+    }
+
+    /// A member is counted in. What was assigned to the former self of a static one is its own.
+    pub(super) fn admit(&mut self, id: &Arc<str>, member: Member) {
+        let former = self.vacated.take().filter(|(instance, _)| member.instance.as_ref() == Some(instance));
+        if let Some((_, former)) = former {
+            self.assignment.iter_mut().filter(|(known, _)| *known == former).for_each(|(known, _)| *known = id.clone());
+            self.assignment.sort();
+        }
+        self.members.insert(id.clone(), member);
     }
 
     /// What a member is to own.
     #[must_use]
     pub fn target(&self, member: &str) -> Option<&[TopicPartition]> {
         self.assignment.iter().find(|(known, _)| **known == *member).map(|(_, partitions)| partitions.as_slice())
-    }
-    /// A member has joined: perhaps in the place of the one that went just before.
-    pub(super) fn take_place(&mut self, member: &Arc<str>) {
-        let Some(former) = self.replaced.take() else { return };
-        self.assignment.iter_mut().filter(|(known, _)| *known == former).for_each(|(known, _)| known.clone_from(member));
     }
 }
