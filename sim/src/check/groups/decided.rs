@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use brokerlab::fact::GroupFact;
-use brokerlab::fact::group::{GroupState, LoadedGroup};
+use brokerlab::fact::group::{GroupState, LoadedGroup, RemovalReason};
 use brokerlab::types::{LeaderEpoch, Offset, PartitionId, TopicPartition};
 
 use super::change::GroupChange;
@@ -23,6 +23,8 @@ impl Ghost {
         }
         if let GroupFact::CoordinatorUnloaded { shard, leader_epoch } = fact {
             let shard = self.intern(*shard);
+            let at_work = |group: &&Group| group.shard == Some(shard) && group.is_rebalanced_by(node);
+            self.tally.interrupted_rebalances += self.groups.all.iter().filter(at_work).count() as u64;
             let of_shard = self.groups.all.iter_mut().filter(|group| group.shard == Some(shard));
             of_shard.for_each(|group| group.terms.retain(|term| term.node != node || term.epoch > *leader_epoch));
             return None;
@@ -88,7 +90,7 @@ impl Ghost {
         if let GroupFact::MemberJoined { member, instance, .. } = fact {
             let same = |(id, known): &(&Arc<str>, &Member)| *id != member && instance.is_some() && known.instance == *instance;
             let rival = term.members.iter().find(same).map(|(id, _)| id.clone());
-            term.members.insert(member.clone(), Member { instance: instance.clone(), since: now, reconciled: None });
+            term.count_in(member, Member { instance: instance.clone(), since: now, reconciled: None });
             if instance.is_some() && term.state == GroupState::Stable {
                 let (generation, members) = (term.generation, term.members.keys().cloned().collect());
                 let assignment = term.assignment.clone();
@@ -98,6 +100,7 @@ impl Ghost {
         }
         if let GroupFact::MemberRemoved { member, reason, .. } = fact {
             let was = term.members.remove(member);
+            term.replaced = (*reason == RemovalReason::Replaced).then(|| member.clone());
             return Some(GroupChange::Removed { group, node, member: member.clone(), reason: *reason, was });
         }
         if let GroupFact::GroupStateChanged { state, generation, .. } = fact {

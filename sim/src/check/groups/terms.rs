@@ -31,6 +31,8 @@ pub struct Term {
     pub decided: Option<(i32, RecordPlace)>,
     /// The group speaks the protocol of KIP-848.
     pub modern: bool,
+    /// A static member that is gone, and whose successor is named next: what was its own is the successor's (KIP-345).
+    pub(super) replaced: Option<Arc<str>>,
 }
 
 /// One member.
@@ -71,7 +73,17 @@ impl Term {
             assignment: Vec::new(),
             decided: None,
             modern: false,
+            replaced: None,
         }
+    }
+
+    /// A member is counted in. If it is a static one that comes back, it takes the place of its former self.
+    pub(super) fn count_in(&mut self, id: &Arc<str>, member: Member) {
+        if let Some(former) = self.replaced.take().filter(|_| member.instance.is_some()) {
+            self.assignment.iter_mut().filter(|(known, _)| *known == former).for_each(|(known, _)| known.clone_from(id));
+            self.assignment.sort();
+        }
+        self.members.insert(id.clone(), member);
     }
 
     /// What a member is to own.
