@@ -27,6 +27,35 @@ fn who_commits_first_may_leave_records_out() {
 }
 
 #[test]
+fn what_a_group_leaves_out_and_what_it_does_twice_is_counted() {
+    let counts = |h: &History| {
+        let judgement = h.judgement();
+        ["unprocessed", "redelivered", "refused_commits", "interrupted_rebalances"].map(|name| count(&judgement, name))
+    };
+    assert_eq!(counts(&dies_at_work(Commits::BeforeProcessing)), [1, 0, 0, 0]);
+    let mut h = History::group_at_work(Commits::AfterProcessing);
+    h.process("m1", 0, 1).commit_offset("m1", 1, 1).process("m1", 1, 2);
+    h.wait(11).remove("m1", RemovalReason::SessionExpired).refuse_commit("m1", 1, 2);
+    h.join("m2").begin(2, &["m2"]).share_out(2, &[("m2", &[0])]).own("m2", 2, &[0]).tell_offset("m2", Some(1));
+    h.take("m2", 2, Some(1)).process("m2", 1, 2);
+    assert_eq!(counts(&h), [0, 1, 1, 0]);
+    h.enter(GroupState::PreparingRebalance, 2).coordinate_at("b2");
+    assert_eq!(counts(&h), [0, 1, 1, 1]);
+}
+
+/// KIP-345: no rebalance, no new assignment; what was the former self's is the successor's.
+#[test]
+fn a_static_member_that_comes_back_owns_what_its_former_self_did() {
+    let mut h = History::with_group(Commits::AfterProcessing, Reset::Earliest);
+    h.commit("a").join_as("m1", "m1", Some("i")).begin(1, &["m1"]).share_out(1, &[("m1", &[0])]).own("m1", 1, &[0]);
+    h.take("m1", 1, None).process("m1", 0, 1).commit_offset("m1", 1, 1).gone("m1");
+    h.remove("m1", RemovalReason::Replaced).join_as("m2", "m2", Some("i"));
+    h.own("m2", 1, &[0]).tell_offset("m2", Some(1)).take("m2", 1, Some(1)).settle();
+    let judgement = h.judgement();
+    assert_eq!(judgement.verdict, Verdict::Pass, "{}", told(&judgement));
+}
+
+#[test]
 fn the_word_of_a_deposed_coordinator_is_counted_and_not_blamed() {
     let mut h = History::group_at_work(Commits::AfterProcessing);
     h.process("m1", 0, 1).commit_offset("m1", 1, 1).process("m1", 1, 2);

@@ -272,6 +272,14 @@ impl History {
         self.group_tap(GroupTap::CommitAnswered { group, member, generation, partition, offset, error: 0, asker, request })
     }
 
+    /// A member commits as somebody of the past.
+    pub fn refuse_commit(&mut self, member: &str, generation: i32, offset: i64) -> &mut History {
+        let (group, asker, request) = (Arc::from(BILLING), NodeId(node(member) as u16), self.last_event());
+        let (member, partition, offset) = (Arc::from(member), super::orders(), Offset(offset));
+        let error = brokerlab::wire::ErrorCode::UNKNOWN_MEMBER_ID.code();
+        self.group_tap(GroupTap::CommitAnswered { group, member, generation, partition, offset, error, asker, request })
+    }
+
     /// A member asks for the committed offset and is told this.
     pub fn tell_offset(&mut self, member: &str, offset: Option<i64>) -> &mut History {
         let coordinator = self.coordinator();

@@ -22,7 +22,9 @@ pub(super) const AT_MOST_ONCE: Weight = Weight { verdict: Verdict::Sanctioned, n
 
 /// The check. Exercised by every partition that a group reads.
 #[derive(Default)]
-pub struct Unseen;
+pub struct Unseen {
+    unprocessed: u64,
+}
 
 impl Check for Unseen {
     fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
@@ -31,22 +33,27 @@ impl Check for Unseen {
         }
         for (number, group) in scene.ghost.groups.all.iter().enumerate().filter(|(_, group)| is_at_work(scene.ghost, group)) {
             for partition in &group.subscribed {
-                judge(scene, number, group, partition, page);
+                self.unprocessed += judge(scene, number, group, partition, page);
             }
         }
     }
+
+    fn unprocessed(&self) -> u64 {
+        self.unprocessed
+    }
 }
 
-fn judge(scene: &Scene<'_>, number: usize, group: &Group, partition: &TopicPartition, page: &mut Page) {
+/// Judges one partition, and returns how many of its records the group has left out.
+fn judge(scene: &Scene<'_>, number: usize, group: &Group, partition: &TopicPartition, page: &mut Page) -> u64 {
     let ghost = scene.ghost;
-    let (Some(habits), Some(read)) = (&group.habits, ghost.named_once(partition)) else { return };
+    let (Some(habits), Some(read)) = (&group.habits, ghost.named_once(partition)) else { return 0 };
     let (course, empty) = (group.courses.get(partition), Course::default());
     let Some(base) = course.and_then(|course| course.base).or((habits.reset == Reset::Earliest).then_some(Offset::ZERO)) else {
-        return;
+        return 0;
     };
     page.looked(true);
-    let end = ghost.partitions[read].true_high_watermark();
-    let Some(missing) = first_owed(ghost, read, &course.unwrap_or(&empty).done, base, end) else { return };
+    let (done, end) = (&course.unwrap_or(&empty).done, ghost.partitions[read].true_high_watermark());
+    let Some(missing) = first_owed(ghost, read, done, base, end) else { return 0 };
     let at_most_once = (habits.commits == Commits::BeforeProcessing).then_some(AT_MOST_ONCE);
     let begun_anew = || course.and_then(|course| begun_anew(habits, course));
     let excuse = at_most_once.or_else(|| overtaken(ghost, habits, read, missing)).or_else(begun_anew);
@@ -54,6 +61,13 @@ fn judge(scene: &Scene<'_>, number: usize, group: &Group, partition: &TopicParti
     page.found(scene.event, Some(read), weight, || {
         format!("{} has never processed {missing} of {partition}, which ends at {end}", group.id)
     });
+    let (mut count, mut from) = (0, Some(missing));
+    while let Some(missing) = from {
+        let next = done.first_known(missing, end).unwrap_or(end);
+        count += next.since(missing).unsigned_abs();
+        from = first_owed(ghost, read, done, next, end);
+    }
+    count
 }
 
 /// Somebody is there to read.

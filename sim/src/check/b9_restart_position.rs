@@ -13,8 +13,8 @@
 //! The place is one that was committed and not overwritten when the member asked, or none if nothing was committed; and the first record that it
 //! processes is the first that is kept from there on.
 
-use super::b14_unseen::AT_MOST_ONCE;
 use super::b8_no_gap::{first_owed, overtaken};
+use super::b14_unseen::AT_MOST_ONCE;
 use super::ghost::{Change, Ghost, Kind};
 use super::groups::{Group, GroupChange, Session, Spans};
 use super::page::{Page, Weight};

@@ -137,6 +137,7 @@ impl Judge {
         let outstanding = if self.ending.settling && !self.ending.settled { self.obligations() } else { Vec::new() };
         let lost = self.checks.iter().map(|(check, _)| check.lost()).sum();
         let duplicated = self.checks.iter().map(|(check, _)| check.duplicated()).sum();
+        let unprocessed = self.checks.iter().map(|(check, _)| check.unprocessed()).sum();
         let stale = self.checks.iter().map(|(check, _)| check.stale()).sum();
         let pages: Vec<Page> = self.checks.into_iter().map(|(_, page)| page).collect();
         judge(Case {
@@ -149,6 +150,7 @@ impl Judge {
             last: self.last,
             lost,
             duplicated,
+            unprocessed,
             stale,
         })
     }

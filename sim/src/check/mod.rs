@@ -140,6 +140,11 @@ pub trait Check: Send {
         0
     }
 
+    /// Records that a group left out.
+    fn unprocessed(&self) -> u64 {
+        0
+    }
+
     /// Answers that were out of date, and may be.
     fn stale(&self) -> u64 {
         0
@@ -331,7 +336,7 @@ fn checks_of_groups_and_clients(setup: &Setup) -> Vec<Box<dyn Check>> {
         Box::<b11_committed_offset::CommittedOffset>::default(),
         Box::<b12_end_offset::EndOffset>::default(),
         Box::new(b13_redelivery::Redelivery),
-        Box::new(b14_unseen::Unseen),
+        Box::new(b14_unseen::Unseen::default()),
         Box::new(l1),
         Box::new(l2_open_writes::OpenWrites),
         Box::new(l3),

@@ -40,6 +40,8 @@ pub struct Case<'a> {
     pub lost: u64,
     /// Records that stand twice.
     pub duplicated: u64,
+    /// Records that a group never processed.
+    pub unprocessed: u64,
     /// Answers of zombies about where a partition ends.
     pub stale: u64,
 }
@@ -152,6 +154,10 @@ fn counts(case: &Case<'_>, near_misses: u64, unexplained: u64) -> Vec<(String, u
         ("truncations", tally.truncations),
         ("crashes", tally.crashes),
         ("power_losses", tally.power_losses),
+        ("redelivered", tally.redelivered),
+        ("unprocessed", case.unprocessed),
+        ("refused_commits", tally.refused_commits),
+        ("interrupted_rebalances", tally.interrupted_rebalances),
         ("near_misses", near_misses),
         ("unexplained", unexplained),
     ];
@@ -172,6 +178,10 @@ fn sentence(case: &Case<'_>, verdict: Verdict, first: Option<&Noted>) -> String 
     let (name, text) = (first.property, &first.finding.text);
     match verdict {
         Verdict::Pass => String::new(),
+        Verdict::Sanctioned if case.unprocessed > 0 && lost + case.duplicated == 0 => format!(
+            "{} records were left out by their group and none of {acknowledged} is lost, which the configuration allows ({name}): {text}",
+            case.unprocessed
+        ),
         Verdict::Sanctioned => format!(
             "{lost} of {acknowledged} acknowledged records are lost and {} stand twice, which the configuration allows ({name}): {text}",
             case.duplicated

@@ -39,6 +39,12 @@ pub fn missed(scenario: &Scenario, outcome: &Outcome, as_written: bool) -> Vec<S
             missed.push(format!("{name} was expected at least {least} times and happened {found} times"));
         }
     }
+    for (name, most) in scenario.expect.at_most.iter().filter(|_| as_written) {
+        let found = tally.get(name.as_str()).copied().unwrap_or(0);
+        if found > *most {
+            missed.push(format!("{name} was expected at most {most} times and happened {found} times"));
+        }
+    }
     for name in scenario.expect.never.iter().filter(|_| as_written) {
         let found = tally.get(name.as_str()).copied().unwrap_or(0);
         if found > 0 {
@@ -131,7 +137,7 @@ mod tests {
     fn expecting(verdicts: &[&str], facts: &[(&str, u64)]) -> Scenario {
         let verdicts = verdicts.iter().map(ToString::to_string).collect();
         let facts = facts.iter().map(|(name, count)| (name.to_string(), *count)).collect();
-        Scenario { expect: Expect { verdicts, facts, never: Vec::new() }, ..Scenario::default() }
+        Scenario { expect: Expect { verdicts, facts, ..Expect::default() }, ..Scenario::default() }
     }
 
     #[test]
@@ -153,6 +159,16 @@ mod tests {
             Exit::GOOD,
             "another bug was planted: facts do not count"
         );
+    }
+
+    #[test]
+    fn too_often_is_missed_as_well_as_too_seldom() {
+        let mut once = expecting(&[], &[("LeaderElected", 1)]);
+        once.expect.at_most = [("LeaderElected".to_string(), 1)].into();
+        assert!(missed(&once, &outcome(Verdict::Pass, 1), true).is_empty());
+        let twice = missed(&once, &outcome(Verdict::Pass, 2), true);
+        assert_eq!(twice, ["LeaderElected was expected at most 1 times and happened 2 times"]);
+        assert!(missed(&once, &outcome(Verdict::Pass, 2), false).is_empty(), "another bug was planted");
     }
 
     #[test]

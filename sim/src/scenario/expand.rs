@@ -189,6 +189,7 @@ fn draw_kind(plan: &Scenario, kind: &str, chance: Chance) -> FaultKind {
         "recreate-topic" => FaultKind::RecreateTopic { target: draw_spare(plan) },
         "member-joins" => FaultKind::MemberJoins { target: draw_member(plan, chance.about("target")) },
         "member-leaves" => FaultKind::MemberLeaves { target: draw_member(plan, chance.about("target")) },
+        "slow-processing" => FaultKind::SlowProcessing { target: draw_member(plan, chance.about("target")), by: by(10, 5_000) },
         "delete-records" => {
             FaultKind::DeleteRecords { target: draw_led(plan, chance, false), keep: (1 << chance.about("keep").below(9)) - 1 }
         }

@@ -237,6 +237,11 @@ pub const FAULTS: &[Section] = &[
         keys: &[ID, AT, FOR, KIND, TARGET],
     },
     Section {
+        name: "slow-processing",
+        about: "each record takes the application of a member longer, while its client goes on with its heartbeats",
+        keys: &[ID, AT, FOR, KIND, TARGET, BY],
+    },
+    Section {
         name: "delete-records",
         about: "the admin has the oldest records of a partition (`leader of orders-0`) deleted",
         keys: &[

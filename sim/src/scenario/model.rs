@@ -67,6 +67,8 @@ pub struct Expect {
     pub verdicts: Vec<String>,
     /// Facts (and world facts, and counts of the judgement such as `lost`) by name, at least this often.
     pub facts: BTreeMap<String, u64>,
+    /// The same, at most this often.
+    pub at_most: BTreeMap<String, u64>,
     /// Facts and counts that no seed may bring.
     pub never: Vec<String>,
 }
@@ -356,6 +358,13 @@ pub enum FaultKind {
     MemberLeaves {
         /// Whom.
         target: Target,
+    },
+    /// `slow-processing`: each record takes the application of a member this much longer.
+    SlowProcessing {
+        /// Whom.
+        target: Target,
+        /// Added time.
+        by: Duration,
     },
     /// `delete-records`: the admin has the oldest records of a partition deleted.
     DeleteRecords {

@@ -281,10 +281,14 @@ impl Reader {
         }
     }
 
-    /// Whoever joins or leaves is a member.
+    /// Whoever joins, leaves or processes is a member.
     #[allow(clippy::wildcard_enum_match_arm, reason = "the others are about other things")]
     fn member_fits(&self, scenario: &Scenario, n: usize, kind: &FaultKind) -> Result<(), Problem> {
-        let (FaultKind::MemberJoins { target } | FaultKind::MemberLeaves { target }) = kind else { return Ok(()) };
+        let (FaultKind::MemberJoins { target } | FaultKind::MemberLeaves { target } | FaultKind::SlowProcessing { target, .. }) =
+            kind
+        else {
+            return Ok(());
+        };
         let is_member = |node: &String| settings::most_members(scenario).any(|(_, group)| group.nodes().any(|one| one == *node));
         match target {
             Target::Member(_) | Target::Owner { .. } => Ok(()),
@@ -409,6 +413,7 @@ fn fault_kind(name: &str, fields: &Fields<'_>) -> FaultKind {
         "recreate-topic" => FaultKind::RecreateTopic { target: target() },
         "member-joins" => FaultKind::MemberJoins { target: target() },
         "member-leaves" => FaultKind::MemberLeaves { target: target() },
+        "slow-processing" => FaultKind::SlowProcessing { target: target(), by: by() },
         "delete-records" => FaultKind::DeleteRecords { target: target(), keep: fields.number("keep").expect(SURE) },
         other => hardware_fault(other, fields),
     }
@@ -468,6 +473,7 @@ fn expect(fields: &Fields<'_>) -> Expect {
     Expect {
         verdicts: fields.words("verdict").expect(SURE),
         facts: fields.tally("facts").unwrap_or_default(),
+        at_most: fields.tally("at_most").unwrap_or_default(),
         never: fields.words("never").unwrap_or_default(),
     }
 }

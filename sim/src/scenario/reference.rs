@@ -163,6 +163,7 @@ pub const EXPECT: Section = Section {
     keys: &[
         default("verdict", Shape::SomeOf(verdicts), "\"PASS\"", "accepted verdicts"),
         optional("facts", Shape::Tally(facts), "facts and counts, at least so often"),
+        optional("at_most", Shape::Tally(facts), "facts and counts, at most so often"),
         optional("never", Shape::SomeOf(facts), "facts and counts that must not happen"),
     ],
 };
@@ -426,6 +427,10 @@ pub const COUNTS: &[&str] = &[
     "truncations",
     "crashes",
     "power_losses",
+    "redelivered",
+    "unprocessed",
+    "refused_commits",
+    "interrupted_rebalances",
     "near_misses",
 ];
 

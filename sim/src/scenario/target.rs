@@ -150,6 +150,7 @@ impl FaultKind {
             FaultKind::RecreateTopic { .. } => "recreate-topic",
             FaultKind::MemberJoins { .. } => "member-joins",
             FaultKind::MemberLeaves { .. } => "member-leaves",
+            FaultKind::SlowProcessing { .. } => "slow-processing",
         }
     }
 
@@ -177,6 +178,7 @@ impl FaultKind {
             | FaultKind::RecreateTopic { target }
             | FaultKind::MemberJoins { target }
             | FaultKind::MemberLeaves { target }
+            | FaultKind::SlowProcessing { target, .. }
             | FaultKind::DeleteRecords { target, .. }
             | FaultKind::StaleMetadata { target, .. }
             | FaultKind::Bridge { target } => vec![("target", target)],

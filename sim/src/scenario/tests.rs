@@ -16,7 +16,7 @@ seed = 7
 duration = "30s"
 must_exercise = ["R11", "B1"]
 progress = { acknowledged = 3, within = "5s" }
-expect = { verdict = ["PASS", "SANCTIONED"], facts = { LeaderElected = 1, lost = 2 }, never = ["Panicked"] }
+expect = { verdict = ["PASS", "SANCTIONED"], facts = { LeaderElected = 1, lost = 2 }, at_most = { lost = 3 }, never = ["Panicked"] }
 cluster = { brokers = 3, config = { "broker.session.timeout.ms" = 3000 } }
 network = { latency = "1ms" }
 disk = { harsh = true }
@@ -208,6 +208,8 @@ fn groups_have_targets_of_their_own() {
     assert_eq!(struck("member-leaves", "the owner of orders-1 in billing"), Ok(FaultKind::MemberLeaves { target }));
     let target = Target::Node("billing-3".into());
     assert_eq!(struck("member-joins", "billing-3"), Ok(FaultKind::MemberJoins { target }));
+    let (target, by) = (Target::Member(group()), Duration::secs(2));
+    assert_eq!(struck("slow-processing\"\nby = \"2s", "a member of group billing"), Ok(FaultKind::SlowProcessing { target, by }));
 }
 
 #[test]

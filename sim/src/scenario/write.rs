@@ -29,10 +29,12 @@ pub fn to_toml(scenario: &Scenario) -> String {
     if scenario.expect != Expect::default() {
         let verdicts =
             if scenario.expect.verdicts.is_empty() { vec!["PASS".to_string()] } else { scenario.expect.verdicts.clone() };
-        let facts = inline(scenario.expect.facts.iter().map(|(name, count)| (name.as_str(), count.to_string())));
+        let tally = |facts: &BTreeMap<String, u64>| inline(facts.iter().map(|(name, count)| (name.as_str(), count.to_string())));
+        let (facts, at_most) = (tally(&scenario.expect.facts), &scenario.expect.at_most);
+        let at_most = if at_most.is_empty() { String::new() } else { format!(", at_most = {}", tally(at_most)) };
         let never = &scenario.expect.never;
         let never = if never.is_empty() { String::new() } else { format!(", never = {}", list(never)) };
-        line(format!("expect = {{ verdict = {}, facts = {facts}{never} }}", list(&verdicts)));
+        line(format!("expect = {{ verdict = {}, facts = {facts}{at_most}{never} }}", list(&verdicts)));
     }
     if let Some(mutant) = &scenario.mutant {
         line(format!("mutant = {}", quoted(mutant)));
@@ -146,7 +148,9 @@ fn fault(out: &mut String, fault: &Fault) {
         FaultKind::SlowLink { from, to, by } => {
             let _ = writeln!(out, "from = \"{from}\"\nto = \"{to}\"\nby = \"{by}\"");
         }
-        FaultKind::SlowDisk { target, by } | FaultKind::StaleMetadata { target, by: Some(by) } => {
+        FaultKind::SlowDisk { target, by }
+        | FaultKind::SlowProcessing { target, by }
+        | FaultKind::StaleMetadata { target, by: Some(by) } => {
             let _ = writeln!(out, "target = \"{target}\"\nby = \"{by}\"");
         }
         FaultKind::Frame { frames: picked, fate } => frames(out, picked, *fate),

@@ -38,6 +38,8 @@ pub struct Worker {
     group: Arc<str>,
     topics: Vec<Arc<str>>,
     processing: Duration,
+    /// How much longer it takes at the moment.
+    slower: Duration,
     every: Duration,
     commit: CommitPolicy,
     /// Takes part if positive: 1 for those there from the beginning, plus calls to join, less calls to leave.
@@ -83,6 +85,7 @@ impl Worker {
             group: Arc::from(group.name.as_str()),
             topics: group.topics.iter().map(|topic| Arc::from(topic.as_str())).collect(),
             processing: group.processing,
+            slower: Duration::ZERO,
             every: group.every,
             commit: group.commit,
             calls: i32::from(takes_part),
@@ -135,6 +138,16 @@ impl Worker {
     pub fn leave(&mut self, now: Time) -> Wish {
         self.calls -= 1;
         self.wake(now)
+    }
+
+    /// From the next record on each takes this much longer.
+    pub fn slow_down(&mut self, by: Duration) {
+        self.slower = Duration(self.slower.0 + by.0);
+    }
+
+    /// No longer that.
+    pub fn speed_up(&mut self, by: Duration) {
+        self.slower = Duration(self.slower.0 - by.0);
     }
 
     /// It is to close its client, in order.
@@ -224,8 +237,9 @@ impl Worker {
         if self.batch.is_empty() {
             return self.after_work(now);
         }
-        if self.processing > Duration::ZERO {
-            return self.at(now.plus(self.processing));
+        let takes = Duration(self.processing.0 + self.slower.0);
+        if takes > Duration::ZERO {
+            return self.at(now.plus(takes));
         }
         let processed = std::mem::take(&mut self.batch).into();
         Wish { processed, ..self.after_work(now) }
@@ -353,6 +367,16 @@ mod tests {
         assert_eq!(what(&worker.on_outcome(ANY, &committed(), Time(11 * MS))), "poll");
         assert_eq!(what(&worker.on_outcome(ANY, &polled(&[]), Time(12 * MS))), "poll");
         assert!(worker.is_idle());
+    }
+
+    #[test]
+    fn a_slow_application_is_slow_from_the_next_record_on_and_gets_well_again() {
+        let mut worker = worker(CommitPolicy::After);
+        assert_eq!(what(&worker.on_outcome(ANY, &polled(&[3, 4, 5]), Time(0))), "at 5ms");
+        worker.slow_down(Duration::millis(100));
+        assert_eq!(what(&worker.on_time(Time(5 * MS))), "did 3, at 110ms");
+        worker.speed_up(Duration::millis(100));
+        assert_eq!(what(&worker.on_time(Time(110 * MS))), "did 4, at 115ms");
     }
 
     #[test]

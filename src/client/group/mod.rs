@@ -140,8 +140,8 @@ enum Phase {
     Preparing { until: Time },
     /// JoinGroup is due, or on its way.
     Joining(Attempt),
-    /// Assigns as soon as it knows the topics; does not wait for them beyond this moment.
-    Leading { strategy: Strategy, members: Members, until: Time },
+    /// Assigns as soon as it knows the topics, unless the assignment stays as it was; does not wait for them beyond this moment.
+    Leading { strategy: Strategy, members: Members, until: Time, assigns: bool },
     /// SyncGroup is due, or on its way, with the whole assignment if we lead.
     Syncing { attempt: Attempt, strategy: Strategy, assignment: Assignment },
     /// Was assigned these. What is to go is given up first; does not wait for commits beyond that moment.
@@ -344,6 +344,7 @@ impl Membership {
             self.member = Arc::from("");
         }
         self.generation = -1;
+        self.pulse.forget();
         self.lost = Some(error);
         self.rejoin = true;
         self.led = None;

@@ -33,6 +33,11 @@ impl Pulse {
         *self = Pulse { attempt: Attempt::default(), next: now.plus(interval), heard: now };
     }
 
+    /// We are no longer who we were: what a heartbeat on its way is told, says nothing about who we will be.
+    pub fn forget(&mut self) {
+        self.attempt = Attempt::default();
+    }
+
     /// The coordinator has said that it counts us among the living.
     pub fn hear(&mut self, now: Time) {
         self.heard = now;

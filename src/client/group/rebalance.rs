@@ -5,7 +5,8 @@
 //! whose answers get lost becomes a new member with every attempt.
 //!
 //! The leading member must know the partitions of all topics that anybody subscribes to, also of those that it does not read itself. And it
-//! keeps an eye on them: when a topic grows, or appears, it asks for a rebalance.
+//! keeps an eye on them: when a topic grows, or appears, it asks for a rebalance. A static member that comes back to lead shares out nothing (KIP-814),
+//! but must know them too: else it would take what it hears of them first for a change.
 //!
 //! Whatever goes wrong between JoinGroup and SyncGroup, the way back is to join again. What we own meanwhile is claimed in the generation in
 //! which it was assigned, so that a member that has missed one is not believed.
@@ -150,23 +151,19 @@ impl Membership {
         };
         let until = desk.now.plus(self.common.request_timeout);
         let leads = response.leader == response.member_id;
-        self.phase = if leads && !response.skip_assignment {
-            Phase::Leading { strategy, members: response.members.iter().map(member).collect(), until }
+        self.phase = if leads {
+            let (members, assigns) = (response.members.iter().map(member).collect(), !response.skip_assignment);
+            Phase::Leading { strategy, members, until, assigns }
         } else {
             Phase::Syncing { attempt: Attempt::default(), strategy, assignment: Assignment::new() }
         };
-        if leads && response.skip_assignment {
-            let members: Vec<(Arc<str>, Subscription)> = response.members.iter().map(member).collect();
-            let topics = members.iter().flat_map(|(_, member)| member.topics.iter().cloned()).collect();
-            self.led = Some(counts(desk.cluster.metadata(), &topics));
-        }
     }
 
     // ---- lead -------------------------------------------------------------------------------------------------
 
     /// Shares out, once all topics are known.
     pub(super) fn lead(&mut self, desk: &mut Desk<'_>) {
-        let Phase::Leading { strategy, members, until } = &self.phase else { return };
+        let Phase::Leading { strategy, members, until, assigns } = &self.phase else { return };
         let topics: BTreeSet<Arc<str>> = members.values().flat_map(|member| member.topics.iter().cloned()).collect();
         topics.iter().for_each(|topic| desk.cluster.follow(topic));
         let is_known = |topic: &Arc<str>| desk.cluster.metadata().topic(topic).is_some();
@@ -175,9 +172,10 @@ impl Membership {
         }
         let counts = counts(desk.cluster.metadata(), &topics);
         let (strategy, mutants) = (*strategy, self.common.mutants);
-        let assignment = strategy.assign(&counts, members, mutants);
+        let share_out = |mutants| if *assigns { strategy.assign(&counts, members, mutants) } else { Assignment::new() };
+        let assignment = share_out(mutants);
         if let Some(mutant) = mutants.planted()
-            && assignment != strategy.assign(&counts, members, Mutants::none())
+            && assignment != share_out(Mutants::none())
         {
             desk.out.fact(mutant.acted());
         }

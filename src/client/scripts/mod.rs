@@ -554,5 +554,5 @@ scripts! {
     epoch_restart acks_zero metadata_refresh versions partitioning
     consumer_reads consumer_validates consumer_resets list_offset admin admin_records_and_leaders
     group_joins group_eager group_cooperative group_loses group_poll_interval group_coordinator_moves group_leaves
-    group_auto_commit group_leads
+    group_auto_commit group_leads group_stale_heartbeat
 }

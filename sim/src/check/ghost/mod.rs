@@ -100,6 +100,12 @@ pub struct Tally {
     pub crashes: u64,
     /// Nodes that lost power.
     pub power_losses: u64,
+    /// Records that a group processed once more.
+    pub redelivered: u64,
+    /// Commits of one partition that were refused because of who sent them.
+    pub refused_commits: u64,
+    /// Rebalances that ended with their coordinator.
+    pub interrupted_rebalances: u64,
 }
 
 /// A participant.

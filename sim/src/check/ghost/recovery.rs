@@ -153,7 +153,7 @@ impl Ghost {
     }
 
     fn end_life(&mut self, node: usize, ending: Ending) -> Option<Change<'static>> {
-        self.groups.lose_node(node, self.now);
+        self.tally.interrupted_rebalances += self.groups.lose_node(node, self.now);
         let life = &mut self.nodes[node];
         (life.up, life.registered, life.known_anew) = (false, false, false);
         life.disk_struck |= life.cache_lies || life.rotten;

@@ -11,6 +11,9 @@ use crate::check::ghost::Ghost;
 
 /// The group is in a rebalance; who heart-beats is told so, and is alive.
 const REBALANCE_IN_PROGRESS: i16 = 27;
+/// Who commits is not, or no longer, what it says: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, FENCED_MEMBER_EPOCH,
+/// STALE_MEMBER_EPOCH.
+const OF_THE_PAST: [i16; 5] = [22, 25, 82, 110, 113];
 
 impl Ghost {
     /// Takes in an answer.
@@ -22,6 +25,7 @@ impl Ghost {
         match tap {
             GroupTap::CommitAnswered { member, generation, partition, offset, error, asker, request, .. } => {
                 self.contact(group, member, usize::from(asker.0));
+                self.tally.refused_commits += u64::from(OF_THE_PAST.contains(error));
                 if *error != 0 {
                     return None;
                 }

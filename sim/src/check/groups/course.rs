@@ -106,6 +106,7 @@ impl Ghost {
         let group = self.groups.all.iter().position(|group| group.courses.get(partition).is_some_and(reads))?;
         let course = self.groups.all[group].courses.get_mut(partition)?;
         let known = course.done.first_known(from, to);
+        self.tally.redelivered += course.done.count(from, to);
         course.done.add(from, to);
         course.base.get_or_insert(from);
         let at = course.sessions.iter().rposition(|session| session.node == node)?;

@@ -23,6 +23,8 @@ impl Ghost {
         }
         if let GroupFact::CoordinatorUnloaded { shard, leader_epoch } = fact {
             let shard = self.intern(*shard);
+            let at_work = |group: &&Group| group.shard == Some(shard) && group.is_rebalanced_by(node);
+            self.tally.interrupted_rebalances += self.groups.all.iter().filter(at_work).count() as u64;
             let of_shard = self.groups.all.iter_mut().filter(|group| group.shard == Some(shard));
             of_shard.for_each(|group| group.terms.retain(|term| term.node != node || term.epoch > *leader_epoch));
             return None;

@@ -29,6 +29,7 @@ mod terms;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use brokerlab::fact::group::GroupState;
 use brokerlab::types::{Duration, LeaderEpoch, Offset, Time, TopicPartition};
 use brokerlab_reports::event::EventId;
 
@@ -156,13 +157,15 @@ impl Groups {
         self.index.get(id).copied()
     }
 
-    /// A process is gone, and with it what it believed and spoke for.
-    pub(super) fn lose_node(&mut self, node: usize, event: EventId) {
+    /// A process is gone, and with it what it believed and spoke for. Returns how many rebalances of the classic protocol it was at.
+    pub(super) fn lose_node(&mut self, node: usize, event: EventId) -> u64 {
+        let interrupted = self.all.iter().filter(|group| group.is_rebalanced_by(node)).count();
         for group in &mut self.all {
             group.terms.retain(|term| term.node != node);
             group.beliefs.retain(|belief| belief.node != node);
             group.courses.values_mut().for_each(|course| course.end_sessions(node, event));
         }
+        interrupted as u64
     }
 }
 
@@ -208,6 +211,12 @@ impl Group {
     #[must_use]
     pub fn is_current(&self, node: usize) -> bool {
         self.current().is_some_and(|term| term.node == node)
+    }
+
+    /// Whether that node is the coordinator, and in the middle of a rebalance of which its log says nothing.
+    fn is_rebalanced_by(&self, node: usize) -> bool {
+        let rebalances = |term: &Term| matches!(term.state, GroupState::PreparingRebalance | GroupState::CompletingRebalance);
+        self.current().is_some_and(|term| term.node == node && rebalances(term))
     }
 
     /// What that member's process believes.

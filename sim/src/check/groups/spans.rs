@@ -43,6 +43,14 @@ impl Spans {
         (known < to).then_some(known)
     }
 
+    /// How many of the offsets in `[from, to)` are in the set.
+    #[must_use]
+    pub fn count(&self, from: Offset, to: Offset) -> u64 {
+        let first = self.0.partition_point(|(_, end)| *end <= from);
+        let within = self.0[first..].iter().take_while(|(start, _)| *start < to);
+        within.map(|(start, end)| (*end).min(to).since((*start).max(from)).unsigned_abs()).sum()
+    }
+
     /// Behind the last offset; zero if there is none.
     #[must_use]
     pub fn end(&self) -> Offset {
@@ -66,6 +74,10 @@ mod tests {
         assert_eq!(spans.first_missing(Offset(8), Offset(10)), Some(Offset(9)));
         assert_eq!(spans.first_known(Offset(4), Offset(9)), Some(Offset(5)));
         assert_eq!(spans.first_known(Offset(4), Offset(5)), None);
+        assert_eq!(
+            [(0, 9), (3, 6), (4, 5), (8, 20), (9, 20)].map(|(from, to)| spans.count(Offset(from), Offset(to))),
+            [8, 2, 0, 1, 0]
+        );
         assert_eq!(spans.end(), Offset(9));
         spans.cut(Offset(6));
         assert_eq!(spans, Spans(vec![(Offset(0), Offset(4)), (Offset(5), Offset(6))]));

@@ -4,7 +4,7 @@
 //! and its client does what clients do; how soon, depends on what it is at.
 
 use brokerlab::fact::GroupFact;
-use brokerlab::types::TopicPartition;
+use brokerlab::types::{Duration, TopicPartition};
 use brokerlab_reports::event::EventId;
 
 use super::super::cast::Role;
@@ -20,6 +20,8 @@ pub(super) enum Undo {
     Leave(u16),
     /// A member was called out.
     Join(u16),
+    /// A member was made slower.
+    Hurry(u16, Duration),
 }
 
 impl World {
@@ -38,8 +40,8 @@ impl World {
         }
     }
 
-    /// The member that this fault calls out.
-    pub(super) fn leaver(&self, fault: usize, target: &Target) -> Result<u16, String> {
+    /// A member that takes part.
+    pub(super) fn participant(&self, fault: usize, target: &Target) -> Result<u16, String> {
         let node = self.resolve(fault, target, None)?;
         match self.worker(node) {
             Some(worker) if worker.takes_part() => Ok(node),
@@ -90,10 +92,25 @@ impl World {
         self.tell_worker(node, Worker::leave);
     }
 
+    /// Each record takes a member longer until the fault ends.
+    pub(super) fn slow_worker(&mut self, fault: usize, node: u16, by: Duration) {
+        self.owe_member(fault, Undo::Hurry(node, by));
+        if let Driver::Worker(worker) = &mut self.drivers[usize::from(node)] {
+            worker.slow_down(by);
+        }
+    }
+
+    fn hurry(&mut self, node: u16, by: Duration) {
+        if let Driver::Worker(worker) = &mut self.drivers[usize::from(node)] {
+            worker.speed_up(by);
+        }
+    }
+
     pub(super) fn call_back(&mut self, undo: Undo) {
         match undo {
             Undo::Leave(node) => self.tell_worker(node, Worker::leave),
             Undo::Join(node) => self.tell_worker(node, Worker::join),
+            Undo::Hurry(node, by) => self.hurry(node, by),
         }
     }
 

@@ -162,6 +162,7 @@ impl World {
             FaultKind::RecreateTopic { target } => self.recreate_topic(node, target, self.faults[fault].began),
             FaultKind::MemberJoins { .. } => self.call_in(fault, node),
             FaultKind::MemberLeaves { .. } => self.call_out(fault, node),
+            FaultKind::SlowProcessing { by, .. } => self.slow_worker(fault, node, *by),
             FaultKind::CrashLoop { times, .. } => self.begin_crash_loop(fault, node, *times),
             FaultKind::FailedSync { path, nth, .. } => self.break_disk(fault, node, broken_sync(path, *nth)),
             FaultKind::IoError { operation, path, nth, times, .. } => {

@@ -46,7 +46,9 @@ impl World {
                 Ok(vec![self.resolve(fault, target, None)?])
             }
             FaultKind::MemberJoins { target } => Ok(vec![self.newcomer(fault, target)?]),
-            FaultKind::MemberLeaves { target } => Ok(vec![self.leaver(fault, target)?]),
+            FaultKind::MemberLeaves { target } | FaultKind::SlowProcessing { target, .. } => {
+                Ok(vec![self.participant(fault, target)?])
+            }
             FaultKind::ElectPreferred { .. } | FaultKind::DeleteRecords { .. } | FaultKind::RecreateTopic { .. } => {
                 Ok(vec![self.admin()?])
             }
