@@ -79,7 +79,8 @@ fn is_at_work(ghost: &Ghost, group: &Group) -> bool {
 #[must_use]
 pub fn waits(ghost: &Ghost, group: usize) -> Option<String> {
     let group = &ghost.groups.all[group];
-    let habits = group.habits.as_ref()?;
+    // Who commits before it processes, and is refused, drops what it was handed: nothing says how far it has come.
+    let habits = group.habits.as_ref().filter(|habits| habits.commits != Commits::BeforeProcessing)?;
     for belief in group.beliefs.iter().filter(|belief| ghost.nodes[belief.node].up) {
         for partition in &belief.partitions {
             let Some(read) = ghost.named_once(partition) else { continue };

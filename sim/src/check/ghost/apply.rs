@@ -361,7 +361,10 @@ impl Ghost {
                 let (producer, acks, error) = (usize::from(producer.0), *acks, *error);
                 if error == 0 && acks != 0 {
                     let p = &mut self.partitions[at.partition];
-                    let (from, epoch) = (*base_offset, p.shadows[node].epoch());
+                    let (from, shadow) = (*base_offset, &p.shadows[node]);
+                    // It may have waited for answers before it on its connection, and whoever gave it leads no more.
+                    let given = shadow.log.epoch_at(from).filter(|_| shadow.leading().is_none());
+                    let epoch = given.unwrap_or_else(|| shadow.epoch());
                     let to = from.plus(batch.last_offset.since(batch.base_offset) + 1);
                     p.promises.push(Promise { from, to, acks, epoch, producer });
                 }
