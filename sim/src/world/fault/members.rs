@@ -41,10 +41,10 @@ impl World {
     }
 
     /// A member that takes part.
-    pub(super) fn participant(&self, fault: usize, target: &Target) -> Result<u16, String> {
+    pub(super) fn participant(&self, fault: usize, target: &Target) -> Result<Vec<u16>, String> {
         let node = self.resolve(fault, target, None)?;
         match self.worker(node) {
-            Some(worker) if worker.takes_part() => Ok(node),
+            Some(worker) if worker.takes_part() => Ok(vec![node]),
             Some(_) => Err(format!("{} does not take part", self.member(node).name)),
             None => Err(format!("{} is no member of a group", self.member(node).name)),
         }

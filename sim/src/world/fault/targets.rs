@@ -46,9 +46,7 @@ impl World {
                 Ok(vec![self.resolve(fault, target, None)?])
             }
             FaultKind::MemberJoins { target } => Ok(vec![self.newcomer(fault, target)?]),
-            FaultKind::MemberLeaves { target } | FaultKind::SlowProcessing { target, .. } => {
-                Ok(vec![self.participant(fault, target)?])
-            }
+            FaultKind::MemberLeaves { target } | FaultKind::SlowProcessing { target, .. } => self.participant(fault, target),
             FaultKind::ElectPreferred { .. } | FaultKind::DeleteRecords { .. } | FaultKind::RecreateTopic { .. } => {
                 Ok(vec![self.admin()?])
             }
