@@ -52,6 +52,21 @@ impl Log {
         self.watch(result)
     }
 
+    /// Where the log holds nothing but what was given up, drops that too, so that a batch that begins below the log start can follow. False if there
+    /// is nothing to drop.
+    ///
+    /// # Errors
+    /// Disk errors; `Corrupt` if what is dropped cannot be read.
+    pub fn drop_given_up(&mut self, disk: &mut dyn Disk) -> Result<bool, LogError> {
+        self.check_running()?;
+        if self.log_start < self.log_end || self.is_empty() {
+            return Ok(false);
+        }
+        let result = self.restart_at_start(disk, self.log_end);
+        self.watch(result)?;
+        Ok(true)
+    }
+
     fn cut(&mut self, disk: &mut dyn Disk, to: Offset) -> Result<(), LogError> {
         self.give_up_pass(disk)?;
         let number = self.segment_of(to);
@@ -89,8 +104,8 @@ impl Log {
         }
     }
 
-    /// The log starts in the middle of the batch that goes: it begins anew, empty, where it did. The producers of what lay below outlive that, as
-    /// they outlive retention.
+    /// Nothing is left of the log above its start, perhaps because that lies in the middle of the batch that goes: it begins anew, empty, where it
+    /// did. The producers of what lay below outlive that, as they outlive retention.
     fn restart_at_start(&mut self, disk: &mut dyn Disk, end: Offset) -> Result<(), LogError> {
         self.reload_producers(disk, end)?;
         let producers = std::mem::take(&mut self.producers);

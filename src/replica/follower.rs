@@ -24,7 +24,7 @@ use bytes::Bytes;
 use crate::actor::Outbox;
 use crate::disk::Disk;
 use crate::fact::{Corner, Fact, TruncationReason};
-use crate::log::AppendError;
+use crate::log::{AppendError, LogError};
 use crate::mutant::Mutant;
 use crate::types::{BrokerId, LeaderEpoch, Offset};
 use crate::wire::ErrorCode;
@@ -179,10 +179,8 @@ impl Replica {
                 }
                 // Bytes that are no batches, or not those that come next: nothing was appended, ask again.
                 Err(error) => {
-                    if let AppendError::EpochFalls { to, .. } = error
-                        && let Err(rot) = self.log.judge_doubtful_epoch(to)
-                    {
-                        self.note_log_error(&rot, disk, out);
+                    if let Err(failed) = self.consider(&error, disk, out) {
+                        self.note_log_error(&failed, disk, out);
                     }
                     return Verdict::BackOff;
                 }
@@ -203,6 +201,23 @@ impl Replica {
         self.log.move_log_start(answer.log_start.min(self.high_watermark));
         self.note_log_start(start, out);
         Verdict::Continue
+    }
+
+    /// A refusal of the leader's batches may be our own log's fault: its epochs are rotten, or what it holds was given up in the middle of a batch
+    /// that the leader has in another form.
+    fn consider(&mut self, error: &AppendError, disk: &mut dyn Disk, out: &mut Outbox) -> Result<(), LogError> {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "whatever else is wrong with the batches is the leader's affair")]
+        match error {
+            AppendError::EpochFalls { to, .. } => self.log.judge_doubtful_epoch(*to),
+            AppendError::UnexpectedOffset { expected, found } if found < expected => {
+                if self.log.drop_given_up(disk)? {
+                    let end = self.log.log_end();
+                    self.note_truncation(end, end, TruncationReason::BelowLeaderStart, out);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// It may fall: a new leader's high watermark lags behind what its predecessor told us.

@@ -22,7 +22,7 @@ fn dies_at_work(commits: Commits) -> History {
 
 #[test]
 fn who_commits_first_may_leave_records_out() {
-    dies_at_work(Commits::BeforeProcessing).is_judged(Verdict::Sanctioned, "commit-before-processing");
+    dies_at_work(Commits::BeforeProcessing).is_judged(Verdict::Sanctioned, "at-most-once");
     dies_at_work(Commits::AfterProcessing).also_cries("B14").cries("B8");
 }
 

@@ -18,7 +18,7 @@ pub const ID: &str = "B14";
 pub const CLAIM: &str = "after healing a group has processed every record from where it began";
 
 /// At most once.
-pub(super) const AT_MOST_ONCE: Weight = Weight { verdict: Verdict::Sanctioned, name: "commit-before-processing" };
+pub(super) const AT_MOST_ONCE: Weight = Weight { verdict: Verdict::Sanctioned, name: "at-most-once" };
 
 /// The check. Exercised by every partition that a group reads.
 #[derive(Default)]

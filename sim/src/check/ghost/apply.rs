@@ -387,6 +387,10 @@ impl Ghost {
                     p.shadows[follower].lossy &= *fetch_offset < p.log.end();
                 }
                 let parts = p.shadows[node].log.epoch_up_to(*fetch_offset).is_some_and(|epoch| epoch != *last_fetched_epoch);
+                if *fetch_offset < p.shadows[node].log.start() {
+                    // Out of range: the leader refuses it, and learns nothing from it.
+                    return None;
+                }
                 let leading = p.shadows[node].leading_mut();
                 let (follower, broker_epoch, offset) = (*follower, *broker_epoch, *fetch_offset);
                 let heard = Fetched { follower, broker_epoch, life, offset, last: offset, parts };
