@@ -216,22 +216,26 @@ impl MetadataLog {
     /// Asks for what has to be made durable, unless it is being done.
     pub fn flush(&mut self, out: &mut Outbox) {
         // Of two replacements of one file the older one may be the last to end.
-        let is_busy = self.pending.values().any(|pending| matches!(pending, Pending::Epochs));
+        let is_busy = self.is_under_way(|pending| matches!(pending, Pending::Epochs));
         if let Some((path, content)) = (!is_busy).then(|| self.log.epoch_checkpoint()).flatten() {
             let ticket = out.replace(path, content);
             self.pending.insert(ticket, Pending::Epochs);
         }
-        let is_busy = self.pending.values().any(|pending| matches!(pending, Pending::Flush(_)));
+        let is_busy = self.is_under_way(|pending| matches!(pending, Pending::Flush(_)));
         if let Some(flush) = (!is_busy).then(|| self.log.begin_flush()).flatten() {
             let ticket = out.sync(flush.targets.clone());
             self.pending.insert(ticket, Pending::Flush(flush));
         }
-        let is_busy = self.pending.values().any(|pending| matches!(pending, Pending::RecoveryPoint(_)));
+        let is_busy = self.is_under_way(|pending| matches!(pending, Pending::RecoveryPoint(_)));
         let point = self.log.recovery_point();
         if !is_busy && point > self.recovery_point {
             let ticket = out.replace(path(&self.data_dir, RECOVERY_POINT_FILE), encode_offsets(&[(name(), point)].into()));
             self.pending.insert(ticket, Pending::RecoveryPoint(point));
         }
+    }
+
+    fn is_under_way(&self, is_it: impl Fn(&Pending) -> bool) -> bool {
+        self.pending.values().any(is_it)
     }
 
     /// A disk operation has ended.

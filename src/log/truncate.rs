@@ -56,13 +56,13 @@ impl Log {
     /// is nothing to drop.
     ///
     /// # Errors
-    /// Disk errors; `Corrupt` if what is dropped cannot be read.
+    /// Disk errors.
     pub fn drop_given_up(&mut self, disk: &mut dyn Disk) -> Result<bool, LogError> {
         self.check_running()?;
         if self.log_start < self.log_end || self.is_empty() {
             return Ok(false);
         }
-        let result = self.restart_at_start(disk, self.log_end);
+        let result = self.restart_at_start(disk);
         self.watch(result)?;
         Ok(true)
     }
@@ -72,7 +72,8 @@ impl Log {
         let number = self.segment_of(to);
         let (position, end) = self.boundary(disk, number, to)?;
         if end < self.log_start {
-            return self.restart_at_start(disk, end);
+            self.reload_producers(disk, end)?;
+            return self.restart_at_start(disk);
         }
         self.lower_first_dirty(end);
         self.mark_truncation(disk, end)?;
@@ -106,8 +107,7 @@ impl Log {
 
     /// Nothing is left of the log above its start, perhaps because that lies in the middle of the batch that goes: it begins anew, empty, where it
     /// did. The producers of what lay below outlive that, as they outlive retention.
-    fn restart_at_start(&mut self, disk: &mut dyn Disk, end: Offset) -> Result<(), LogError> {
-        self.reload_producers(disk, end)?;
+    fn restart_at_start(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         let producers = std::mem::take(&mut self.producers);
         self.start_over(disk, self.log_start)?;
         self.producers = producers;

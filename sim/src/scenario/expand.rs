@@ -41,7 +41,7 @@ fn next_id(taken: &mut BTreeSet<String>) -> String {
 }
 
 /// Faults of groups.
-const MEMBER_KINDS: [&str; 2] = ["member-joins", "member-leaves"];
+const MEMBER_KINDS: [&str; 3] = ["member-joins", "member-leaves", "slow-processing"];
 
 fn draw_faults(plan: &Scenario, chaos: &Chaos, chance: Chance) -> Vec<Fault> {
     // Where a seed has drawn no group there is nobody to come and go.

@@ -190,17 +190,13 @@ pub fn set(scenario: &mut Scenario, setting: &str, value: &str) -> Result<(), St
             let topic = scenario.topics.iter_mut().find(|topic| topic.name == name);
             set_topic(topic.ok_or_else(|| unknown(setting))?, setting, what, value)?;
         }
-        ["producers", "count"] => {
-            let listed = u32::try_from(scenario.producers.len()).unwrap_or(u32::MAX);
-            number(setting, value, 0, listed)?;
-        }
-        ["consumers", "count"] => {
-            let listed = u32::try_from(scenario.consumers.len()).unwrap_or(u32::MAX);
-            number(setting, value, 0, listed)?;
-        }
-        ["groups", "count"] => {
-            let listed = u32::try_from(scenario.groups.len()).unwrap_or(u32::MAX);
-            number(setting, value, 0, listed)?;
+        [what @ ("producers" | "consumers" | "groups"), "count"] => {
+            let listed = match what {
+                "producers" => scenario.producers.len(),
+                "consumers" => scenario.consumers.len(),
+                _ => scenario.groups.len(),
+            };
+            number(setting, value, 0, u32::try_from(listed).unwrap_or(u32::MAX))?;
         }
         ["producers", name, what] => {
             let producer = scenario.producers.iter_mut().find(|producer| producer.name == name);

@@ -129,7 +129,7 @@ impl Ghost {
             let node = self.node_of(*broker)?;
             let (now, highest) = ((*incarnation, *broker_epoch), self.broker_epoch_ever);
             let before = self.nodes[node].accepted.replace(now);
-            self.nodes[node].accepted_at = Some(self.now);
+            self.nodes[node].accepted_at = self.now;
             (self.nodes[node].fenced, self.nodes[node].known_anew) = (true, self.nodes[node].up);
             self.nodes[node].fenced_at = None;
             self.broker_epoch_ever = highest.max(*broker_epoch);
@@ -386,11 +386,11 @@ impl Ghost {
                 if let (true, true, Some(follower)) = (life > 0, *leader_epoch == p.acting, follower_node) {
                     p.shadows[follower].lossy &= *fetch_offset < p.log.end();
                 }
-                let parts = p.shadows[node].log.epoch_up_to(*fetch_offset).is_some_and(|epoch| epoch != *last_fetched_epoch);
                 if *fetch_offset < p.shadows[node].log.start() {
                     // Out of range: the leader refuses it, and learns nothing from it.
                     return None;
                 }
+                let parts = p.shadows[node].log.epoch_up_to(*fetch_offset).is_some_and(|epoch| epoch != *last_fetched_epoch);
                 let leading = p.shadows[node].leading_mut();
                 let (follower, broker_epoch, offset) = (*follower, *broker_epoch, *fetch_offset);
                 let heard = Fetched { follower, broker_epoch, life, offset, last: offset, parts };
@@ -441,8 +441,8 @@ impl Ghost {
     /// Whether a request of the broker reached the controller after the registration was committed that ended the life it was sent in.
     /// One that came before may be answered later: decisions are told when they are committed, several at once.
     fn is_former_life(&self, broker: BrokerId, epoch: BrokerEpoch, request: EventId) -> bool {
-        let node = self.node_of(broker).map(|node| &self.nodes[node]);
-        node.and_then(|node| node.accepted.zip(node.accepted_at)).is_some_and(|((_, newest), at)| epoch < newest && at < request)
+        let Some(node) = self.node_of(broker).map(|node| &self.nodes[node]) else { return false };
+        node.accepted.is_some_and(|(_, newest)| epoch < newest) && node.accepted_at < request
     }
 }
 

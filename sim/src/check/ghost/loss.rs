@@ -116,8 +116,7 @@ impl Loss {
 impl Ghost {
     /// The replica leads without something committed: judges what is lost and cuts the committed log back to the leader's.
     pub(super) fn lose(&mut self, partition: usize, leader: usize, epoch: LeaderEpoch, rewritten: bool) {
-        let p = &self.partitions[partition];
-        let allowed = p.topic.is_some_and(|topic| self.topics[topic].unclean_election);
+        let (p, allowed) = (&self.partitions[partition], self.allows_unclean_election(partition));
         let (from, to) = (p.shadows[leader].agreed, p.log.end());
         let lost = p.log.lacking(from, to).iter();
         let judged = lost.map(|link| if rewritten { certain(link, REWRITTEN) } else { judge(p, link, leader, epoch, allowed) });
@@ -125,15 +124,12 @@ impl Ghost {
         let loss = Loss { event: self.now, epoch, leader, from, to, batches: batches.collect(), rewritten };
         self.partitions[partition].cut_back(loss);
     }
-}
 
-impl Ghost {
     /// The replica leads by an unclean election, which the topic allows, and lacks nothing. The members of the former ISR may not know of it and go on
     /// to commit: what they promise is lost from the start.
     pub(super) fn pass_over(&mut self, partition: usize, leader: usize, epoch: LeaderEpoch) {
         let p = &self.partitions[partition];
-        let allowed = p.topic.is_some_and(|topic| self.topics[topic].unclean_election);
-        if allowed && chosen_uncleanly(p, epoch) {
+        if self.allows_unclean_election(partition) && chosen_uncleanly(p, epoch) {
             let (event, at, batches) = (self.now, p.log.end(), Vec::new());
             let loss = Loss { event, epoch, leader, from: at, to: at, batches, rewritten: false };
             self.partitions[partition].cut_back(loss);

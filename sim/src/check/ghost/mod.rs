@@ -128,7 +128,7 @@ pub struct NodeLife {
     /// The registration that the controller accepted last.
     pub accepted: Option<(Uuid, BrokerEpoch)>,
     /// The event of that.
-    pub accepted_at: Option<EventId>,
+    pub accepted_at: EventId,
     /// Whether that registration is of the present life: before, the controller counts on one that is over, and cannot know.
     pub known_anew: bool,
     /// Whether the controller keeps it out.
@@ -270,7 +270,7 @@ impl Ghost {
                 broker_epoch: BrokerEpoch::NONE,
                 disk_struck: false,
                 accepted: None,
-                accepted_at: None,
+                accepted_at: EventId::NONE,
                 known_anew: false,
                 fenced: false,
                 fenced_at: None,
@@ -381,8 +381,13 @@ impl Ghost {
     #[must_use]
     pub fn awaits_unclean_leader(&self, partition: usize) -> bool {
         let p = &self.partitions[partition];
-        let allowed = p.topic.is_some_and(|topic| self.topics[topic].unclean_election);
-        allowed && p.elections.iter().any(|election| election.unclean && election.epoch > p.acting)
+        self.allows_unclean_election(partition)
+            && p.elections.iter().any(|election| election.unclean && election.epoch > p.acting)
+    }
+
+    /// Whether the topic allows that somebody outside the ISR is elected.
+    fn allows_unclean_election(&self, partition: usize) -> bool {
+        self.partitions[partition].topic.is_some_and(|topic| self.topics[topic].unclean_election)
     }
 
     /// What an anomaly at `offset` counts as, for evidence from before `epoch`: the weight of the loss that explains it, if one does.

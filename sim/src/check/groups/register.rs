@@ -57,8 +57,7 @@ impl Register {
     /// The last record that was acknowledged before that event.
     #[must_use]
     pub fn acknowledged_before(&self, event: EventId) -> Option<&Stored> {
-        let known = self.written.iter().filter(|stored| stored.acknowledged.is_some_and(|when| when < event));
-        known.max_by_key(|stored| stored.place)
+        self.newest(|stored| stored.acknowledged.is_some_and(|when| when < event))
     }
 
     /// The last record that was acknowledged.
@@ -70,8 +69,11 @@ impl Register {
     /// The last record that was acknowledged, of those that were written in this leader epoch or an earlier one.
     #[must_use]
     pub fn acknowledged_up_to(&self, epoch: LeaderEpoch) -> Option<&Stored> {
-        let known = self.written.iter().filter(|stored| stored.acknowledged.is_some() && stored.place.epoch <= epoch);
-        known.max_by_key(|stored| stored.place)
+        self.newest(|stored| stored.acknowledged.is_some() && stored.place.epoch <= epoch)
+    }
+
+    fn newest(&self, which: impl Fn(&Stored) -> bool) -> Option<&Stored> {
+        self.written.iter().filter(|stored| which(stored)).max_by_key(|stored| stored.place)
     }
 
     /// Whether somebody who asks at that event may be told this value: nothing that was acknowledged before is newer.
