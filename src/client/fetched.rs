@@ -54,13 +54,46 @@ pub struct FetchedRecord {
     pub value: Option<Bytes>,
 }
 
+/// Leader epochs that a position remembers; the oldest are forgotten.
+const EPOCHS_MAX: usize = 64;
+
 /// How far a partition has been read.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ReadPosition {
     /// The next record to be read.
     pub offset: Offset,
     /// Leader epoch of the last record read; [`LeaderEpoch::NONE`] if nothing was.
     pub epoch: LeaderEpoch,
+    /// The leader epochs of what was read, each with the first record read of it, ascending.
+    read: Vec<(LeaderEpoch, Offset)>,
+}
+
+impl ReadPosition {
+    /// The next record is the one at `offset`, and the one before it is of that leader epoch.
+    #[must_use]
+    pub fn new(offset: Offset, epoch: LeaderEpoch) -> ReadPosition {
+        let before = Offset::ZERO.max(offset.plus(-1));
+        let read = if epoch == LeaderEpoch::NONE { Vec::new() } else { vec![(epoch, before)] };
+        ReadPosition { offset, epoch, read }
+    }
+
+    /// What lies between the position and `next` was read: records of that leader epoch.
+    fn move_to(&mut self, next: Offset, epoch: LeaderEpoch) {
+        if self.epoch != epoch {
+            self.read.push((epoch, self.offset));
+            self.read.drain(..self.read.len().saturating_sub(EPOCHS_MAX));
+        }
+        (self.offset, self.epoch) = (next, epoch);
+    }
+
+    /// A log was asked for the epoch of this position and knows none above `epoch`, which ends there at `end`. Whatever was read of a later
+    /// one is not in that log, and the position goes back to where it began.
+    pub fn go_back(&mut self, epoch: LeaderEpoch, end: Offset) {
+        let foreign = self.read.iter().find(|(read, _)| *read > epoch).map(|(_, first)| *first);
+        self.offset = self.offset.min(end).min(foreign.unwrap_or(end));
+        self.read.retain(|(read, _)| *read <= epoch);
+        self.epoch = epoch;
+    }
 }
 
 impl Fetched {
@@ -91,7 +124,7 @@ impl Fetched {
             }
         }
         let record = self.open.pop_front().expect("it is not empty");
-        *position = ReadPosition { offset: record.offset.next(), epoch: record.leader_epoch };
+        position.move_to(record.offset.next(), record.leader_epoch);
         if self.open.is_empty() {
             self.leave_batch(position);
         }
@@ -106,7 +139,7 @@ impl Fetched {
 
     fn leave_batch(&self, position: &mut ReadPosition) {
         if position.offset < self.end.0 {
-            *position = ReadPosition { offset: self.end.0, epoch: self.end.1 };
+            position.move_to(self.end.0, self.end.1);
         }
     }
 
@@ -205,7 +238,7 @@ mod tests {
     }
 
     fn read(fetched: &mut Fetched, from: i64) -> (String, i64) {
-        let mut position = ReadPosition { offset: Offset(from), epoch: LeaderEpoch::NONE };
+        let mut position = ReadPosition::new(Offset(from), LeaderEpoch::NONE);
         let mut values = Vec::new();
         while let Some(record) = fetched.next(&mut position).unwrap() {
             values.push(format!("{}={}", record.offset, String::from_utf8_lossy(&record.value.unwrap())));
@@ -217,6 +250,22 @@ mod tests {
     fn records_before_the_position_are_skipped() {
         let bytes = [batch(8, &["x", "y"]).build(), batch(10, &["a", "b", "c"]).build()].concat();
         assert_eq!(read(&mut Fetched::new(Offset::ZERO, bytes.into(), &[]), 11), ("11=b 12=c".to_owned(), 13));
+    }
+
+    #[test]
+    fn in_another_log_the_position_goes_back_to_what_was_read_of_epochs_that_log_does_not_know() {
+        let of_epoch = |base: i64, epoch: i32| batch(base, &["a", "b"]).at(Offset(base), LeaderEpoch(epoch)).build();
+        let bytes = [of_epoch(10, 1), of_epoch(12, 2), of_epoch(14, 4), of_epoch(16, 4)].concat();
+        let mut position = ReadPosition::new(Offset(10), LeaderEpoch::NONE);
+        let mut fetched = Fetched::new(Offset(10), bytes.into(), &[]);
+        while fetched.next(&mut position).unwrap().is_some() {}
+        let back = |epoch, end| {
+            let mut position = position.clone();
+            position.go_back(LeaderEpoch(epoch), Offset(end));
+            position.offset.0
+        };
+        assert_eq!((back(3, 30), back(2, 30), back(1, 30), back(0, 30)), (14, 14, 12, 10));
+        assert_eq!((back(4, 15), back(2, 13), back(0, 9)), (15, 13, 9), "the epoch asked for may end earlier there");
     }
 
     #[test]
@@ -252,7 +301,7 @@ mod tests {
     fn a_wrong_checksum_is_an_error_and_the_position_stays() {
         let mut bytes = batch(0, &["a"]).build().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
-        let mut position = ReadPosition { offset: Offset(0), epoch: LeaderEpoch::NONE };
+        let mut position = ReadPosition::new(Offset(0), LeaderEpoch::NONE);
         let mut fetched = Fetched::new(Offset::ZERO, bytes.into(), &[]);
         assert_eq!(fetched.next(&mut position), Err(ErrorCode::CORRUPT_MESSAGE));
         assert!(fetched.is_drained());

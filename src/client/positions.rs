@@ -17,7 +17,8 @@
 //! A position is an offset *and* the leader epoch of the record before it. After an unclean election the offset alone may exist again
 //! with other records before it, and a consumer that does not look would silently skip what was rewritten (KIP-320). So when the
 //! partition has a newer leader, the position is compared with the leader's own history of epochs first. Where we are stricter than
-//! Kafka's client: an answer with a lower epoch than the one asked for means divergence too, even if the offset exists.
+//! Kafka's client: an answer with a lower epoch than the one asked for means divergence too, even if the offset exists; the position then
+//! goes back to the first record that was read of an epoch which that leader does not know.
 
 use crate::types::{LeaderEpoch, Offset, Time, TopicPartition};
 use crate::wire::ErrorCode;
@@ -110,7 +111,7 @@ impl Place {
             suspended: false,
             partition,
             stage,
-            position: ReadPosition { offset, epoch: LeaderEpoch::NONE },
+            position: ReadPosition::new(offset, LeaderEpoch::NONE),
             leader_epoch: LeaderEpoch::NONE,
             fetched: None,
             asked: None,
@@ -162,7 +163,7 @@ impl Place {
     pub fn on_located(&mut self, offset: Offset, epoch: LeaderEpoch, leader_epoch: LeaderEpoch) {
         self.succeed();
         self.stage = Stage::Reading;
-        self.position = ReadPosition { offset, epoch };
+        self.position = ReadPosition::new(offset, epoch);
         self.leader_epoch = leader_epoch;
     }
 
@@ -171,7 +172,7 @@ impl Place {
         match offset {
             Some(offset) => {
                 self.stage = Stage::Reading;
-                self.position = ReadPosition { offset, epoch };
+                self.position = ReadPosition::new(offset, epoch);
             }
             None => self.reset(reset, ErrorCode::OFFSET_OUT_OF_RANGE),
         }
@@ -190,7 +191,7 @@ impl Place {
             if reset == OffsetReset::None {
                 self.stage = Stage::Stuck(ErrorCode::OFFSET_OUT_OF_RANGE);
             }
-            self.position = ReadPosition { offset: self.position.offset.min(end), epoch };
+            self.position.go_back(epoch, end);
         }
     }
 
@@ -227,7 +228,7 @@ mod tests {
 
     fn validated(reset: OffsetReset, leader_epoch: i32, end_offset: i64) -> Place {
         let mut place = Place::at(TopicPartition { topic: Arc::from("t"), index: 0 }, Offset(10));
-        place.position.epoch = LeaderEpoch(3);
+        place.position = ReadPosition::new(Offset(10), LeaderEpoch(3));
         place.on_leader_epoch(LeaderEpoch(4));
         assert_eq!(place.stage, Stage::Validating);
         place.on_validated(&EpochEndOffset { leader_epoch, end_offset, ..EpochEndOffset::default() }, LeaderEpoch(4), reset);
@@ -248,6 +249,12 @@ mod tests {
     fn a_position_that_was_cut_off_goes_back_to_where_the_logs_part() {
         let place = validated(OffsetReset::Latest, 3, 7);
         assert_eq!((place.stage, place.position.offset), (Stage::Reading, Offset(7)));
+    }
+
+    #[test]
+    fn a_leader_that_does_not_know_the_epoch_has_another_record_before_the_position() {
+        let place = validated(OffsetReset::Latest, 2, 20);
+        assert_eq!((place.stage, place.position.offset, place.position.epoch), (Stage::Reading, Offset(9), LeaderEpoch(2)));
     }
 
     #[test]

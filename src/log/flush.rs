@@ -70,6 +70,8 @@ pub(super) struct Durability {
     pub(super) log_start_on_disk: Offset,
     /// The log began anew below its former start, which may still be on the disk.
     pub(super) start_lowered: bool,
+    /// The recovery point on the disk may still be that of another log, which had the same name before.
+    pub(super) point_inherited: bool,
 }
 
 impl Durability {

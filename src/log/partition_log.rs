@@ -62,6 +62,7 @@ impl Log {
     pub fn create_over(disk: &mut dyn Disk, dir: &str, topic: TopicId, config: LogConfig) -> Result<Log, LogError> {
         let mut log = Log::create_dir(disk, dir, topic, config)?;
         log.durability.start_lowered = true;
+        log.durability.point_inherited = true;
         log.leave_truncation_mark(disk, Offset::ZERO)?;
         log.fill_dir(disk)?;
         Ok(log)
@@ -288,6 +289,7 @@ impl Log {
     /// Disk errors.
     pub fn recovery_point_written(&mut self, disk: &mut dyn Disk, point: Offset) -> Result<(), LogError> {
         self.durability.recovery_point_on_disk = point;
+        self.durability.point_inherited = false;
         self.durability.claimed = point;
         self.note_claim();
         self.checkpoint_written(disk)
@@ -307,7 +309,8 @@ impl Log {
     fn checkpoint_written(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         self.check_running()?;
         // What is there now was true when it was told, and need not be any more.
-        let holds = self.durability.recovery_point_on_disk <= self.recovery_point() && !self.durability.start_lowered;
+        let Durability { recovery_point_on_disk, start_lowered, point_inherited, .. } = self.durability;
+        let holds = recovery_point_on_disk <= self.recovery_point() && !start_lowered && !point_inherited;
         if self.truncation_marks.is_empty() || !holds {
             return Ok(());
         }

@@ -32,6 +32,12 @@ const KEPT_MAX: usize = 5;
 pub(super) const WATCHDOG: Duration = Duration::from_secs(600);
 /// A corner that fewer than one seed in so many has reached is worth naming.
 const RARE: u64 = 50;
+/// From this many seeds on, a random profile is judged as a whole, too:
+const SHARES_FROM: usize = 1000;
+/// of so many seeds in a hundred the checks may see nothing,
+const UNKNOWN_PERCENT: f64 = 1.0;
+/// and in so many the losses may be excused.
+const EXCUSED_PERCENT: f64 = 10.0;
 /// Rare corners that are listed.
 const RARE_LISTED_MAX: usize = 12;
 /// Between two lines of progress where there is no terminal.
@@ -185,6 +191,7 @@ impl Sweep {
             "failures": found.failures.iter().map(|failure| self.failure_json(found, failure)).collect::<Vec<_>>(),
             "failing": found.failing(),
             "nondeterministic": found.nondeterministic().map(|failure| failure.seed.to_string()).collect::<Vec<_>>(),
+            "proves_little": found.proves_little(),
             "digest": found.digest(),
             "reach": found.reach().into_iter().map(|(corner, seeds)| (corner.name().to_string(), json!(seeds))).collect::<serde_json::Map<_, _>>(),
             "states": found.coverage.states(self.first_seed, self.seeds),
@@ -229,6 +236,9 @@ impl Sweep {
             say!("\n{unlisted} more seeds fail");
         }
         self.tell_reach(found);
+        if let Some(why) = found.proves_little() {
+            say!("\nthe profile proves little: {why}");
+        }
         let frames: u64 = found.runs.values().map(|one| one.frames).sum();
         say!(
             "\n{:.1} s of processor time, {:.1} s of real time; {} frames in the median run, {:.0} frames per second of processor time",
@@ -298,11 +308,30 @@ impl Found {
         if !missed.is_empty() {
             return Exit::MISSED;
         }
-        let share = |verdicts: &[Verdict]| self.runs.values().filter(|one| verdicts.contains(&one.verdict)).count() * 100;
+        if self.proves_little().is_some() { Exit(Verdict::Unknown.exit_code()) } else { Exit::GOOD }
+    }
+
+    /// Why a random profile as a whole proves little, if it does: too many seeds prove nothing. A few seeds do not tell their share.
+    fn proves_little(&self) -> Option<String> {
         let runs = self.runs.len();
-        let proves_little =
-            share(&[Verdict::Unknown]) >= runs || share(&[Verdict::Sanctioned, Verdict::BeyondTolerance]) >= 10 * runs;
-        if self.scenario.chaos.is_some() && runs > 0 && proves_little { Exit(Verdict::Unknown.exit_code()) } else { Exit::GOOD }
+        if self.scenario.chaos.is_none() || runs < SHARES_FROM {
+            return None;
+        }
+        let share = |verdicts: &[Verdict]| {
+            let found = self.runs.values().filter(|one| verdicts.contains(&one.verdict)).count();
+            100.0 * found as f64 / runs as f64
+        };
+        let excused = share(&[Verdict::Sanctioned, Verdict::BeyondTolerance]);
+        let unknown = share(&[Verdict::Unknown]);
+        if unknown >= UNKNOWN_PERCENT {
+            Some(format!("UNKNOWN is {unknown:.1} % of the seeds, and below {UNKNOWN_PERCENT} % was to be"))
+        } else if excused >= EXCUSED_PERCENT {
+            Some(format!(
+                "SANCTIONED and BEYOND_TOLERANCE are {excused:.1} % of the seeds, and below {EXCUSED_PERCENT} % was to be"
+            ))
+        } else {
+            None
+        }
     }
 
     fn frames_median(&self) -> u64 {

@@ -135,6 +135,18 @@ fn a_log_whose_creation_met_a_full_disk_is_no_log_and_tells_of_the_cut() {
 }
 
 #[test]
+fn the_mark_of_a_log_created_again_stays_until_both_checkpoints_tell_of_it() {
+    let mut disk = MemoryDisk::new();
+    let mut log = Log::create_over(&mut disk, DIR, Uuid(2), config(0)).unwrap();
+    let mark = format!("{:020}.truncated", 0);
+    let is_marked = |disk: &mut MemoryDisk| crate::disk::Disk::list(disk, DIR).unwrap().contains(&mark);
+    log.log_start_written(&mut disk, Offset::ZERO).unwrap();
+    assert!(is_marked(&mut disk), "the recovery point of the log before is still on the disk");
+    log.recovery_point_written(&mut disk, Offset::ZERO).unwrap();
+    assert!(!is_marked(&mut disk));
+}
+
+#[test]
 fn a_log_that_was_never_flushed_says_so() {
     let mut disk = MemoryDisk::new();
     let log = filled(&mut disk, 0, 3);
