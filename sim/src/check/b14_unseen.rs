@@ -91,10 +91,12 @@ pub fn waits(ghost: &Ghost, group: usize) -> Option<String> {
             // Nobody knows where the end was until it has processed something.
             let is_anew = session.is_none_or(|session| session.committed.is_none() && session.worked.is_none());
             let begins_at_end = habits.reset == Reset::Latest && is_anew;
-            // Whoever was overtaken by retention, and goes on at the end, says so by its commits only.
-            let said = group.registers.get(partition).filter(|_| habits.reset == Reset::Latest);
-            let said = said.and_then(|register| register.acknowledged()?.value).unwrap_or(Offset::ZERO);
-            if at.max(committed).max(said) < end && !begins_at_end {
+            // Whoever was overtaken by retention goes on at the end that it was told, and says so by its commits only.
+            let resets = habits.reset == Reset::Latest;
+            let said = group.registers.get(partition).and_then(|register| register.acknowledged()?.value);
+            let told = session.and_then(|session| session.told_end);
+            let sent_on = said.max(told).filter(|_| resets).unwrap_or(Offset::ZERO);
+            if at.max(committed).max(sent_on) < end && !begins_at_end {
                 let node = ghost.node_name(belief.node);
                 return Some(format!("{} waits for {node} to process {partition}: it has come to {at} of {end}", group.id));
             }

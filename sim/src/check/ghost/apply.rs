@@ -399,6 +399,7 @@ impl Ghost {
             }
             Tap::OffsetListed { partition, timestamp: LATEST, error: 0, offset, asker } => {
                 let (at, asker) = (self.place(node, *partition), usize::from(asker.0));
+                self.note_listed_end(asker, at.partition, *offset);
                 let p = &self.partitions[at.partition];
                 // The answer was made in the step of `cause`; what was committed only while it was on its way out is not asked of it.
                 let committed = p.true_high_watermark_at(cause);
@@ -506,8 +507,7 @@ impl Partition {
         let back = self.shadows[leader].log.between(self.log.end(), high_watermark);
         let lost = self.losses.iter().flat_map(|loss| &loss.batches).map(|lost| &lost.link);
         let was_committed = |link: &Link| lost.clone().chain(&self.apart).any(|former| former.is(link));
-        let unclean = self.election(epoch).is_some_and(|election| election.unclean);
-        if unclean && !back.is_empty() && back.iter().all(was_committed) {
+        if self.chosen_uncleanly(epoch) && !back.is_empty() && back.iter().all(was_committed) {
             self.extend(leader, high_watermark, now);
         }
     }

@@ -129,7 +129,7 @@ impl Ghost {
     /// to commit: what they promise is lost from the start.
     pub(super) fn pass_over(&mut self, partition: usize, leader: usize, epoch: LeaderEpoch) {
         let p = &self.partitions[partition];
-        if self.allows_unclean_election(partition) && chosen_uncleanly(p, epoch) {
+        if self.allows_unclean_election(partition) && p.chosen_uncleanly(epoch) {
             let (event, at, batches) = (self.now, p.log.end(), Vec::new());
             let loss = Loss { event, epoch, leader, from: at, to: at, batches, rewritten: false };
             self.partitions[partition].cut_back(loss);
@@ -138,6 +138,12 @@ impl Ghost {
 }
 
 impl Partition {
+    /// Whether an election since the last leader was unclean.
+    pub(super) fn chosen_uncleanly(&self, epoch: LeaderEpoch) -> bool {
+        let mut since_last_leader = self.elections.iter().filter(|one| one.epoch > self.acted_before && one.epoch <= epoch);
+        since_last_leader.any(|election| election.unclean)
+    }
+
     fn cut_back(&mut self, loss: Loss) {
         self.log.cut_at(loss.from);
         let end = self.log.end();
@@ -180,17 +186,11 @@ fn judge(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpoch, allowed:
 
 fn if_a_copy_is_left(p: &Partition, link: &Link, leader: usize, epoch: LeaderEpoch, allowed: bool) -> (Weight, &'static str) {
     let alone = p.election(epoch).is_some_and(|election| election.alone);
-    if allowed && chosen_uncleanly(p, epoch) {
+    if allowed && p.chosen_uncleanly(epoch) {
         UNCLEAN
     } else if alone && p.shadows[leader].was_robbed_of(link) {
         LAST_STANDING
     } else {
         CHOSEN_WRONG
     }
-}
-
-/// Whether an election since the last leader was unclean.
-fn chosen_uncleanly(p: &Partition, epoch: LeaderEpoch) -> bool {
-    let since_last_leader = p.elections.iter().filter(|election| election.epoch > p.acted_before && election.epoch <= epoch);
-    since_last_leader.into_iter().any(|election| election.unclean)
 }

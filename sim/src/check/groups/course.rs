@@ -44,6 +44,8 @@ pub struct Session {
     pub done: Spans,
     /// When it processed first and last.
     pub worked: Option<(EventId, EventId)>,
+    /// The last that it was told of the partition's end: where it goes on, if it was sent there.
+    pub told_end: Option<Offset>,
     /// When it gave the partition up, lost it, or died.
     pub ended: Option<EventId>,
 }
@@ -57,7 +59,8 @@ impl Session {
         kept_from: Offset,
         asked: EventId,
     ) -> Session {
-        Session { node, member, generation, committed, kept_from, asked, done: Spans::default(), worked: None, ended: None }
+        let done = Spans::default();
+        Session { node, member, generation, committed, kept_from, asked, done, worked: None, told_end: None, ended: None }
     }
 }
 
@@ -85,6 +88,13 @@ impl Course {
         self.told.iter().find(|(known, _)| *known == node).map(|(_, asked)| *asked)
     }
 
+    /// A consumer was told where the partition ends.
+    pub(super) fn note_end(&mut self, node: usize, end: Offset) {
+        if let Some(session) = self.sessions.iter_mut().rfind(|session| session.node == node && session.ended.is_none()) {
+            session.told_end = Some(end);
+        }
+    }
+
     /// The last session of a node.
     #[must_use]
     pub fn session_of(&self, node: usize) -> Option<&Session> {
@@ -93,6 +103,15 @@ impl Course {
 }
 
 impl Ghost {
+    /// A leader has told somebody where a partition ends.
+    pub(in crate::check) fn note_listed_end(&mut self, node: usize, partition: usize, end: Offset) {
+        let Some(topic) = self.partitions[partition].topic else { return };
+        let name = TopicPartition { topic: self.topics[topic].name.as_str().into(), index: self.partitions[partition].id.index };
+        for course in self.groups.all.iter_mut().filter_map(|group| group.courses.get_mut(&name)) {
+            course.note_end(node, end);
+        }
+    }
+
     /// An application has processed records. The group is the one for which its consumer took a position there.
     pub(in crate::check) fn apply_processed<'e>(
         &mut self,
