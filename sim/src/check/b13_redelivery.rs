@@ -33,7 +33,10 @@ impl Check for Redelivery {
         let group_known = &scene.ghost.groups.all[*group];
         let session = &group_known.courses[*partition].sessions[*session];
         let register = group_known.registers.get(*partition);
-        let floor = register.and_then(|register| register.acknowledged_before(session.asked)?.value).unwrap_or(Offset::ZERO);
+        let acknowledged =
+            register.and_then(|register| register.acknowledged_before(session.asked)?.value).unwrap_or(Offset::ZERO);
+        // A commit that was long on its way may have come after a later one, and then the group goes back to it (B9 says whether it may).
+        let floor = acknowledged.min(session.committed.unwrap_or(acknowledged));
         let objection = match (repeated, again < floor) {
             (Some(_), _) => Some("which it has processed itself".to_string()),
             (None, true) => Some(format!("though {floor} was acknowledged before it began")),
