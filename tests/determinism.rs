@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use brokerlab_sim::scenario;
 use brokerlab_sim::world::{RunOptions, run};
@@ -63,7 +65,7 @@ fn in_two_processes_by_one_worker_or_two() {
 #[test]
 fn debug_and_release_with_and_without_planted_bugs() {
     let expected = sweep(&this_binary(), TWIN_SEEDS, 2)["digest"].clone();
-    for (profile, features) in [("dev", "mutants"), ("release", "mutants"), ("release", "")] {
+    for (profile, features) in [("dev", "mutants"), ("dev", ""), ("release", "mutants")] {
         let program = build(profile, features);
         assert_eq!(sweep(&program, TWIN_SEEDS, 2)["digest"], expected, "profile {profile}, features '{features}'");
     }
@@ -71,8 +73,8 @@ fn debug_and_release_with_and_without_planted_bugs() {
 
 #[test]
 fn lean_build_names_no_planted_bug() {
-    let lean = std::fs::read(build("release", "")).unwrap();
-    let program = build("release", "mutants");
+    let lean = std::fs::read(build("dev", "")).unwrap();
+    let program = build("dev", "mutants");
     let full = std::fs::read(&program).unwrap();
     let listed = Command::new(&program).args(["mutants", "list", "--json"]).output().unwrap();
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
@@ -86,17 +88,27 @@ fn lean_build_names_no_planted_bug() {
     }
 }
 
-/// The binary of that profile with those features: this one, if it is of that kind, else one built beside it.
-fn build(profile: &str, features: &str) -> PathBuf {
+/// The binary of that profile with those features: this one, if it is of that kind, else one built beside it. A debug build for speed of
+/// building: no debug information, and nothing is optimized.
+fn build(profile: &'static str, features: &'static str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<(&str, &str), PathBuf>> = Mutex::new(BTreeMap::new());
     let ours = (if cfg!(debug_assertions) { "dev" } else { "release" }, if cfg!(feature = "mutants") { "mutants" } else { "" });
     if ours == (profile, features) {
         return this_binary();
     }
-    let beside =
-        this_binary().parent().unwrap().parent().unwrap().join("twins").join(if features.is_empty() { "lean" } else { "full" });
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(program) = built.get(&(profile, features)) {
+        return program.clone();
+    }
+    let beside = this_binary().parent().unwrap().parent().unwrap().join("twins");
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--quiet", "--package", "brokerlab-sim", "--no-default-features", "--profile", profile]);
+    command.args(["--config", "profile.dev.debug=false", "--config", "profile.dev.package.'*'.opt-level=0"]);
     command.args(["--features", features, "--target-dir"]).arg(&beside).current_dir(root());
     assert!(command.status().unwrap().success(), "{command:?}");
-    beside.join(if profile == "dev" { "debug" } else { profile }).join("brokerlab")
+    let program = beside.join(if profile == "dev" { "debug" } else { profile }).join("brokerlab");
+    let kept = beside.join(format!("brokerlab-{profile}-{features}"));
+    std::fs::copy(program, &kept).unwrap();
+    built.insert((profile, features), kept.clone());
+    kept
 }

@@ -62,24 +62,23 @@ const EPOCHS_MAX: usize = 64;
 pub struct ReadPosition {
     /// The next record to be read.
     pub offset: Offset,
-    /// Leader epoch of the last record read; [`LeaderEpoch::NONE`] if nothing was.
+    /// Leader epoch of the last record read, or the one that came with the place; [`LeaderEpoch::NONE`] if none did.
     pub epoch: LeaderEpoch,
     /// The leader epochs of what was read, each with the first record read of it, ascending.
     read: Vec<(LeaderEpoch, Offset)>,
 }
 
 impl ReadPosition {
-    /// The next record is the one at `offset`, and the one before it is of that leader epoch.
+    /// The next record is the one at `offset`. The leader epoch is that of the record before, or of the leader that named the place: it need not
+    /// have written anything.
     #[must_use]
     pub fn new(offset: Offset, epoch: LeaderEpoch) -> ReadPosition {
-        let before = Offset::ZERO.max(offset.plus(-1));
-        let read = if epoch == LeaderEpoch::NONE { Vec::new() } else { vec![(epoch, before)] };
-        ReadPosition { offset, epoch, read }
+        ReadPosition { offset, epoch, read: Vec::new() }
     }
 
     /// What lies between the position and `next` was read: records of that leader epoch.
     fn move_to(&mut self, next: Offset, epoch: LeaderEpoch) {
-        if self.epoch != epoch {
+        if self.read.last().is_none_or(|(last, _)| *last != epoch) {
             self.read.push((epoch, self.offset));
             self.read.drain(..self.read.len().saturating_sub(EPOCHS_MAX));
         }

@@ -252,9 +252,9 @@ mod tests {
     }
 
     #[test]
-    fn a_leader_that_does_not_know_the_epoch_has_another_record_before_the_position() {
+    fn a_leader_that_wrote_nothing_is_not_missed() {
         let place = validated(OffsetReset::Latest, 2, 20);
-        assert_eq!((place.stage, place.position.offset, place.position.epoch), (Stage::Reading, Offset(9), LeaderEpoch(2)));
+        assert_eq!((place.stage, place.position.offset, place.position.epoch), (Stage::Reading, Offset(10), LeaderEpoch(2)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use brokerlab::operation::{Operation, Outcome, Position};
 use brokerlab::types::{Duration, Offset, Time, TopicPartition};
 
-use super::Wish;
+use super::{STANDSTILL, Wish};
 
 /// Records per poll at most.
 const RECORDS_MAX: usize = 5_000;
@@ -22,8 +22,6 @@ const RECORDS_MAX: usize = 5_000;
 const WAIT_MS: u64 = 200;
 /// Polls in a row that bring nothing before it begins anew.
 const EMPTY_MAX: u32 = 20;
-/// Without a record for so long it no longer gets on.
-const STANDSTILL: Duration = Duration::secs(10);
 /// Wait after a failure.
 const RETRY: Duration = Duration::millis(100);
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use brokerlab::operation::{CommitMode, Operation, OperationId, Outcome, PolledRecord};
 use brokerlab::types::{Duration, Offset, Time, TopicPartition};
 
-use super::Wish;
+use super::{STANDSTILL, Wish};
 use crate::scenario::model::{CommitPolicy, Group};
 
 /// Records per poll at most; `max.poll.records` may be less.
@@ -54,6 +54,8 @@ pub struct Worker {
     asked: Option<OperationId>,
     /// The last poll brought nothing, and nothing has changed hands since.
     is_idle: bool,
+    /// When it was last handed records.
+    given_at: Time,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,6 +98,7 @@ impl Worker {
             due: None,
             asked: None,
             is_idle: false,
+            given_at: Time::ZERO,
         }
     }
 
@@ -115,6 +118,12 @@ impl Worker {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         if self.takes_part() { self.is_idle } else { self.stage == Stage::Out }
+    }
+
+    /// Whether it was handed records a short while ago: it may have much to do, but it does it.
+    #[must_use]
+    pub fn gets_on(&self, now: Time) -> bool {
+        now.since(self.given_at) < STANDSTILL
     }
 
     /// It was given partitions: there may be something to do.
@@ -224,6 +233,9 @@ impl Worker {
 
     fn take(&mut self, records: &[PolledRecord], now: Time) -> Wish {
         self.is_idle = records.is_empty();
+        if !self.is_idle {
+            self.given_at = now;
+        }
         self.batch = records.iter().map(|record| (record.partition.clone(), record.offset)).collect();
         if self.commit == CommitPolicy::Before && !self.batch.is_empty() {
             self.stage = Stage::Committing(Next::Process);

@@ -12,7 +12,7 @@
 //! told how they end; the world numbers them and records both.
 
 use brokerlab::operation::{Completion, Operation};
-use brokerlab::types::{Offset, Time, TopicPartition};
+use brokerlab::types::{Duration, Offset, Time, TopicPartition};
 
 pub mod admin;
 pub mod consumer;
@@ -25,6 +25,9 @@ pub use consumer::Reader;
 pub use laboratory::Laboratory;
 pub use member::Worker;
 pub use producer::Writer;
+
+/// Without a record for so long a reader no longer gets on.
+const STANDSTILL: Duration = Duration::secs(10);
 
 /// Who gives commands to a node.
 #[derive(Debug)]

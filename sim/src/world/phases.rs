@@ -4,8 +4,8 @@
 //!   boot            until every topic has its leaders and full ISRs        limit: BOOT_LIMIT
 //!   fault phase     writers and readers work, faults strike                exactly `duration`
 //!   settle          faults end, nodes restart, writers stop; once all is quiet the laboratory reads everything;
-//!                   over when every obligation is met                      limit: Kafka's own time-outs + 30 s, and as long as
-//!                                                                          the laboratory gets on with reading
+//!                   over when every obligation is met                      limit: Kafka's own time-outs + 30 s, and as long as the
+//!                                                                          laboratory or a group gets on with reading
 //! ```
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use crate::workload::{Driver, Wish};
 const BOOT_LIMIT: Duration = Duration::secs(60);
 /// Added to the time-outs that must mature in the settle phase.
 const SETTLE_MARGIN: Duration = Duration::secs(30);
-/// How much longer the laboratory may read, as long as it gets on.
+/// How much longer it may be read, as long as somebody gets on.
 const READ_LIMIT: Duration = Duration::secs(300);
 /// Time between two looks at whether a phase is over.
 const LOOK_EVERY: Duration = Duration::millis(20);
@@ -120,7 +120,7 @@ impl World {
             self.audit_all();
             self.note_world(None, EventId::NONE, WorldFact::Settled);
             self.ending = Some(Ending::Phases);
-        } else if self.now >= until && !self.laboratory_gets_on(until) {
+        } else if self.now >= until && !self.somebody_gets_on(until) {
             let mut reasons = judge.obligations();
             reasons.extend(self.unread());
             reasons.extend(self.busy_groups());
@@ -153,11 +153,12 @@ impl World {
         })
     }
 
-    /// A cluster that came to rest late, or has much to be read, is not stuck while the laboratory reads.
-    fn laboratory_gets_on(&self, until: Time) -> bool {
+    /// A cluster that came to rest late, or has much to be read, is not stuck while the laboratory or a group reads.
+    fn somebody_gets_on(&self, until: Time) -> bool {
         let gets_on = |driver: &Driver| match driver {
             Driver::Laboratory(laboratory) => laboratory.gets_on(self.now),
-            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::Worker(_) | Driver::TopicCreator(_) => false,
+            Driver::Worker(worker) => worker.gets_on(self.now),
+            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::TopicCreator(_) => false,
         };
         self.now < until.plus(READ_LIMIT) && self.drivers.iter().any(gets_on)
     }

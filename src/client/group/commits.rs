@@ -1,7 +1,8 @@
 //! Commits: offsets on their way into the group's partition of `__consumer_offsets`, one request after the other.
 //!
 //! A request is sent only when the one before has ended, so of two commits the later one always wins. For the same reason a commit of mode
-//! `Async` is not repeated: its application has gone on, and the repetition of 50 might come after 60.
+//! `Async` is not repeated: its application has gone on, and the repetition of 50 might come after 60. Those that wait in line meanwhile go
+//! as one, the last; else an application that commits faster than the coordinator answers would be ever further behind.
 //!
 //! ```text
 //!   the answer                                     stored     what follows
@@ -55,6 +56,8 @@ pub struct Commit {
     in_doubt: bool,
     /// What was answered last.
     error: ErrorCode,
+    /// Earlier commits that this one makes needless. They end as it does.
+    carried: Vec<(OperationId, Vec<OffsetToCommit>)>,
 }
 
 impl Commit {
@@ -62,7 +65,14 @@ impl Commit {
     #[must_use]
     pub fn new(purpose: Purpose, mode: CommitMode, offsets: Vec<OffsetToCommit>, expires: Time) -> Commit {
         let (attempt, signed) = (Attempt::default(), (Arc::from(""), -1));
-        Commit { purpose, mode, offsets, expires, attempt, signed, in_doubt: false, error: ErrorCode::NONE }
+        Commit { purpose, mode, offsets, expires, attempt, signed, in_doubt: false, error: ErrorCode::NONE, carried: Vec::new() }
+    }
+
+    /// Whether the later one says where this one went on to, and nobody waits for this one.
+    fn is_needless_beside(&self, later: &Commit, now: Time) -> bool {
+        let waits = |commit: &Commit| commit.mode == CommitMode::Async && commit.attempt.is_due(now);
+        let is_told = |offset: &OffsetToCommit| later.offsets.iter().any(|other| other.partition == offset.partition);
+        waits(self) && waits(later) && self.offsets.iter().all(is_told)
     }
 
     /// Planted bug: what was to be committed before partitions were given up is kept until there is another generation to name.
@@ -79,6 +89,22 @@ impl Commits {
     /// Adds one.
     pub fn push(&mut self, commit: Commit) {
         self.0.push_back(commit);
+    }
+
+    /// The first goes with the second, if it can.
+    fn fold(&mut self, now: Time) {
+        while let (Some(first), Some(second)) = (self.0.front(), self.0.get(1))
+            && first.is_needless_beside(second, now)
+        {
+            let first = self.0.pop_front().expect("it is there");
+            let second = self.0.front_mut().expect("it is there");
+            let mut carried = first.carried;
+            if let Purpose::Asked(id) = first.purpose {
+                carried.push((id, first.offsets));
+            }
+            carried.append(&mut second.carried);
+            second.carried = carried;
+        }
     }
 
     /// Whether all have ended.
@@ -130,6 +156,7 @@ impl Membership {
         loop {
             self.end_hopeless_commits(desk);
             self.let_newer_pass(desk);
+            self.commits.fold(desk.now);
             let Some(first) = self.commits.0.front() else { return };
             if !first.attempt.is_due(desk.now) || self.holds_back(first) {
                 return;
@@ -256,11 +283,16 @@ fn is_doubtful(error: ErrorCode) -> bool {
 }
 
 fn end(commit: Commit, result: Result<(), ErrorCode>, desk: &mut Desk<'_>) {
-    let Purpose::Asked(id) = commit.purpose else { return };
     let certainty = if commit.in_doubt { Certainty::Indefinite } else { Certainty::Definite };
-    let outcome = match result {
-        Ok(()) => Outcome::Committed { offsets: commit.offsets },
-        Err(error) => Outcome::Failed { code: error.code(), certainty },
+    let own = match commit.purpose {
+        Purpose::Asked(id) => Some((id, commit.offsets)),
+        Purpose::Auto => None,
     };
-    desk.out.complete(Completion { id, outcome });
+    for (id, offsets) in commit.carried.into_iter().chain(own) {
+        let outcome = match result {
+            Ok(()) => Outcome::Committed { offsets },
+            Err(error) => Outcome::Failed { code: error.code(), certainty },
+        };
+        desk.out.complete(Completion { id, outcome });
+    }
 }
