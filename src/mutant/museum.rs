@@ -47,6 +47,10 @@ const TRANSACTIONS: &str = "needs transactions, which are not built";
 const NO_COMMITS_MEANWHILE: &str =
     "our consumers hold commits back until they have their assignment, so that nobody asks; a golden script does";
 const CLASSIC_MEMBERS: &str = "our consumers speak the classic protocol; a golden script speaks KIP-848";
+const PATIENT_MEMBERS: &str = "our consumers wait for JoinGroup as long as a rebalance may take, and an attempt that is lost with its \
+connection goes with its session; a golden script shows one that does not wait";
+const EAGER_MEMBERS: &str = "our consumers ask for their assignment until they have it, and one that dies goes with its session; a golden script \
+shows one that does not ask";
 const NO_TOMBSTONES: &str = "needs test producers that delete keys; they write values only";
 const WITHIN_ONE_EPOCH: &str = "within one leader epoch a log that has agreed once goes on agreeing, and a new epoch asks anew: it takes a \
 leader that loses records without losing its epoch, which would be a second bug";
@@ -510,19 +514,21 @@ pub const MUSEUM: &[Entry] = &[
         "partitions are given up before their commit has ended, and it is sent when they are somebody else's",
         &["G6", "B8", "B13"],
     ),
-    planted(
+    latent(
         Mutant::RebalanceStorm,
         "GR-15",
         "rebalance-storm",
         "newcomers become members with their first request, so that each attempt of a client is one more",
         &["L5", "L7"],
+        PATIENT_MEMBERS,
     ),
-    planted(
+    latent(
         Mutant::StuckCompletingRebalance,
         "GR-16",
         "stuck-completing-rebalance",
         "a member that never asks for its assignment holds up the group as long as it sends heartbeats",
         &["L5"],
+        EAGER_MEMBERS,
     ),
     configured("GR-17", "fetch-out-of-range-reset", "a consumer below the log start jumps to the end", NO_SCENARIO),
     planted(
