@@ -63,18 +63,19 @@ impl World {
         }
     }
 
-    /// Whose log lies in a directory: by what is written there, or as it was last known.
+    /// Whose log lies in a directory: by what is written there, or as it was last known. Nobody knows where several topics had the name: a loss of
+    /// power may have brought back what is left of an earlier one.
     fn partition_of(&mut self, node: u16, directory: &str, topic: Option<TopicId>) -> Option<PartitionId> {
-        let index = directory.rsplit_once('-')?.1.parse().ok()?;
+        let (name, index) = directory.rsplit_once('-')?;
         let key = (node, directory.to_string());
         let topic = match topic {
             Some(topic) => {
                 self.directories.insert(key, topic);
                 topic
             }
-            None => *self.directories.get(&key)?,
+            None => *self.directories.get(&key).filter(|_| !self.directory.was_created_again(name))?,
         };
-        Some(PartitionId { topic, index })
+        Some(PartitionId { topic, index: index.parse().ok()? })
     }
 }
 
@@ -84,9 +85,10 @@ fn read_all(visible: &[Image<'_>], durable: &[Image<'_>]) -> Vec<Found> {
     let found = |(directory, files): (&str, Files<'_>)| {
         let start = starts.get(directory).copied().unwrap_or(Offset::ZERO);
         let (base, batches, trailing_bytes) = contents(&files, start);
-        let durable_end = on_medium.get(directory).map_or(Offset::ZERO, |durable| durable_end(&files, &batches, durable));
-        let metadata = files.iter().find(|(name, _)| *name == METADATA);
-        let topic = metadata.and_then(|(_, content)| topic_id_in(content));
+        let topic = topic_of(&files);
+        // Under the same name the medium may still hold the log of a topic that was deleted.
+        let durable = on_medium.get(directory).filter(|durable| topic_of(durable) == topic);
+        let durable_end = durable.map_or(Offset::ZERO, |durable| durable_end(&files, &batches, durable));
         let small_files = SmallFiles { snapshot: small_files::newest_snapshot(&files), ..notes.about(directory) };
         let is_compacted = files.iter().any(|(name, _)| *name == COMPACTED);
         let records = is_compacted.then(|| keyed_records(segments(&files))).flatten();
@@ -218,6 +220,12 @@ fn end_of(files: &Files<'_>) -> Offset {
         }
     }
     end.unwrap_or(Offset::ZERO)
+}
+
+/// Whose log the files are.
+fn topic_of(files: &Files<'_>) -> Option<TopicId> {
+    let (_, content) = files.iter().find(|(name, _)| *name == METADATA)?;
+    topic_id_in(content)
 }
 
 /// The topic id in a `partition.metadata` file: its line `topic_id: ` and 22 digits of base 64.

@@ -196,6 +196,10 @@ impl Ghost {
         } else {
             shadow.log.cut_to(to);
             shadow.agreed = agreed_before.min(shadow.log.end());
+            // What it has given up at its start contradicts nothing, and now there is nothing else.
+            if shadow.log.links().is_empty() {
+                shadow.agreed = shadow.log.agrees_up_to(&p.log, shadow.agreed);
+            }
         }
         shadow.durable = shadow.durable.min(shadow.log.end());
         shadow.durable_once = shadow.durable_once.min(to);

@@ -357,6 +357,7 @@ impl Partition {
         // The first segment may reach further back than the log does.
         if let Some((start, _)) = downfall.claimed.filter(|(start, _)| *start > shadow.log.start()) {
             shadow.log.start_at(start.min(end));
+            shadow.agreed = shadow.log.agrees_up_to(&self.log, shadow.agreed);
         }
         shadow.lossy |= end < downfall.log.end();
         if downfall.survived_end.is_some_and(|survived| survived < end) {
