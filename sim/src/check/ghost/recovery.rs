@@ -177,7 +177,11 @@ impl Ghost {
         match image.moment {
             AuditMoment::Crash => {
                 let log = p.chain_of(node, image).0;
-                p.shadows[node].durable = p.shadows[node].durable.max(image.durable_end).min(log.end());
+                let shadow = &mut p.shadows[node];
+                let durable = shadow.durable.max(image.durable_end);
+                // What it had cut by then stood there when it was counted.
+                shadow.durable_once = shadow.durable_once.max(if log.end() < durable { durable } else { Offset::ZERO });
+                shadow.durable = durable.min(log.end());
                 let before = p.shadows[node].agreed;
                 p.replace(node, log);
                 // Power was lost in the middle of a step, and what it had cut by then it never said.
