@@ -3,12 +3,15 @@
 //! After a rebalance or a restart the group goes on at its committed offset: what was processed beyond it comes once more, which is what "at least
 //! once" means. Nothing below it does, and nothing comes twice to one member that owns its partition all the time. For a group that commits before it
 //! processes, and whose commits were acknowledged, that means that nothing comes twice at all.
+//!
+//! Retention is every replica's own: whom it has overtaken at one leader, and who was sent to the beginning, may meet at the next leader what the
+//! first one no longer had. Nobody is owed that, once or twice.
 
-use super::ghost::{Change, Kind};
+use super::ghost::{Change, Ghost, Kind};
 use super::groups::GroupChange;
 use super::page::Page;
 use super::{Check, Scene};
-use brokerlab::types::Offset;
+use brokerlab::types::{Offset, TopicPartition};
 
 /// The id.
 pub const ID: &str = "B13";
@@ -30,6 +33,9 @@ impl Check for Redelivery {
         };
         page.looked(known.is_some());
         let Some(again) = repeated.or(*known) else { return };
+        if is_taken(scene.ghost, partition, again) {
+            return;
+        }
         let group_known = &scene.ghost.groups.all[*group];
         let session = &group_known.courses[*partition].sessions[*session];
         let register = group_known.registers.get(*partition);
@@ -50,4 +56,9 @@ impl Check for Redelivery {
             });
         }
     }
+}
+
+/// Some replica has given it up, so that a member may have been sent to the beginning.
+fn is_taken(ghost: &Ghost, partition: &TopicPartition, offset: Offset) -> bool {
+    ghost.named_once(partition).is_some_and(|read| offset < ghost.partitions[read].kept_from)
 }
