@@ -10,8 +10,9 @@
 //! ```
 //!
 //! Between question and answer a replica may have got another leader or been cut. So what was asked is kept with the request, and the
-//! replica itself compares it with where it stands when the answer comes (KAFKA-13207). A partition whose answer was an error pauses for a
-//! while; the others go on. Nothing is asked for a replica that waits for a sync; but then the others' fetch must not be parked for long, or
+//! replica itself compares it with where it stands when the answer comes (KAFKA-13207). A partition whose answer was an error pauses for
+//! `replica.fetch.backoff.ms`; the others go on. Where the leader has not heard yet that it leads, a tenth of that will do (Kafka waits for all of it):
+//! a follower that was told first would hold up the first writes of the new epoch. Nothing is asked for a replica that waits for a sync; but then the others' fetch must not be parked for long, or
 //! with `flush.messages=1` that replica would get on by one fetch in each `replica.fetch.wait.max.ms`.
 
 use std::collections::BTreeMap;
@@ -35,6 +36,9 @@ const FETCH_VERSION: i16 = 17;
 
 /// How long a fetch may be parked while a replica, left out of it, waits for a sync.
 const SYNC_PATIENCE: Duration = Duration::millis(10);
+
+/// Such a part of the pause is enough where a leader is behind its followers.
+const PAUSE_FOR_NEWS: u64 = 10;
 
 /// All lines to leaders.
 #[derive(Debug, Default, Hash)]
@@ -126,8 +130,7 @@ impl Fetchers {
         let Some(fetcher) = self.lines.get_mut(&leader) else { return };
         match fetcher.channel.on_frame(frame) {
             Ok((asked, Response::Fetch(response))) => {
-                let resume = step.now.mono.plus(config.replica_fetch_backoff);
-                fetcher.on_answer(&asked, response, resume, partitions, step);
+                fetcher.on_answer(&asked, response, config.replica_fetch_backoff, partitions, step);
             }
             Ok(_) | Err(_) => {
                 fetcher.channel.reset(step.now.mono, step.out);
@@ -193,23 +196,28 @@ impl Fetcher {
         &mut self,
         asked: &[Asked],
         response: FetchResponse,
-        resume: Time,
+        backoff: Duration,
         partitions: &mut Partitions,
         step: &mut Step<'_>,
     ) {
         let refused = response.error_code != 0;
-        let mut unanswered: Vec<bool> = vec![true; asked.len()];
+        let mut pauses: Vec<Option<Duration>> = vec![Some(backoff); asked.len()];
         for topic in response.responses {
             for data in topic.partitions {
                 let partition = PartitionId { topic: topic.topic_id, index: data.partition_index };
                 // Asked in order of partitions.
                 let Ok(at) = asked.binary_search_by_key(&partition, |asked| asked.partition) else { continue };
                 let Some((replica, _)) = partitions.touch(partition) else { continue };
-                unanswered[at] = replica.on_fetched(&asked[at].from, &answer(data), step.disk, step.out) == Verdict::BackOff;
+                let answer = answer(data);
+                let pause = if knows_less(answer.error) { Duration(backoff.0 / PAUSE_FOR_NEWS) } else { backoff };
+                let verdict = replica.on_fetched(&asked[at].from, &answer, step.disk, step.out);
+                pauses[at] = (refused || verdict == Verdict::BackOff).then_some(pause);
             }
         }
-        for (asked, _) in asked.iter().zip(unanswered).filter(|(_, unanswered)| *unanswered || refused) {
-            self.partitions.entry(asked.partition).and_modify(|pause| *pause = Some(resume));
+        for (asked, pause) in asked.iter().zip(pauses) {
+            let Some(pause) = pause else { continue };
+            let resume = step.now.mono.plus(pause);
+            self.partitions.entry(asked.partition).and_modify(|until| *until = Some(resume));
         }
     }
 
@@ -249,6 +257,11 @@ fn wanted(config: &BrokerConfig, asked: &Asked) -> FetchPartition {
         partition_max_bytes: config.replica_fetch_max_bytes,
         ..FetchPartition::default()
     }
+}
+
+/// Whether the leader has not heard yet of what we know.
+fn knows_less(error: ErrorCode) -> bool {
+    matches!(error, ErrorCode::UNKNOWN_LEADER_EPOCH | ErrorCode::NOT_LEADER_OR_FOLLOWER)
 }
 
 fn answer(data: PartitionData) -> Answer {
