@@ -37,7 +37,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Connect {
-    fn properties(&self) -> Properties {
+    /// As a client is configured.
+    pub(super) fn properties(&self) -> Properties {
         let given = self.properties.iter().cloned();
         given.chain([("bootstrap.servers".to_string(), self.bootstrap.clone())]).collect()
     }
@@ -330,7 +331,8 @@ fn few(budget: u64) -> usize {
     usize::try_from(budget).unwrap_or(usize::MAX).min(OPEN_MAX)
 }
 
-fn on_runtime(work: impl Future<Output = miette::Result<Exit>>) -> miette::Result<Exit> {
+/// Carries out what waits for the network.
+pub(super) fn on_runtime(work: impl Future<Output = miette::Result<Exit>>) -> miette::Result<Exit> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()?.block_on(work)
 }
 
