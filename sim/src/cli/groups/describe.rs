@@ -59,7 +59,7 @@ impl Describe {
     pub(super) async fn carry_out(self) -> miette::Result<Exit> {
         let admin = self.connect.admin()?;
         let groups = match self.all {
-            true => admin.list_groups().await.map_err(complaint)?.into_iter().map(|group| group.group).collect(),
+            true => all(&admin).await?,
             false => self.groups,
         };
         let (mut told, mut refusals) = (Vec::new(), Vec::new());
@@ -78,6 +78,18 @@ impl Describe {
         }
         all_or(refusals)
     }
+}
+
+/// All groups that can be described. Kafka has other kinds, whose members do not commit offsets.
+async fn all(admin: &Admin) -> miette::Result<Vec<String>> {
+    let (consumers, others): (Vec<_>, Vec<_>) = admin
+        .list_groups()
+        .await
+        .map_err(complaint)?
+        .into_iter()
+        .partition(|group| ["", "classic", "consumer"].contains(&group.kind.to_lowercase().as_str()));
+    others.iter().for_each(|group| eprintln!("{} is not described: it is a group of type {}", group.group, group.kind));
+    Ok(consumers.into_iter().map(|group| group.group).collect())
 }
 
 async fn tell(admin: &Admin, name: &str) -> Result<Told, GroupError> {
