@@ -15,6 +15,7 @@
 //! | 64 | wrong use |
 
 mod bench;
+mod bench_groups;
 mod bench_serve;
 mod check;
 pub mod evidence;
