@@ -141,10 +141,10 @@ impl Brokers {
             Request::Metadata(MetadataRequest { allow_auto_topic_creation: version < 4, ..request })
         };
         let question = Question { api: ApiKey::Metadata, changes: false, request: &request };
-        match self.ask_anybody(&question).await? {
-            Response::Metadata(response) => Ok(response),
-            other => unreachable!("an answer is decoded as what was asked, not as {other:?}"),
-        }
+        let Response::Metadata(response) = self.ask_anybody(&question).await? else {
+            unreachable!("an answer is decoded as what was asked")
+        };
+        Ok(response)
     }
 
     /// The broker that coordinates a group.

@@ -127,9 +127,9 @@ async fn committed(brokers: &mut Brokers, group: &str) -> Result<Vec<CommittedOf
         })
     };
     let question = Question { api: ApiKey::OffsetFetch, changes: false, request: &request };
-    let judge = |response| match response {
-        Response::OffsetFetch(response) => committed_in(response, group),
-        _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+    let judge = |response| {
+        let Response::OffsetFetch(response) = response else { return Err(ErrorCode::UNKNOWN_SERVER_ERROR) };
+        committed_in(response, group)
     };
     let (_, committed) = brokers.ask_coordinator(group, &question, judge).await?;
     committed.map_err(|error| GroupError::refused(group, error))
