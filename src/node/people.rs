@@ -16,20 +16,30 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Groups are administered without an actor: nobody in the laboratory does it, and there is nothing to keep between two questions but the
+//! connections. `brokers` asks, `line` is a connection, [`groups`] and [`offsets`] say what is asked.
+
+mod brokers;
+pub mod groups;
+mod line;
+pub mod offsets;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 
 use crate::actor::Actor;
 use crate::client::{AdminActor, AdminConfig, ConfigError, ConsumerActor, ConsumerConfig, ProducerActor, ProducerConfig};
 use crate::operation::{Certainty, CommitMode, OffsetToCommit, Operation, Outcome, PartitionDescription, PolledRecord, Position};
 use crate::types::{Offset, TopicId, TopicPartition};
+use crate::wire::ErrorCode;
 
 use super::start::chance;
 use super::tcp::{self, NodeError, Running, TcpConfig};
+use brokers::Brokers;
 
 /// Kafka's client properties; `bootstrap.servers` is needed.
 pub type Properties = BTreeMap<String, String>;
@@ -53,7 +63,7 @@ pub enum ClientError {
 fn told(code: i16, certainty: Certainty) -> String {
     let what = match code {
         0 => "no broker answered in time".to_owned(),
-        code => format!("error {code}"),
+        code => format!("error {code} ({})", ErrorCode(code)),
     };
     match certainty {
         Certainty::Definite => what,
@@ -69,9 +79,12 @@ pub struct Producer(Running);
 #[derive(Debug)]
 pub struct Consumer(Running);
 
-/// Creates, describes and deletes topics.
+/// Creates, describes and deletes topics, and [groups]. Questions about groups are asked one after the other.
 #[derive(Debug)]
-pub struct Admin(Running);
+pub struct Admin {
+    actor: Running,
+    brokers: Mutex<Brokers>,
+}
 
 impl Producer {
     /// A producer. Nothing is sent before the first record.
@@ -237,7 +250,8 @@ impl Admin {
     pub fn connect(properties: &Properties) -> Result<Admin, ConfigError> {
         let mut config = AdminConfig::from_properties(properties)?;
         config.common.seed = chance();
-        Ok(Admin(run(Box::new(AdminActor::new(config)))))
+        let brokers = Mutex::new(Brokers::new(config.common.clone()));
+        Ok(Admin { actor: run(Box::new(AdminActor::new(config))), brokers })
     }
 
     /// Creates a topic; `config` holds Kafka's topic properties.
@@ -251,7 +265,7 @@ impl Admin {
         replicas: i16,
         config: Properties,
     ) -> Result<TopicId, ClientError> {
-        let outcome = ask(&self.0, Operation::CreateTopic { name: Arc::from(name), partitions, replicas, config }).await?;
+        let outcome = ask(&self.actor, Operation::CreateTopic { name: Arc::from(name), partitions, replicas, config }).await?;
         let Outcome::TopicCreated { topic } = outcome else {
             unreachable!("an admin does not answer a creation with {outcome:?}")
         };
@@ -263,7 +277,7 @@ impl Admin {
     /// # Errors
     /// As [`Admin::create_topic`].
     pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
-        ask(&self.0, Operation::DeleteTopic { name: Arc::from(name) }).await.map(drop)
+        ask(&self.actor, Operation::DeleteTopic { name: Arc::from(name) }).await.map(drop)
     }
 
     /// What the cluster says of a topic.
@@ -271,7 +285,7 @@ impl Admin {
     /// # Errors
     /// When there is none, or nobody answers in time.
     pub async fn describe_topic(&self, name: &str) -> Result<(TopicId, Vec<PartitionDescription>), ClientError> {
-        let outcome = ask(&self.0, Operation::DescribeTopic { name: Arc::from(name) }).await?;
+        let outcome = ask(&self.actor, Operation::DescribeTopic { name: Arc::from(name) }).await?;
         let Outcome::TopicDescribed { topic, partitions } = outcome else {
             unreachable!("an admin does not answer a description with {outcome:?}")
         };

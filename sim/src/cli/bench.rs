@@ -22,7 +22,7 @@ use crate::sweep::{Order, sweep};
 /// Simulated time of the echo.
 const ECHO: Duration = Duration::secs(240);
 
-/// Measure how fast this machine simulates, or (`bench serve`) what the real server costs
+/// Measure how fast this machine simulates, or what the real server (`bench serve`) and many consumers (`bench groups`) cost
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
@@ -47,6 +47,8 @@ pub struct Bench {
 enum Other {
     /// Measure the real server beside the limit
     Serve(super::bench_serve::BenchServe),
+    /// Measure what many members and many groups cost their coordinator
+    Groups(super::bench_groups::BenchGroups),
 }
 
 /// What can be measured.
@@ -87,8 +89,10 @@ struct Brought {
 
 impl Bench {
     pub(super) fn carry_out(&self) -> miette::Result<Exit> {
-        if let Some(Other::Serve(serve)) = &self.other {
-            return serve.carry_out();
+        match &self.other {
+            Some(Other::Serve(serve)) => return serve.carry_out(),
+            Some(Other::Groups(groups)) => return groups.carry_out(),
+            None => {}
         }
         let measured = match self.only {
             Some(part) => serde_json::Map::from_iter([(part.name().to_string(), self.measure(part)?)]),

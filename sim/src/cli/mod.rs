@@ -15,9 +15,11 @@
 //! | 64 | wrong use |
 
 mod bench;
+mod bench_groups;
 mod bench_serve;
 mod check;
 pub mod evidence;
+mod groups;
 mod kill;
 mod laboratory;
 mod machine;
@@ -91,6 +93,9 @@ enum Command {
     /// Create, describe and delete topics, here or on any Kafka
     #[command(subcommand)]
     Topics(people::Topics),
+    /// List, describe, reset and delete consumer groups, here or on any Kafka
+    #[command(subcommand)]
+    Groups(groups::Groups),
     /// Write each line of standard input as a record
     Produce(people::Produce),
     /// Print the records of a topic
@@ -137,6 +142,7 @@ impl Command {
             Command::Bench(command) => command.carry_out(),
             Command::Selftest(command) => command.carry_out(),
             Command::Topics(command) => command.carry_out(),
+            Command::Groups(command) => command.carry_out(),
             Command::Produce(command) => command.carry_out(),
             Command::Consume(command) => command.carry_out(),
             Command::Serve(command) => command.carry_out(),

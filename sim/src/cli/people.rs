@@ -20,13 +20,16 @@ const OPEN_MAX: usize = 1_000;
 /// Longest wait for records before looking whether the end was reached.
 const WAIT_MS: u64 = 500;
 
+/// What we are called, unless another name is given; ids of members begin with it.
+const CLIENT_ID: &str = "brokerlab";
+
 /// Whom to talk to.
 #[derive(clap::Args, Debug)]
 pub struct Connect {
     /// Brokers to ask first
     #[arg(long, short = 'b', value_name = "HOST:PORT,..", default_value = "127.0.0.1:9092")]
     bootstrap: String,
-    /// A client property of Kafka's: `-X acks=1`
+    /// A client property of Kafka's: `-X request.timeout.ms=5000`
     #[arg(short = 'X', value_name = "NAME=VALUE", value_parser = pair)]
     properties: Vec<(String, String)>,
 }
@@ -37,9 +40,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Connect {
-    fn properties(&self) -> Properties {
+    /// As a client is configured.
+    pub(super) fn properties(&self) -> Properties {
+        let property = |key: &str, value: &str| (key.to_string(), value.to_string());
+        let name = [property("client.id", CLIENT_ID)];
         let given = self.properties.iter().cloned();
-        given.chain([("bootstrap.servers".to_string(), self.bootstrap.clone())]).collect()
+        name.into_iter().chain(given).chain([property("bootstrap.servers", &self.bootstrap)]).collect()
     }
 }
 
@@ -330,7 +336,8 @@ fn few(budget: u64) -> usize {
     usize::try_from(budget).unwrap_or(usize::MAX).min(OPEN_MAX)
 }
 
-fn on_runtime(work: impl Future<Output = miette::Result<Exit>>) -> miette::Result<Exit> {
+/// Carries out what waits for the network.
+pub(super) fn on_runtime(work: impl Future<Output = miette::Result<Exit>>) -> miette::Result<Exit> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()?.block_on(work)
 }
 
