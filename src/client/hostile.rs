@@ -150,8 +150,13 @@ fn plausible_to_member(request: &Request) -> Response {
             let topic = TopicPartitions { topic_id: Uuid(1), partitions, ..Default::default() };
             let assignment = Some(Assignment { topic_partitions: vec![topic], ..Default::default() });
             let (member_id, heartbeat_interval_ms) = (Some(request.member_id.clone()), 1_000);
-            let answer =
-                ConsumerGroupHeartbeatResponse { member_id, member_epoch, heartbeat_interval_ms, assignment, ..Default::default() };
+            let answer = ConsumerGroupHeartbeatResponse {
+                member_id,
+                member_epoch,
+                heartbeat_interval_ms,
+                assignment,
+                ..Default::default()
+            };
             Response::ConsumerGroupHeartbeat(answer)
         }
         Request::LeaveGroup(_) => Response::LeaveGroup(LeaveGroupResponse::default()),

@@ -238,7 +238,9 @@ impl Membership {
             return None;
         }
         match self.phase {
-            Phase::In | Phase::Preparing { .. } | Phase::Applying { .. } | Phase::GivingUp { .. } | Phase::Leaving(_) => self.lost,
+            Phase::In | Phase::Preparing { .. } | Phase::Applying { .. } | Phase::GivingUp { .. } | Phase::Leaving(_) => {
+                self.lost
+            }
             Phase::Joining(_) | Phase::Leading { .. } | Phase::Syncing { .. } => Some(ErrorCode::REBALANCE_IN_PROGRESS),
             Phase::Out | Phase::Entering => Some(self.lost.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)),
             Phase::Fenced(error) => Some(error),

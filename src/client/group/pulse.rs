@@ -56,7 +56,12 @@ impl Membership {
     /// Whether the coordinator expects to hear of us.
     pub(super) fn is_beating(&self) -> bool {
         match self.phase {
-            Phase::Preparing { .. } | Phase::Leading { .. } | Phase::Syncing { .. } | Phase::Applying { .. } | Phase::In | Phase::GivingUp { .. } => true,
+            Phase::Preparing { .. }
+            | Phase::Leading { .. }
+            | Phase::Syncing { .. }
+            | Phase::Applying { .. }
+            | Phase::In
+            | Phase::GivingUp { .. } => true,
             // While JoinGroup waits for the others, it is the sign of life itself.
             Phase::Out | Phase::Joining(_) | Phase::Entering | Phase::Leaving(_) | Phase::Fenced(_) => false,
         }

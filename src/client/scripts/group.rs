@@ -35,7 +35,8 @@ use crate::wire::offset_fetch_response::{
 };
 use crate::wire::sync_group_response::SyncGroupResponse;
 use crate::wire::{
-    ApiKey, ConsumerGroupHeartbeatRequest, ErrorCode, FindCoordinatorRequest, JoinGroupRequest, OffsetCommitRequest, OffsetFetchRequest, Request, Response,
+    ApiKey, ConsumerGroupHeartbeatRequest, ErrorCode, FindCoordinatorRequest, JoinGroupRequest, OffsetCommitRequest,
+    OffsetFetchRequest, Request, Response,
 };
 
 /// What a member needs.
@@ -174,10 +175,11 @@ impl Answer {
             partitions: vec![partition.index],
             ..Default::default()
         };
-        let assignment = self.member.assignment.as_ref().map(|partitions| Assignment {
-            topic_partitions: partitions.iter().map(topic).collect(),
-            ..Default::default()
-        });
+        let assignment = self
+            .member
+            .assignment
+            .as_ref()
+            .map(|partitions| Assignment { topic_partitions: partitions.iter().map(topic).collect(), ..Default::default() });
         Response::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
             error_code: self.error.code(),
             member_id: Some(request.member_id.clone()),

@@ -344,7 +344,9 @@ impl Script {
             }
             Request::DeleteRecords(request) => answer.delete_records(request),
             Request::ElectLeaders(request) => answer.elect_leaders(request),
-            other => answer.to_member(other, |name| self.id_of(name)).ok_or_else(|| format!("no answer to {}", other.api_key()))?,
+            other => {
+                answer.to_member(other, |name| self.id_of(name)).ok_or_else(|| format!("no answer to {}", other.api_key()))?
+            }
         };
         self.reply(name, &pending, &response);
         Ok(())

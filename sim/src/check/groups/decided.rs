@@ -68,8 +68,8 @@ impl Ghost {
         }
         for group in self.groups.all.iter_mut().filter(|group| group.shard == Some(shard)) {
             let loaded = groups.iter().find(|loaded| loaded.group == group.id);
-            let term =
-                loaded.map_or_else(|| Term::new(node, epoch, now), |loaded| group.revive(loaded, &log, Term::new(node, epoch, now)));
+            let term = loaded
+                .map_or_else(|| Term::new(node, epoch, now), |loaded| group.revive(loaded, &log, Term::new(node, epoch, now)));
             group.begin_term(term);
         }
         GroupChange::Loaded { shard, node, epoch, log_end, groups }
