@@ -17,6 +17,7 @@ use crate::operation::{Command, CommitMode, Election, Operation, OperationId, Po
 use crate::testing::MemoryDisk;
 use crate::types::{ConnectionId, LeaderEpoch, Offset, Time, Timestamp, TopicPartition, Uuid};
 use crate::wire::api_versions_response::ApiVersionsResponse;
+use crate::wire::consumer_group_heartbeat_response::{Assignment, ConsumerGroupHeartbeatResponse, TopicPartitions};
 use crate::wire::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
 use crate::wire::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult};
 use crate::wire::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
@@ -142,6 +143,22 @@ fn plausible_to_member(request: &Request) -> Response {
             let error_code = if request.generation_id % 2 == 0 { ErrorCode::REBALANCE_IN_PROGRESS.code() } else { 0 };
             Response::Heartbeat(HeartbeatResponse { error_code, ..Default::default() })
         }
+        // What it may own comes and goes with the epochs.
+        Request::ConsumerGroupHeartbeat(request) => {
+            let member_epoch = request.member_epoch.max(0) % 5 + 1;
+            let partitions = if member_epoch % 2 == 0 { Vec::new() } else { vec![0] };
+            let topic = TopicPartitions { topic_id: Uuid(1), partitions, ..Default::default() };
+            let assignment = Some(Assignment { topic_partitions: vec![topic], ..Default::default() });
+            let (member_id, heartbeat_interval_ms) = (Some(request.member_id.clone()), 1_000);
+            let answer = ConsumerGroupHeartbeatResponse {
+                member_id,
+                member_epoch,
+                heartbeat_interval_ms,
+                assignment,
+                ..Default::default()
+            };
+            Response::ConsumerGroupHeartbeat(answer)
+        }
         Request::LeaveGroup(_) => Response::LeaveGroup(LeaveGroupResponse::default()),
         Request::OffsetCommit(_) => {
             let partitions = vec![OffsetCommitResponsePartition::default()];
@@ -255,6 +272,18 @@ fn bootstrap() -> BTreeMap<String, String> {
     [("bootstrap.servers".to_owned(), "b1:9092".to_owned())].into()
 }
 
+/// The life of a member.
+fn membership() -> Vec<Operation> {
+    let mut commands = vec![Operation::Subscribe { topics: vec![Arc::from("t")] }];
+    for mode in [CommitMode::Sync, CommitMode::Async] {
+        commands.extend((0..4).map(|_| Operation::Poll { records_max: 3, wait_ms: 900 }));
+        commands.push(Operation::Commit { offsets: None, mode });
+    }
+    commands.extend([Operation::Unsubscribe, Operation::Subscribe { topics: vec![Arc::from("t")] }]);
+    commands.extend([Operation::Poll { records_max: 3, wait_ms: 900 }, Operation::Shutdown]);
+    commands
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -277,19 +306,24 @@ proptest! {
     }
 
     #[test]
+    fn modern_member_survives_anything(harms in prop::collection::vec(harm(), 0..60)) {
+        let mut properties = bootstrap();
+        properties.insert("group.id".to_owned(), "g".to_owned());
+        properties.insert("group.protocol".to_owned(), "consumer".to_owned());
+        let client = ConsumerActor::new(ConsumerConfig::from_properties(&properties).expect("allowed"));
+        let commands = membership();
+        let asked = commands.len();
+        prop_assert_eq!(run(client, commands, harms).len(), asked);
+    }
+
+    #[test]
     fn member_survives_anything(harms in prop::collection::vec(harm(), 0..60), cooperative in any::<bool>()) {
         let mut properties = bootstrap();
         let assignor = if cooperative { "cooperative-sticky" } else { "sticky" };
         properties.insert("group.id".to_owned(), "g".to_owned());
         properties.insert("partition.assignment.strategy".to_owned(), assignor.to_owned());
         let client = ConsumerActor::new(ConsumerConfig::from_properties(&properties).expect("allowed"));
-        let mut commands = vec![Operation::Subscribe { topics: vec![Arc::from("t")] }];
-        for mode in [CommitMode::Sync, CommitMode::Async] {
-            commands.extend((0..4).map(|_| Operation::Poll { records_max: 3, wait_ms: 900 }));
-            commands.push(Operation::Commit { offsets: None, mode });
-        }
-        commands.extend([Operation::Unsubscribe, Operation::Subscribe { topics: vec![Arc::from("t")] }]);
-        commands.extend([Operation::Poll { records_max: 3, wait_ms: 900 }, Operation::Shutdown]);
+        let commands = membership();
         let asked = commands.len();
         prop_assert_eq!(run(client, commands, harms).len(), asked);
     }

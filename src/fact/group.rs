@@ -177,6 +177,17 @@ pub enum GroupFact {
         /// The committed offset; `None`: there is none, `auto.offset.reset` decides.
         committed: Option<Offset>,
     },
+
+    // ---- a coordinator again; at the end, because recordings name facts by their place here -------------------
+    /// A group without members speaks another protocol from now on.
+    ProtocolChanged {
+        /// Group id.
+        group: Arc<str>,
+        /// The protocol.
+        protocol: GroupProtocol,
+        /// The generation, or group epoch, from which it goes on.
+        generation: i32,
+    },
 }
 
 /// A group as replayed from the log.
@@ -209,6 +220,15 @@ pub enum GroupState {
     Assigning,
     /// KIP-848: some member has not reached its target.
     Reconciling,
+}
+
+/// The two protocols of groups.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum GroupProtocol {
+    /// Generations, and a leading member that shares out.
+    Classic,
+    /// Member epochs, and a coordinator that shares out (KIP-848).
+    Consumer,
 }
 
 /// Why a member left.
@@ -259,7 +279,8 @@ impl GroupFact {
             | GroupFact::PartitionsAssigned { group, .. }
             | GroupFact::PartitionsRevoked { group, .. }
             | GroupFact::PartitionsLost { group, .. }
-            | GroupFact::PositionTaken { group, .. } => Some(group),
+            | GroupFact::PositionTaken { group, .. }
+            | GroupFact::ProtocolChanged { group, .. } => Some(group),
         }
     }
 
@@ -282,6 +303,7 @@ impl GroupFact {
             GroupFact::PartitionsRevoked { .. } => "PartitionsRevoked",
             GroupFact::PartitionsLost { .. } => "PartitionsLost",
             GroupFact::PositionTaken { .. } => "PositionTaken",
+            GroupFact::ProtocolChanged { .. } => "ProtocolChanged",
         }
     }
 }

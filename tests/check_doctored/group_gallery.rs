@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use brokerlab::fact::GroupFact;
-use brokerlab::fact::group::{GroupState, RemovalReason};
+use brokerlab::fact::group::{GroupProtocol, GroupState, RemovalReason};
 use brokerlab_sim::check::{Commits, Reset};
 
 use super::gallery::{Exhibit, Step, exhibit, rest};
@@ -68,6 +68,25 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         }
         h.own("m2", 2, &[0]).revoke("m1", 1, &[0]).join("m1").begin(3, &["m1", "m2"]).own("m1", 3, &[]).own("m2", 3, &[]);
         h.own("m1", 3, &[1]);
+        h
+    }),
+    exhibit("G3", "newer protocol: two members own a partition, each in its own epoch", |step| {
+        let mut h = newer_group();
+        h.join("m2").own("m1", 5, &[0]).own("m2", 4, &[step.of(0, 1)]);
+        h
+    }),
+    exhibit("G5", "newer protocol: a commit in another epoch than the member's is stored", |step| {
+        let mut h = newer_group();
+        h.reconcile("m1", 3).own("m1", 3, &[0]).take("m1", 3, None).process("m1", 0, 1).commit_offset("m1", step.of(2, 3), 1);
+        h
+    }),
+    exhibit("B10", "newer protocol: two members work on a partition, each in its own epoch", |step| {
+        let mut h = newer_group();
+        h.join("m2").own("m1", 5, &[0]).take("m1", 5, None).process("m1", 0, 1);
+        if step == Step::Right {
+            h.revoke("m1", 5, &[0]);
+        }
+        h.take("m2", 4, None).process("m2", 0, 1);
         h
     }),
     exhibit("G4", "a group is called stable before a member has come so far", |step| {
@@ -325,3 +344,11 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         h
     }),
 ];
+
+/// A group of the newer protocol with the member `m1`; "a" and "b" are there.
+fn newer_group() -> History {
+    let mut h = History::with_group(AFTER, Reset::Earliest);
+    let (group, protocol) = (Arc::from("billing"), GroupProtocol::Consumer);
+    h.commit("a").commit("b").group_fact("b1", GroupFact::ProtocolChanged { group, protocol, generation: 0 }).join("m1");
+    h
+}

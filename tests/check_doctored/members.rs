@@ -313,6 +313,13 @@ impl History {
     }
 
     /// A member begins to read `orders-0` there.
+    /// The coordinator of the newer protocol lets a member be in this epoch, with the one partition.
+    pub fn reconcile(&mut self, member: &str, epoch: i32) -> &mut History {
+        let (group, member, assigned) = (Arc::from(BILLING), Arc::from(member), partitions(&[0]));
+        let coordinator = self.coordinator();
+        self.group_fact(coordinator, GroupFact::MemberReconciled { group, member, epoch, assigned, revoking: Vec::new() })
+    }
+
     pub fn take(&mut self, member: &str, generation: i32, committed: Option<i64>) -> &mut History {
         let (group, partition, committed) = (Arc::from(BILLING), super::orders(), committed.map(Offset));
         self.group_fact(member, GroupFact::PositionTaken { group, member: Arc::from(member), generation, partition, committed })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use brokerlab::fact::GroupFact;
-use brokerlab::fact::group::{GroupState, RemovalReason};
+use brokerlab::fact::group::{GroupProtocol, GroupState, RemovalReason};
 use brokerlab::types::TopicPartition;
 
 /// Members or partitions that a line names.
@@ -45,6 +45,13 @@ pub fn told(fact: &GroupFact) -> Option<(u8, String)> {
         }
         GroupFact::CommitRemoved { group, partition, .. } => {
             (3, format!("{group}: its committed offset of {partition} is removed"))
+        }
+        GroupFact::ProtocolChanged { group, protocol, .. } => {
+            let sharer = match protocol {
+                GroupProtocol::Classic => "the classic protocol: a member shares out",
+                GroupProtocol::Consumer => "the newer protocol: its coordinator shares out",
+            };
+            (8, format!("{group}: speaks {sharer}"))
         }
         GroupFact::GroupStateChanged { .. }
         | GroupFact::MemberReconciled { .. }

@@ -30,8 +30,11 @@ impl Check for ExclusiveProcessing {
         let others = || sessions.iter().filter(|other| other.node != *node && other.worked.is_some());
         page.looked(others().next().is_some());
         let counts_in = |one: &Session| known.current().is_none_or(|term| term.members.contains_key(&one.member));
+        // Epochs of the newer protocol are each member's own.
+        let is_modern = known.current().is_some_and(|term| term.modern);
         let is_rival = |other: &&Session| {
-            let both = other.ended.is_none() && own.ended.is_none() && other.generation == own.generation;
+            let same = other.generation == own.generation || is_modern;
+            let both = other.ended.is_none() && own.ended.is_none() && same;
             both && own.generation >= 0 && counts_in(own) && counts_in(other)
         };
         // It has given the partition up, and somebody has begun since.

@@ -1,7 +1,8 @@
 //! G3: no two members of one generation believe that they own the same partition.
 //!
 //! A member that was fenced may go on believing for a while; that cannot be helped, and its commits are refused (G5). But two members that the
-//! coordinator counts in, in the same generation, have been given the same partition, or one of them has kept what it should have given up.
+//! coordinator counts in, in the same generation, have been given the same partition, or one of them has kept what it should have given up. In KIP-848
+//! each member has an epoch of its own, and a partition belongs to one of them whatever their epochs are.
 
 use super::ghost::{Change, Kind};
 use super::groups::{Belief, GroupChange};
@@ -27,7 +28,10 @@ impl Check for ExclusiveOwnership {
         let known = &scene.ghost.groups.all[*group];
         let Some(own) = known.belief(*node) else { return };
         let counts_in = |belief: &Belief| known.current().is_none_or(|term| term.members.contains_key(&belief.member));
-        let is_rival = |belief: &&Belief| belief.node != *node && belief.generation == *generation && counts_in(belief);
+        let is_modern = known.current().is_some_and(|term| term.modern);
+        let is_rival = |belief: &&Belief| {
+            belief.node != *node && (is_modern || belief.generation == *generation) && counts_in(belief)
+        };
         page.looked(known.beliefs.iter().any(|belief| is_rival(&belief) && !belief.partitions.is_empty()));
         if !counts_in(own) {
             return;

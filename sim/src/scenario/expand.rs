@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use brokerlab::types::Duration;
 
 use super::chance::Chance;
-use super::model::{Chaos, DiskOperation, Fate, Fault, FaultKind, Frames, Scenario, Target};
+use super::model::{Chaos, DiskOperation, Fate, Fault, FaultKind, Frames, Group, Scenario, Target};
 use super::settings;
 use super::storm::draw_storms;
 
@@ -254,9 +254,18 @@ const SURGERY_OF_GROUPS: [(&str, u64, u64); 7] = [
     ("FindCoordinator", 1, 3),
 ];
 
+/// The same where a group speaks the newer protocol: every other frame of groups.
+const SURGERY_OF_NEWER_GROUPS: [(&str, u64, u64); 4] =
+    [("ConsumerGroupHeartbeat", 6, 30), ("OffsetCommit", 4, 10), ("OffsetFetch", 2, 3), ("FindCoordinator", 1, 3)];
+
 pub(super) fn draw_frames(plan: &Scenario, chance: Chance) -> FaultKind {
     let of_group = !plan.groups.is_empty() && chance.about("group").one_in(2);
-    let surgery: &[(&str, u64, u64)] = if of_group { &SURGERY_OF_GROUPS } else { &SURGERY };
+    let is_newer = plan.groups.iter().any(Group::has_newer_members) && chance.about("newer").one_in(2);
+    let surgery: &[(&str, u64, u64)] = match (of_group, is_newer) {
+        (true, true) => &SURGERY_OF_NEWER_GROUPS,
+        (true, false) => &SURGERY_OF_GROUPS,
+        (false, _) => &SURGERY,
+    };
     let weights: Vec<(&str, u64)> = surgery.iter().map(|(api, weight, _)| (*api, *weight)).collect();
     let api = weighted(&weights, chance.about("api"));
     let among = surgery.iter().find(|(name, ..)| *name == api).map_or(1, |(.., among)| *among);

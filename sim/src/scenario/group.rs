@@ -1,7 +1,8 @@
 //! Groups of consumers in scenarios: one table, many nodes.
 //!
 //! The members of a group `billing` are the nodes `billing-1`, `billing-2` ... The first `members` of them take part from the beginning; the
-//! `spare` ones behind them stand by until a fault `member-joins` calls one in.
+//! `spare` ones behind them stand by until a fault `member-joins` calls one in. They may be configured differently (`spare_config`): the next release
+//! of the same application, say, with another protocol.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +31,8 @@ pub struct Group {
     pub commit: CommitPolicy,
     /// Kafka's consumer properties.
     pub config: BTreeMap<String, String>,
+    /// Those of the members that stand by, if they have others.
+    pub spare_config: Option<BTreeMap<String, String>>,
 }
 
 /// When an application commits what it was handed.
@@ -92,15 +95,23 @@ impl Group {
         format!("{}-{number}", self.name)
     }
 
-    /// The properties of one of its members.
+    /// Whether some of its members speak the newer protocol (KIP-848).
     #[must_use]
-    pub fn properties(&self, node: &str) -> BTreeMap<String, String> {
-        let mut properties = self.config.clone();
+    pub fn has_newer_members(&self) -> bool {
+        let mut configs = std::iter::once(&self.config).chain(&self.spare_config);
+        configs.any(|config| config.get("group.protocol").is_some_and(|protocol| protocol == "consumer"))
+    }
+
+    /// The properties of a member, numbered from 1.
+    #[must_use]
+    pub fn properties(&self, number: u32) -> BTreeMap<String, String> {
+        let is_spare = number > self.members;
+        let mut properties = self.spare_config.as_ref().filter(|_| is_spare).unwrap_or(&self.config).clone();
         let mut set = |key: &str, value: &str| properties.insert(key.to_string(), value.to_string());
         set("group.id", &self.name);
         set("enable.auto.commit", if self.commit == CommitPolicy::Auto { "true" } else { "false" });
         if self.is_static {
-            set("group.instance.id", node);
+            set("group.instance.id", &self.node(number));
         }
         properties
     }
@@ -108,6 +119,24 @@ impl Group {
     /// What the consumer itself says against its configuration: every property by itself was checked, but some contradict each other.
     #[must_use]
     pub fn contradiction(&self) -> Option<String> {
-        ConsumerConfig::from_properties(&self.properties("any")).err().map(|error| error.to_string())
+        contradiction(&self.properties(1))
     }
+
+    /// The same of the configuration of members that stand by. What the group promises must not depend on who is in it.
+    #[must_use]
+    pub fn spare_contradiction(&self) -> Option<String> {
+        let spare = self.spare_config.as_ref()?;
+        if self.spare == 0 {
+            return Some("no member stands by whose properties these could be: `spare` is 0".to_string());
+        }
+        let is_other = ["auto.offset.reset", "isolation.level"].into_iter().find(|key| spare.get(*key) != self.config.get(*key));
+        if let Some(key) = is_other {
+            return Some(format!("`{key}` has to be that of `config`: it is the group's"));
+        }
+        contradiction(&self.properties(self.members + 1))
+    }
+}
+
+fn contradiction(properties: &BTreeMap<String, String>) -> Option<String> {
+    ConsumerConfig::from_properties(properties).err().map(|error| error.to_string())
 }

@@ -219,6 +219,9 @@ impl Reader {
             if let Some(message) = group.contradiction() {
                 return Err(Problem::new(self.at(&format!("groups[{n}].config")), message).label("Kafka refuses this too"));
             }
+            if let Some(message) = group.spare_contradiction() {
+                return Err(Problem::new(self.at(&format!("groups[{n}].spare_config")), message));
+            }
         }
         Ok(())
     }
@@ -529,6 +532,7 @@ fn group(fields: &Fields<'_>) -> Group {
         every: fields.duration("every").expect(SURE),
         commit: CommitPolicy::parse(&fields.text("commit").expect(SURE)).expect(SURE),
         config: fields.config("config").unwrap_or_default(),
+        spare_config: fields.config("spare_config"),
     }
 }
 

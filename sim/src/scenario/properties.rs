@@ -160,6 +160,12 @@ pub const CONSUMER: &[Property] = consumer_properties!();
 
 /// Of a member of a group. `group.id`, `group.instance.id` and `enable.auto.commit` follow from the rest of its table.
 pub const MEMBER: &[Property] = consumer_properties!(
+    words(
+        "group.protocol",
+        &["classic", "consumer"],
+        "who shares out: a member (classic), or the coordinator (consumer, KIP-848)"
+    ),
+    words("group.remote.assignor", &["uniform", "range"], "how the coordinator shares out, with the protocol consumer"),
     number("session.timeout.ms", 1, DAY_MS, "a member silent for so long is removed"),
     number("heartbeat.interval.ms", 1, DAY_MS, "time between two heartbeats"),
     number("max.poll.interval.ms", 1, DAY_MS, "a member that does not poll for so long leaves; a rebalance waits for it so long"),

@@ -241,6 +241,7 @@ pub const GROUP_SECTION: Section = Section {
             "when what a poll brought is committed: after it was processed (and wait for that or not), before, or by the client itself",
         ),
         optional("config", Shape::Config(MEMBER), "Kafka's consumer properties"),
+        optional("spare_config", Shape::Config(MEMBER), "those of the members that stand by, instead of `config`"),
     ],
 };
 
@@ -390,6 +391,7 @@ pub const GROUP_FACTS: &[&str] = &[
     "PartitionsRevoked",
     "PartitionsLost",
     "PositionTaken",
+    "ProtocolChanged",
 ];
 
 /// Facts of the world.

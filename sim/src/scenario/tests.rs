@@ -142,6 +142,7 @@ spare = 1
 processing = "5ms"
 commit = "before"
 config = { session.timeout.ms = 6000, partition.assignment.strategy = "sticky" }
+spare_config = { group.protocol = "consumer", group.remote.assignor = "range" }
 
 [chaos]
 kinds = ["crash", "power-loss", "cut", "slow-link", "isolate", "power-loss-at-operation", "frame", "stale-metadata", "split",
@@ -188,6 +189,8 @@ fn a_file_becomes_a_value() {
     assert_eq!((group.topics.as_slice(), group.commit), (["orders".to_string()].as_slice(), CommitPolicy::Before));
     assert_eq!(group.nodes().collect::<Vec<_>>(), ["billing-1", "billing-2", "billing-3"]);
     assert_eq!((group.processing, group.every), (Duration::millis(5), Duration::ZERO));
+    let protocol = |member| group.properties(member).get("group.protocol").cloned();
+    assert_eq!((protocol(2), protocol(3)), (None, Some("consumer".to_string())));
 }
 
 /// The fault of the scenario strikes this target in this way.
@@ -303,6 +306,9 @@ fn what_does_not_fit_together_is_refused() {
         ("\"1 + false\"", "\"1\"", ""),
         ("name = \"r1\"", "name = \"billing-3\"", "there are two of node `billing-3`"),
         ("session.timeout.ms = 6000", "session.timeout.ms = 3000", "`heartbeat.interval.ms` contradicts `session.timeout.ms`"),
+        ("spare = 1", "spare = 0", "no member stands by whose properties these could be"),
+        ("range\" }", "range\", auto.offset.reset = \"earliest\" }", "`auto.offset.reset` has to be that of `config`"),
+        ("range\" }", "range\", session.timeout.ms = 9000 }", "`session.timeout.ms` contradicts `group.protocol`"),
         ("kind = \"crash\"\n", "", "`kind` is missing in [[faults]]"),
         ("within = \"5s\"", "within = \"60ms\"", "`p1` does not even ask for that"),
         ("for = \"4s\"\n", "", "`for` is missing in crash"),

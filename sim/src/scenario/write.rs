@@ -76,6 +76,9 @@ fn group(out: &mut String, group: &Group) {
     let _ = writeln!(out, "members = {}\nspare = {}\nstatic = {}", group.members, group.spare, group.is_static);
     let _ = writeln!(out, "processing = \"{}\"\nevery = \"{}\"", group.processing, group.every);
     let _ = writeln!(out, "commit = \"{}\"\nconfig = {}", group.commit, config(&group.config));
+    if let Some(spare) = &group.spare_config {
+        let _ = writeln!(out, "spare_config = {}", config(spare));
+    }
 }
 
 fn producer(out: &mut String, producer: &Producer) {

@@ -164,7 +164,7 @@ impl Ensemble {
         for (at, group) in plan.groups.iter().enumerate() {
             for number in 1..=group.members + group.spare {
                 let name = group.node(number);
-                let properties = group.properties(&name);
+                let properties = group.properties(number);
                 let mut config = ConsumerConfig::from_properties(&properties).map_err(|error| refused(&name, &error))?;
                 equip(&mut config.common, &name);
                 ensemble.add(&name, Role::Member(at, number), Part::Consumer(config));

@@ -285,9 +285,14 @@ fn settle_limit(world: &World) -> Duration {
     let session = millis(&plan.cluster.config, "broker.session.timeout.ms", 9_000);
     // A member that died is waited for until its session is over; one that joins again, as long as a rebalance may take.
     let groups = plan.groups.iter().map(|group| {
-        let session = millis(&group.config, "session.timeout.ms", 45_000);
-        let rebalance = millis(&group.config, "max.poll.interval.ms", 300_000);
-        Duration(session.0 * 2 + rebalance.min(session).0)
+        let configs = std::iter::once(&group.config).chain(&group.spare_config);
+        let limit = |config| {
+            // In the newer protocol it is the coordinator's, and by default the same.
+            let session = millis(config, "session.timeout.ms", 45_000);
+            let rebalance = millis(config, "max.poll.interval.ms", 300_000);
+            Duration(session.0 * 2 + rebalance.min(session).0)
+        };
+        configs.map(limit).max().unwrap_or(Duration::ZERO)
     });
     let groups = groups.max().unwrap_or(Duration::ZERO);
     Duration(delivery.unwrap_or(Duration::ZERO).max(lag).max(session).max(groups).0 + SETTLE_MARGIN.0)

@@ -14,13 +14,14 @@
 //!   REBALANCE_IN_PROGRESS                          no         failure; we join again
 //!   UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION,         no         failure; our partitions are lost
 //!     FENCED_INSTANCE_ID
+//!   STALE_MEMBER_EPOCH (newer protocol)            no         again, with the epoch that we have by then
 //! ```
 //!
 //! A commit says in which generation it is made, and a coordinator that has begun another refuses it. So while we join, nothing is sent: what
 //! would be committed belongs to a generation that is over, or to none. And what a request of an earlier generation is told about
 //! us says nothing about the present one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::answers::{self, Stored};
@@ -220,15 +221,28 @@ impl Membership {
         }
     }
 
+    /// These are being given up: what has not been committed of them by now must not be committed under a later epoch.
+    pub(super) fn end_commits_of(&mut self, gone: &BTreeSet<TopicPartition>, desk: &mut Desk<'_>) {
+        let concerns = |commit: &Commit| commit.offsets.iter().any(|offset| gone.contains(&offset.partition));
+        let (over, others): (Vec<Commit>, Vec<Commit>) = std::mem::take(&mut self.commits.0).into_iter().partition(concerns);
+        self.commits.0 = others.into();
+        for mut commit in over {
+            commit.in_doubt |= commit.attempt.is_asked();
+            end(commit, Err(ErrorCode::REBALANCE_IN_PROGRESS), desk);
+        }
+    }
+
     /// Why nothing can be committed at the moment.
     fn commit_refusal(&self) -> Option<ErrorCode> {
         if !self.is_subscribed() {
             return None;
         }
         match self.phase {
-            Phase::In | Phase::Preparing { .. } | Phase::Applying { .. } | Phase::Leaving(_) => self.lost,
+            Phase::In | Phase::Preparing { .. } | Phase::Applying { .. } | Phase::GivingUp { .. } | Phase::Leaving(_) => {
+                self.lost
+            }
             Phase::Joining(_) | Phase::Leading { .. } | Phase::Syncing { .. } => Some(ErrorCode::REBALANCE_IN_PROGRESS),
-            Phase::Out => Some(self.lost.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)),
+            Phase::Out | Phase::Entering => Some(self.lost.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)),
             Phase::Fenced(error) => Some(error),
         }
     }
@@ -248,8 +262,11 @@ impl Membership {
         self.on_commit_error(stored.error, is_present, desk.now);
         let mut commit = self.commits.0.pop_front().expect("it was there");
         let repeats = commit.mode == CommitMode::Sync || self.common.mutants.is(Mutant::OffsetCommitRegressesByReorder);
-        let again = repeats && stored.error.is_retriable();
-        if again {
+        let is_stale = stored.error == ErrorCode::STALE_MEMBER_EPOCH;
+        let is_overtaken = is_stale && commit.signed.1 != self.generation;
+        if repeats && is_overtaken {
+            self.commits.0.push_front(commit);
+        } else if repeats && (is_stale || stored.error.is_retriable()) {
             commit.attempt.fail(desk.now, self.common.retry_backoff);
             self.commits.0.push_front(commit);
         } else {
@@ -262,6 +279,7 @@ impl Membership {
             ErrorCode::NONE => self.line.trust(),
             ErrorCode::REBALANCE_IN_PROGRESS => self.rejoin |= is_present,
             ErrorCode::REQUEST_TIMED_OUT => self.line.forget(now),
+            ErrorCode::STALE_MEMBER_EPOCH => self.talk.hasten(now),
             ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION | ErrorCode::FENCED_INSTANCE_ID if !is_present => {}
             error => {
                 self.on_common_error(now, error);

@@ -9,6 +9,18 @@ use crate::types::Duration;
 /// Java's classes are named in full.
 const PACKAGE: &str = "org.apache.kafka.clients.consumer.";
 
+/// Which protocol a member speaks.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Protocol {
+    /// `classic`: generations, and a leading member that shares out.
+    Classic,
+    /// `consumer`: member epochs, and a coordinator that shares out (KIP-848).
+    Consumer {
+        /// `group.remote.assignor`: how the coordinator is to share out; `None`: as it likes.
+        assignor: Option<&'static str>,
+    },
+}
+
 /// A member's configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct GroupConfig {
@@ -16,9 +28,11 @@ pub struct GroupConfig {
     pub id: Arc<str>,
     /// `group.instance.id`: a static member (KIP-345), which keeps its place over restarts.
     pub instance: Option<Arc<str>>,
+    /// `group.protocol`.
+    pub protocol: Protocol,
     /// `session.timeout.ms`: a member silent for so long is removed.
     pub session_timeout: Duration,
-    /// `heartbeat.interval.ms`.
+    /// `heartbeat.interval.ms`. With the newer protocol both are the coordinator's business.
     pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`: an application that does not poll for so long is taken out; and so long a rebalance waits for it.
     pub poll_interval_max: Duration,
@@ -38,9 +52,11 @@ impl GroupConfig {
         let instance = properties.text("group.instance.id").map(Arc::from);
         let wanted = properties.choice("enable.auto.commit", None, &[("true", Some(true)), ("false", Some(false))])?;
         let interval = properties.millis("auto.commit.interval.ms", 5_000)?;
+        let protocol = protocol(properties)?;
         let config = GroupConfig {
             id: Arc::from(id.unwrap_or_default()),
             instance,
+            protocol,
             session_timeout: properties.millis("session.timeout.ms", 45_000)?,
             heartbeat_interval: properties.millis("heartbeat.interval.ms", 3_000)?,
             poll_interval_max: properties.millis("max.poll.interval.ms", 300_000)?,
@@ -59,11 +75,38 @@ impl GroupConfig {
         Ok(Some(config))
     }
 
+    /// Whether it speaks the newer protocol.
+    #[must_use]
+    pub fn is_modern(&self) -> bool {
+        matches!(self.protocol, Protocol::Consumer { .. })
+    }
+
     /// How the member prepares for a rebalance: cooperatively only if all its assignors can.
     #[must_use]
     pub fn discipline(&self) -> Discipline {
         let all = self.strategies.iter().all(|strategy| strategy.discipline() == Discipline::Cooperative);
         if all { Discipline::Cooperative } else { Discipline::Eager }
+    }
+}
+
+/// Assignors of coordinators.
+const REMOTE_ASSIGNORS: [(&str, Option<&str>); 2] = [("uniform", Some("uniform")), ("range", Some("range"))];
+/// What the coordinator decides in the newer protocol.
+const CLASSIC_ONLY: [&str; 3] = ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"];
+
+fn protocol(properties: &mut Properties<'_>) -> Result<Protocol, ConfigError> {
+    let is_modern = properties.choice("group.protocol", false, &[("classic", false), ("consumer", true)])?;
+    let assignor = properties.choice("group.remote.assignor", None, &REMOTE_ASSIGNORS)?;
+    let conflict = |key, rule| Err(ConfigError::Conflict { key, other: "group.protocol", rule });
+    if !is_modern {
+        return match assignor {
+            None => Ok(Protocol::Classic),
+            Some(_) => conflict("group.remote.assignor", "members of the classic protocol share out themselves"),
+        };
+    }
+    match CLASSIC_ONLY.iter().find(|key| properties.text(key).is_some()) {
+        Some(key) => conflict(key, "with `consumer` the coordinator decides this"),
+        None => Ok(Protocol::Consumer { assignor }),
     }
 }
 
@@ -113,6 +156,20 @@ mod tests {
             error.starts_with("`partition.assignment.strategy` is `fair`; allowed is a list of `range`, `roundrobin`"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_the_coordinator_decides_is_not_configured() {
+        let of = |more: &[(&str, &str)]| read(&[&[("group.id", "g"), ("group.protocol", "consumer")], more].concat());
+        assert_eq!(read(&[("group.id", "g")]).unwrap().unwrap().protocol, Protocol::Classic);
+        assert_eq!(of(&[]).unwrap().unwrap().protocol, Protocol::Consumer { assignor: None });
+        let range = Protocol::Consumer { assignor: Some("range") };
+        assert_eq!(of(&[("group.remote.assignor", "range")]).unwrap().unwrap().protocol, range);
+        for key in CLASSIC_ONLY {
+            let value = if key.starts_with("partition") { "range" } else { "1000" };
+            assert!(matches!(of(&[(key, value)]), Err(ConfigError::Conflict { .. })), "{key}");
+        }
+        assert!(read(&[("group.id", "g"), ("group.remote.assignor", "uniform")]).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Leaving in order: commit, give up, say so.
 //!
 //! Whoever says that it leaves is replaced at once; whoever falls silent only when its session is over. A static member says nothing: that it
-//! will come back is what its instance id is for (KIP-345). Nothing is repeated, and a coordinator that cannot be found is not looked
+//! will come back is what its instance id is for (KIP-345). In the newer protocol it says just that. Nothing is repeated, and a coordinator that cannot be found is not looked
 //! for: the end of the session does the same, only later.
 
 use super::attempt::Attempt;
@@ -58,7 +58,7 @@ impl Membership {
             leaving.goers.push((operation, ending));
             return;
         }
-        if matches!(self.phase, Phase::In | Phase::Applying { .. }) {
+        if matches!(self.phase, Phase::In | Phase::Applying { .. } | Phase::GivingUp { .. }) {
             self.commit_before_they_go(|_| true, desk);
         }
         desk.places.suspend(&self.owned.partitions);
@@ -68,10 +68,10 @@ impl Membership {
 
     /// Goes on with leaving.
     pub(super) fn leave(&mut self, desk: &mut Desk<'_>) {
+        let says_so = self.is_counted_in() && self.line.is_known();
         let Phase::Leaving(leaving) = &mut self.phase else { return };
         let is_over = leaving.until <= desk.now;
         if matches!(leaving.stage, Stage::GivingUp) && (is_over || self.commits.is_empty()) {
-            let says_so = self.config.instance.is_none() && !self.member.is_empty() && self.line.is_known();
             leaving.stage = if says_so { Stage::Telling(Attempt::default()) } else { Stage::Done };
             self.tell_loss(desk);
             self.revoke(self.owned.partitions.clone(), desk);
@@ -92,19 +92,42 @@ impl Membership {
         if attempt.is_asked() {
             return;
         }
-        match self.line.ready(ApiKey::LeaveGroup, desk.now, desk.out) {
+        let api = if self.config.is_modern() { ApiKey::ConsumerGroupHeartbeat } else { ApiKey::LeaveGroup };
+        match self.line.ready(api, desk.now, desk.out) {
             Ready::NotYet if self.line.is_known() && !self.member.is_empty() => {}
             Ready::Version(version) if !self.member.is_empty() => {
                 let number = self.line.next_number();
-                let who = Signature { config: &self.config, member: &self.member, generation: self.generation };
-                let request = requests::leave(who, version, "the consumer unsubscribes");
                 attempt.sent(number);
-                if !self.line.send(request, version, None, Asked::Leave(number), desk.now, desk.out) {
-                    *stage = Stage::Done;
+                if !self.say_that_we_leave(version, number, "the consumer unsubscribes", desk) {
+                    self.end_leaving();
                 }
             }
             Ready::NotYet | Ready::Version(_) | Ready::Unsupported => *stage = Stage::Done,
         }
+    }
+
+    fn end_leaving(&mut self) {
+        if let Phase::Leaving(leaving) = &mut self.phase {
+            leaving.stage = Stage::Done;
+        }
+    }
+
+    /// Whether the coordinator counts us in, as far as we know, and wants to know when we go.
+    pub(super) fn is_counted_in(&self) -> bool {
+        match self.config.is_modern() {
+            true => self.generation >= 0 || self.talk.is_asking(),
+            false => self.config.instance.is_none() && !self.member.is_empty(),
+        }
+    }
+
+    /// False if that version cannot say it.
+    pub(super) fn say_that_we_leave(&mut self, version: i16, number: u64, reason: &str, desk: &mut Desk<'_>) -> bool {
+        if self.config.is_modern() {
+            return self.say_goodbye(version, number, desk);
+        }
+        let who = Signature { config: &self.config, member: &self.member, generation: self.generation };
+        let request = requests::leave(who, version, reason);
+        self.line.send(request, version, None, Asked::Leave(number), desk.now, desk.out)
     }
 
     pub(super) fn on_leave(&mut self, number: u64) {
@@ -119,7 +142,8 @@ impl Membership {
     fn be_nobody(&mut self) {
         self.phase = Phase::Out;
         self.topics.clear();
-        self.member = "".into();
+        self.forget_id();
+        self.talk.forget();
         (self.generation, self.rejoin) = (-1, true);
         (self.lost, self.led, self.complaint) = (None, None, None);
     }

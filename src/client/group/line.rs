@@ -32,8 +32,10 @@ pub enum Asked {
     Commit(u64),
     /// OffsetFetch.
     Offsets(u64),
-    /// LeaveGroup.
+    /// LeaveGroup, or the last heartbeat of the newer protocol.
     Leave(u64),
+    /// The heartbeat of the newer protocol.
+    Epoch(u64),
 }
 
 /// Whether the coordinator can be asked.

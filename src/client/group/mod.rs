@@ -1,7 +1,8 @@
-//! The consumer as member of a group, by the classic protocol.
+//! The consumer as member of a group.
 //!
 //! A group's coordinator is the broker that leads the group's partition of `__consumer_offsets`. It knows who is a member and in which
-//! *generation* the group is; who reads what is decided by one of the members, the leading one.
+//! *generation* the group is; who reads what is decided by one of the members, the leading one. That is the classic protocol, of which this speaks; in
+//! the newer one (KIP-848, `group.protocol=consumer`) the coordinator decides, and members go to its epochs one by one: see `modern`.
 //!
 //! ```text
 //!           the application polls                     JoinGroup              (leading member: assign)
@@ -31,7 +32,7 @@
 //!   line       where the coordinator is      requests   what is asked of it, answers: what it says
 //!   rebalance  join, lead, sync, apply       commits    offsets to be stored, one request after the other
 //!   pulse      heartbeats, poll interval     recall     committed offsets become positions
-//!   leave      going in order
+//!   leave      going in order             modern     the newer protocol, as far as it differs
 //! ```
 //!
 //! Simplified: no regular expressions for topics, no racks (KIP-881), no jitter on back-offs.
@@ -42,6 +43,7 @@ pub mod commits;
 pub mod config;
 mod leave;
 pub mod line;
+mod modern;
 mod pulse;
 mod rebalance;
 mod recall;
@@ -58,6 +60,7 @@ use self::commits::{Commit, Commits, Purpose};
 pub use self::leave::Ending;
 use self::leave::Leaving;
 use self::line::{Asked, CoordinatorLine};
+use self::modern::Talk;
 use self::pulse::Pulse;
 use super::assignor::{Assignment, Discipline, Members, Strategy};
 use super::cluster::Cluster;
@@ -94,9 +97,9 @@ pub struct Membership {
     line: CoordinatorLine,
     /// What the application subscribes to; nothing: it is in no group.
     topics: BTreeSet<Arc<str>>,
-    /// Given by the coordinator; empty for a newcomer.
+    /// Given by the coordinator; empty for a newcomer. In the newer protocol our own.
     member: Arc<str>,
-    /// The generation joined last; -1 for none.
+    /// The generation joined last, or the member epoch; -1 for none.
     generation: i32,
     phase: Phase,
     /// A rebalance is on, or is to begin.
@@ -109,6 +112,8 @@ pub struct Membership {
     /// What the leading member shared out: topics and their numbers of partitions. A change is a reason for a rebalance.
     led: Option<BTreeMap<Arc<str>, i32>>,
     pulse: Pulse,
+    /// Of the newer protocol.
+    talk: Talk,
     /// When the application was last seen in a poll.
     polled_at: Time,
     commits: Commits,
@@ -146,6 +151,10 @@ enum Phase {
     Syncing { attempt: Attempt, strategy: Strategy, assignment: Assignment },
     /// Was assigned these. What is to go is given up first; does not wait for commits beyond that moment.
     Applying { assigned: BTreeSet<TopicPartition>, until: Option<Time> },
+    /// Newer protocol: the first heartbeat is due, or on its way.
+    Entering,
+    /// Newer protocol: gives these up; does not wait for commits beyond that moment.
+    GivingUp { gone: BTreeSet<TopicPartition>, until: Time },
     /// Reads what it owns.
     In,
     /// On its way out, in order.
@@ -158,6 +167,7 @@ impl Membership {
     /// Nobody's member so far.
     #[must_use]
     pub fn new(config: GroupConfig, consumer: &ConsumerConfig) -> Membership {
+        let is_modern = config.is_modern();
         Membership {
             line: CoordinatorLine::new(&consumer.common),
             common: consumer.common.clone(),
@@ -165,7 +175,7 @@ impl Membership {
             is_stable: consumer.isolation == IsolationLevel::ReadCommitted,
             config,
             topics: BTreeSet::new(),
-            member: Arc::from(""),
+            member: if is_modern { modern::member_id(consumer.common.seed) } else { Arc::from("") },
             generation: -1,
             phase: Phase::Out,
             rejoin: true,
@@ -174,6 +184,7 @@ impl Membership {
             remembered: (BTreeSet::new(), -1),
             led: None,
             pulse: Pulse::default(),
+            talk: Talk::default(),
             polled_at: Time::ZERO,
             commits: Commits::default(),
             auto_commit_at: Time::ZERO,
@@ -200,6 +211,8 @@ impl Membership {
             | Phase::Joining(_)
             | Phase::Syncing { .. }
             | Phase::Applying { .. }
+            | Phase::Entering
+            | Phase::GivingUp { .. }
             | Phase::In
             | Phase::Leaving(_)
             | Phase::Fenced(_) => None,
@@ -242,6 +255,7 @@ impl Membership {
                 Asked::Commit(number) => self.on_commit(number, response, desk),
                 Asked::Offsets(number) => self.on_offsets(number, response, desk),
                 Asked::Leave(number) => self.on_leave(number),
+                Asked::Epoch(number) => self.on_epoch(number, response, desk),
             }
         }
     }
@@ -269,15 +283,20 @@ impl Membership {
         self.notice_topics(desk);
         self.send_commit(desk);
         self.leave(desk);
-        self.apply(desk);
-        self.prepare(desk);
-        self.join(desk);
-        self.lead(desk);
-        self.sync(desk);
+        if self.config.is_modern() {
+            self.reconcile(desk);
+            self.enter(desk);
+        } else {
+            self.apply(desk);
+            self.prepare(desk);
+            self.join(desk);
+            self.lead(desk);
+            self.sync(desk);
+        }
         self.commit_now_and_then(desk);
         self.send_commit(desk);
         self.ask_for_offsets(desk);
-        self.beat(desk);
+        if self.config.is_modern() { self.speak(desk) } else { self.beat(desk) }
     }
 
     /// What the next poll that would be empty has to be told.
@@ -291,6 +310,8 @@ impl Membership {
             | Phase::Leading { .. }
             | Phase::Syncing { .. }
             | Phase::Applying { .. }
+            | Phase::Entering
+            | Phase::GivingUp { .. }
             | Phase::In
             | Phase::Leaving(_) => self.complaint,
         }
@@ -306,19 +327,23 @@ impl Membership {
     pub fn deadline(&self, now: Time, is_polling: bool) -> Option<Time> {
         let of_phase = match &self.phase {
             Phase::Preparing { until } | Phase::Leading { until, .. } => Some(*until),
+            Phase::GivingUp { until, .. } => Some(*until),
             Phase::Applying { until, .. } => *until,
             Phase::Joining(attempt) => attempt.deadline().filter(|_| is_polling),
             Phase::Syncing { attempt, .. } => attempt.deadline(),
             Phase::Leaving(leaving) => Some(leaving.until),
-            Phase::Out | Phase::In | Phase::Fenced(_) => None,
+            Phase::Out | Phase::Entering | Phase::In | Phase::Fenced(_) => None,
         };
         let may_commit = is_polling || self.common.mutants.is(Mutant::CommitBeforeProcessing);
         let auto =
             self.config.auto_commit.filter(|_| may_commit && !self.owned.partitions.is_empty()).map(|_| self.auto_commit_at);
         let search = if self.needs_coordinator() { self.line.search_at() } else { None };
-        let pulse = self.is_beating().then(|| self.pulse.deadline(&self.config, self.polled_at, is_polling));
+        let pulse: &[Option<Time>] = match self.config.is_modern() {
+            true => &self.talk_deadline(is_polling),
+            false => &self.pulse_deadline(is_polling),
+        };
         let own = [of_phase, auto, search, self.commits.deadline(), self.recall.deadline()].into_iter().flatten();
-        let own = own.chain(pulse.into_iter().flatten().flatten()).filter(|at| *at > now).min();
+        let own = own.chain(pulse.iter().flatten().copied()).filter(|at| *at > now).min();
         [own, self.line.deadline()].into_iter().flatten().min()
     }
 
@@ -341,15 +366,23 @@ impl Membership {
     /// The coordinator goes on without us.
     fn lose(&mut self, error: ErrorCode) {
         if error != ErrorCode::ILLEGAL_GENERATION {
-            self.member = Arc::from("");
+            self.forget_id();
         }
         self.generation = -1;
         self.pulse.forget();
+        self.talk.forget();
         self.lost = Some(error);
         self.rejoin = true;
         self.led = None;
         if !matches!(self.phase, Phase::Leaving(_)) {
             self.phase = if error == ErrorCode::FENCED_INSTANCE_ID { Phase::Fenced(error) } else { Phase::Out };
+        }
+    }
+
+    /// An id that a coordinator gave is of no use any more; our own stays.
+    fn forget_id(&mut self) {
+        if !self.config.is_modern() {
+            self.member = Arc::from("");
         }
     }
 
@@ -390,7 +423,10 @@ impl Membership {
     fn on_common_error(&mut self, now: Time, error: ErrorCode) -> bool {
         match error {
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => self.line.forget(now),
-            ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION | ErrorCode::FENCED_INSTANCE_ID => self.lose(error),
+            ErrorCode::UNKNOWN_MEMBER_ID
+            | ErrorCode::ILLEGAL_GENERATION
+            | ErrorCode::FENCED_MEMBER_EPOCH
+            | ErrorCode::FENCED_INSTANCE_ID => self.lose(error),
             _ => return false,
         }
         true

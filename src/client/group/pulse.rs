@@ -56,9 +56,22 @@ impl Membership {
     /// Whether the coordinator expects to hear of us.
     pub(super) fn is_beating(&self) -> bool {
         match self.phase {
-            Phase::Preparing { .. } | Phase::Leading { .. } | Phase::Syncing { .. } | Phase::Applying { .. } | Phase::In => true,
+            Phase::Preparing { .. }
+            | Phase::Leading { .. }
+            | Phase::Syncing { .. }
+            | Phase::Applying { .. }
+            | Phase::In
+            | Phase::GivingUp { .. } => true,
             // While JoinGroup waits for the others, it is the sign of life itself.
-            Phase::Out | Phase::Joining(_) | Phase::Leaving(_) | Phase::Fenced(_) => false,
+            Phase::Out | Phase::Joining(_) | Phase::Entering | Phase::Leaving(_) | Phase::Fenced(_) => false,
+        }
+    }
+
+    /// When a heartbeat is due, or somebody has been silent for too long.
+    pub(super) fn pulse_deadline(&self, is_polling: bool) -> [Option<Time>; 3] {
+        match self.is_beating() {
+            true => self.pulse.deadline(&self.config, self.polled_at, is_polling),
+            false => [None; 3],
         }
     }
 
@@ -89,15 +102,14 @@ impl Membership {
         }
     }
 
-    fn leave_for_the_application(&mut self, desk: &mut Desk<'_>) {
-        if self.config.instance.is_none()
-            && let Ready::Version(version) = self.line.ready(ApiKey::LeaveGroup, desk.now, desk.out)
+    pub(super) fn leave_for_the_application(&mut self, desk: &mut Desk<'_>) {
+        let api = if self.config.is_modern() { ApiKey::ConsumerGroupHeartbeat } else { ApiKey::LeaveGroup };
+        if self.is_counted_in()
+            && let Ready::Version(version) = self.line.ready(api, desk.now, desk.out)
         {
-            let who = Signature { config: &self.config, member: &self.member, generation: self.generation };
-            let request = requests::leave(who, version, "the application has not polled for max.poll.interval.ms");
-            let asked = Asked::Leave(self.line.next_number());
+            let number = self.line.next_number();
             // Whether it arrives does not matter: the coordinator will miss our heartbeats.
-            self.line.send(request, version, None, asked, desk.now, desk.out);
+            self.say_that_we_leave(version, number, "the application has not polled for max.poll.interval.ms", desk);
         }
         self.lose(ErrorCode::UNKNOWN_MEMBER_ID);
     }

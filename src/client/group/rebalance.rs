@@ -53,6 +53,8 @@ impl Membership {
             | Phase::Leading { .. }
             | Phase::Syncing { .. }
             | Phase::Applying { .. }
+            | Phase::Entering
+            | Phase::GivingUp { .. }
             | Phase::In
             | Phase::Leaving(_)
             | Phase::Fenced(_) => false,
@@ -66,7 +68,7 @@ impl Membership {
     }
 
     /// Whether partitions cannot be given up so far, because commits are on their way.
-    fn awaits_commits(&self, until: Time, desk: &mut Desk<'_>) -> bool {
+    pub(super) fn awaits_commits(&self, until: Time, desk: &mut Desk<'_>) -> bool {
         let awaits = !self.commits.is_empty() && desk.now < until;
         let is_hasty = awaits && self.common.mutants.is(Mutant::AutocommitAfterRevoke);
         if is_hasty {
@@ -282,7 +284,7 @@ impl Membership {
         self.phase = Phase::In;
     }
 
-    fn take(&mut self, assigned: BTreeSet<TopicPartition>, desk: &mut Desk<'_>) {
+    pub(super) fn take(&mut self, assigned: BTreeSet<TopicPartition>, desk: &mut Desk<'_>) {
         let added: Vec<TopicPartition> = assigned.difference(&self.owned.partitions).cloned().collect();
         if let Some(interval) = self.config.auto_commit.filter(|_| self.owned.partitions.is_empty()) {
             self.auto_commit_at = desk.now.plus(interval);

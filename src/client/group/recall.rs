@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::answers::{self, Committed};
 use super::line::{Asked, Ready};
-use super::{Desk, Membership, Phase, requests};
+use super::requests::{self, Signature};
+use super::{Desk, Membership, Phase};
 use crate::client::positions::Stage;
 use crate::fact::GroupFact;
 use crate::types::TopicPartition;
@@ -25,7 +26,8 @@ impl Membership {
         let Ready::Version(version) = self.line.ready(ApiKey::OffsetFetch, desk.now, desk.out) else { return };
         let number = self.line.next_number();
         let wanted = desk.places.iter().filter(|place| place.stage == Stage::Recalling).map(|place| &place.partition);
-        let request = requests::offsets(&self.config.id, version, self.is_stable, wanted);
+        let who = Signature { config: &self.config, member: &self.member, generation: self.generation };
+        let request = requests::offsets(who, version, self.is_stable, wanted);
         if self.line.send(request, version, None, Asked::Offsets(number), desk.now, desk.out) {
             self.recall.sent(number);
         } else {
@@ -46,7 +48,9 @@ impl Membership {
             Ok(committed) => self.take_positions(&committed, desk),
             Err(error) => {
                 self.recall.fail(desk.now, self.common.retry_backoff);
-                if !self.on_common_error(desk.now, error) && !error.is_retriable() {
+                if error == ErrorCode::STALE_MEMBER_EPOCH {
+                    self.talk.hasten(desk.now);
+                } else if !self.on_common_error(desk.now, error) && !error.is_retriable() {
                     self.complaint = Some(error);
                 }
             }

@@ -154,9 +154,16 @@ pub fn commit(who: Signature<'_>, offsets: &[OffsetToCommit]) -> Request {
     })
 }
 
-/// Which offsets are kept of these partitions? `stable`: only what no transaction can change any more.
+/// Which offsets are kept of these partitions? `stable`: only what no transaction can change any more. Members of the newer protocol say who
+/// asks, lest they are told what was committed before their partitions were somebody else's.
 #[must_use]
-pub fn offsets<'p>(group: &str, version: i16, stable: bool, partitions: impl Iterator<Item = &'p TopicPartition>) -> Request {
+pub fn offsets<'p>(
+    who: Signature<'_>,
+    version: i16,
+    stable: bool,
+    partitions: impl Iterator<Item = &'p TopicPartition>,
+) -> Request {
+    let group: &str = &who.config.id;
     let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
     for partition in partitions {
         topics.entry(&partition.topic).or_default().push(partition.index);
@@ -166,7 +173,10 @@ pub fn offsets<'p>(group: &str, version: i16, stable: bool, partitions: impl Ite
     if version >= SEVERAL_GROUPS_SINCE {
         let topic = |(name, partition_indexes)| OffsetFetchRequestTopics { name, partition_indexes, ..Default::default() };
         let topics = Some(topics.map(topic).collect());
-        request.groups.push(OffsetFetchRequestGroup { group_id: group.to_owned(), topics, ..Default::default() });
+        let (group_id, is_modern) = (group.to_owned(), who.config.is_modern());
+        let member_id = is_modern.then(|| who.member.to_owned());
+        let member_epoch = if is_modern { who.generation } else { -1 };
+        request.groups.push(OffsetFetchRequestGroup { group_id, member_id, member_epoch, topics, ..Default::default() });
     } else {
         let topic = |(name, partition_indexes)| OffsetFetchRequestTopic { name, partition_indexes, ..Default::default() };
         group.clone_into(&mut request.group_id);

@@ -58,7 +58,7 @@ impl Script {
                 None => parts.push("all".to_owned()),
             },
             Request::DeleteTopics(request) => parts.extend(request.topics.iter().filter_map(|topic| topic.name.clone())),
-            other => parts.extend(group::describe(other)),
+            other => parts.extend(group::describe(other, |id| self.name_of("", id))),
         }
         Some(format!("{} v{} {}", header.api_key, header.api_version, parts.join(" ")).trim_end().to_owned())
     }

@@ -5,6 +5,7 @@
 //!   answer b2 SyncGroup [assignment=t-0/t-1]
 //!   answer b2 OffsetFetch [offsets=t-0@5@3/t-1@7]            offset and leader epoch; what is not named is not committed
 //!   answer b2 Heartbeat|OffsetCommit|LeaveGroup [t-0 ..] [error=..]
+//!   answer b2 ConsumerGroupHeartbeat epoch=3 [assignment=t-0/t-1|none] [interval=5000]    without `assignment` nothing is said of it
 //! ```
 //!
 //! `others` are members beside the one who asks: id, topic, generation, and what they claim to own.
@@ -21,8 +22,9 @@ use crate::client::assignor::{Strategy, Subscription};
 use crate::client::group::words;
 use crate::fact::GroupFact;
 use crate::operation::{CommitMode, OffsetToCommit, Operation};
-use crate::types::{LeaderEpoch, Offset, TopicPartition};
+use crate::types::{LeaderEpoch, Offset, TopicPartition, Uuid};
 use crate::wire::api_versions_response::ApiVersion;
+use crate::wire::consumer_group_heartbeat_response::{Assignment, ConsumerGroupHeartbeatResponse, TopicPartitions};
 use crate::wire::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 use crate::wire::heartbeat_response::HeartbeatResponse;
 use crate::wire::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
@@ -33,11 +35,12 @@ use crate::wire::offset_fetch_response::{
 };
 use crate::wire::sync_group_response::SyncGroupResponse;
 use crate::wire::{
-    ApiKey, ErrorCode, FindCoordinatorRequest, JoinGroupRequest, OffsetCommitRequest, OffsetFetchRequest, Request, Response,
+    ApiKey, ConsumerGroupHeartbeatRequest, ErrorCode, FindCoordinatorRequest, JoinGroupRequest, OffsetCommitRequest,
+    OffsetFetchRequest, Request, Response,
 };
 
 /// What a member needs.
-const APIS: [ApiKey; 7] = [
+const APIS: [ApiKey; 8] = [
     ApiKey::FindCoordinator,
     ApiKey::JoinGroup,
     ApiKey::SyncGroup,
@@ -45,6 +48,7 @@ const APIS: [ApiKey; 7] = [
     ApiKey::LeaveGroup,
     ApiKey::OffsetCommit,
     ApiKey::OffsetFetch,
+    ApiKey::ConsumerGroupHeartbeat,
 ];
 
 /// What an answer to a member says.
@@ -55,7 +59,8 @@ pub(super) struct MemberAnswer {
     protocol: String,
     skip: bool,
     others: Vec<String>,
-    assignment: Vec<TopicPartition>,
+    assignment: Option<Vec<TopicPartition>>,
+    interval: i32,
     offsets: BTreeMap<TopicPartition, (i64, i32)>,
 }
 
@@ -79,7 +84,8 @@ impl MemberAnswer {
             protocol: args.take_key("protocol").unwrap_or("range").to_owned(),
             skip: args.take_key("skip").is_some(),
             others: list(args, "others"),
-            assignment: list(args, "assignment").iter().map(|text| partition(text)).collect::<Fallible<_>>()?,
+            assignment: assignment(&list(args, "assignment"))?,
+            interval: args.take_key("interval").map_or(Ok(5_000), str::parse)?,
             offsets,
         })
     }
@@ -143,13 +149,13 @@ impl MemberAnswer {
 impl Answer {
     /// The answer to a member's request.
     #[allow(clippy::wildcard_enum_match_arm)]
-    pub(super) fn to_member(&self, request: &Request) -> Option<Response> {
+    pub(super) fn to_member(&self, request: &Request, id_of: impl Fn(&str) -> Uuid) -> Option<Response> {
         let error_code = self.error.code();
         Some(match request {
             Request::JoinGroup(request) => Response::JoinGroup(self.member.joined(request, self.error).ok()?),
             Request::SyncGroup(_) => {
                 let assignment = match self.error {
-                    ErrorCode::NONE => words::assignment(&self.member.assignment.iter().cloned().collect()),
+                    ErrorCode::NONE => words::assignment(&self.member.assignment.iter().flatten().cloned().collect()),
                     _ => Bytes::new(),
                 };
                 Response::SyncGroup(SyncGroupResponse { error_code, assignment, ..Default::default() })
@@ -157,8 +163,30 @@ impl Answer {
             Request::Heartbeat(_) => Response::Heartbeat(HeartbeatResponse { error_code, ..Default::default() }),
             Request::LeaveGroup(_) => Response::LeaveGroup(LeaveGroupResponse { error_code, ..Default::default() }),
             Request::OffsetCommit(request) => self.stored(request),
+            Request::ConsumerGroupHeartbeat(request) => self.heard(request, id_of),
             Request::OffsetFetch(request) => self.member.recalled(request, self.error),
             _ => return None,
+        })
+    }
+
+    fn heard(&self, request: &ConsumerGroupHeartbeatRequest, id_of: impl Fn(&str) -> Uuid) -> Response {
+        let topic = |partition: &TopicPartition| TopicPartitions {
+            topic_id: id_of(&partition.topic),
+            partitions: vec![partition.index],
+            ..Default::default()
+        };
+        let assignment = self
+            .member
+            .assignment
+            .as_ref()
+            .map(|partitions| Assignment { topic_partitions: partitions.iter().map(topic).collect(), ..Default::default() });
+        Response::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
+            error_code: self.error.code(),
+            member_id: Some(request.member_id.clone()),
+            member_epoch: self.epoch,
+            heartbeat_interval_ms: self.member.interval,
+            assignment,
+            ..Default::default()
         })
     }
 
@@ -227,6 +255,15 @@ pub(super) fn operation(what: &str, args: &mut ArgumentConsumer<'_>) -> Fallible
     })
 }
 
+/// Nothing said, or everything that is assigned.
+fn assignment(words: &[String]) -> Fallible<Option<Vec<TopicPartition>>> {
+    match words {
+        [] => Ok(None),
+        [none] if none == "none" => Ok(Some(Vec::new())),
+        all => Ok(Some(all.iter().map(|text| partition(text)).collect::<Fallible<_>>()?)),
+    }
+}
+
 fn partition(text: &str) -> Fallible<TopicPartition> {
     let (topic, index) = text.rsplit_once('-').ok_or("a partition is written t-0")?;
     Ok(TopicPartition { topic: Arc::from(topic), index: index.parse()? })
@@ -234,7 +271,7 @@ fn partition(text: &str) -> Fallible<TopicPartition> {
 
 /// A member's request in words.
 #[allow(clippy::wildcard_enum_match_arm)]
-pub(super) fn describe(request: &Request) -> Vec<String> {
+pub(super) fn describe(request: &Request, name_of: impl Fn(Uuid) -> String) -> Vec<String> {
     match request {
         Request::JoinGroup(request) => {
             let mut words = vec![format!("member={}", request.member_id)];
@@ -253,6 +290,21 @@ pub(super) fn describe(request: &Request) -> Vec<String> {
             words.extend(request.assignments.iter().map(|part| {
                 let assigned = words::assigned(&part.assignment).expect("ours make sense");
                 format!("{}={assigned:?}", part.member_id)
+            }));
+            words
+        }
+        Request::ConsumerGroupHeartbeat(request) => {
+            let mut words = vec![format!("{}@{}", request.member_id, request.member_epoch)];
+            words.extend(request.instance_id.iter().map(|instance| format!("instance={instance}")));
+            words.extend((request.rebalance_timeout_ms >= 0).then(|| format!("timeout={}", request.rebalance_timeout_ms)));
+            words.extend(request.server_assignor.iter().map(|assignor| format!("assignor={assignor}")));
+            words.extend(request.subscribed_topic_names.iter().map(|topics| format!("topics={}", topics.join("/"))));
+            words.extend(request.topic_partitions.iter().map(|topics| {
+                let named = topics.iter().flat_map(|topic| {
+                    let name = name_of(topic.topic_id);
+                    topic.partitions.iter().map(move |index| format!("{name}-{index}"))
+                });
+                format!("owns=[{}]", named.collect::<Vec<_>>().join(" "))
             }));
             words
         }

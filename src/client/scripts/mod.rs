@@ -290,6 +290,10 @@ impl Script {
         if name.is_empty() { found.unwrap_or_else(|| format!("?{}", id.0)) } else { name.to_owned() }
     }
 
+    fn id_of(&self, name: &str) -> Uuid {
+        self.topics.get(name).map_or(Uuid::ZERO, |topic| Uuid(topic.id))
+    }
+
     // ---- answers ----------------------------------------------------------------------------------------------
 
     #[allow(clippy::wildcard_enum_match_arm)]
@@ -340,7 +344,9 @@ impl Script {
             }
             Request::DeleteRecords(request) => answer.delete_records(request),
             Request::ElectLeaders(request) => answer.elect_leaders(request),
-            other => answer.to_member(other).ok_or_else(|| format!("no answer to {}", other.api_key()))?,
+            other => {
+                answer.to_member(other, |name| self.id_of(name)).ok_or_else(|| format!("no answer to {}", other.api_key()))?
+            }
         };
         self.reply(name, &pending, &response);
         Ok(())
@@ -555,4 +561,5 @@ scripts! {
     consumer_reads consumer_validates consumer_resets list_offset admin admin_records_and_leaders
     group_joins group_eager group_cooperative group_loses group_poll_interval group_coordinator_moves group_leaves
     group_auto_commit group_leads group_stale_heartbeat
+    modern_joins modern_reconciles modern_loses modern_leaves modern_coordinator_moves modern_stale_epoch
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::fact::group::{GroupFact, RemovalReason};
+use crate::fact::group::{GroupFact, GroupProtocol, RemovalReason};
 use crate::group::alarms::Alarm;
 use crate::group::groups::Group;
 use crate::group::shard::Work;
@@ -128,14 +128,20 @@ impl Group {
         if is_unknown { self.join_unknown(work, &joining) } else { self.join_known(work, &joining) }
     }
 
-    /// A group of the newer protocol that has no members may change.
+    /// A group of the newer protocol that has no members may change. Its generations go on where its epochs have ended.
     fn become_classic(&mut self, work: &mut Work<'_, '_>) -> Result<(), ErrorCode> {
         match &self.consumer {
             None => Ok(()),
             Some(group) if !group.members.is_empty() => Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
             Some(group) => {
-                let tombstones = group.tombstones(&self.id);
-                self.write(work, &tombstones).map(drop)
+                let (generation, since) = (group.epoch, work.turn.now.wall);
+                let mut records = group.tombstones(&self.id);
+                let classic = Classic { generation, ..Classic::default() };
+                records.push(classic.to_store(since, |_| Bytes::new()).record(&self.id));
+                self.write(work, &records)?;
+                (self.classic.generation, self.classic.since) = (generation, Some(since));
+                work.fact(GroupFact::ProtocolChanged { group: self.id.clone(), protocol: GroupProtocol::Classic, generation });
+                Ok(())
             }
         }
     }

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::fact::group::{GroupFact, RemovalReason};
+use crate::fact::group::{GroupFact, GroupProtocol, RemovalReason};
 use crate::group::groups::Group;
 use crate::group::shard::Work;
 use crate::group::{Asker, Token, Topics};
@@ -73,7 +73,7 @@ impl Group {
         Ok((end, response))
     }
 
-    /// A group without members may change its protocol.
+    /// A group without members may change its protocol. Its epochs go on where its generations have ended, so that none comes twice; Kafka begins anew.
     fn become_consumer_group(&mut self, work: &mut Work<'_, '_>, joins: bool) -> Result<(), ErrorCode> {
         if self.consumer.is_some() {
             return Ok(());
@@ -85,9 +85,11 @@ impl Group {
         if self.classic.stored.is_some() {
             records.push(crate::group::stored::Stored::tombstone(&self.id));
         }
-        records.push(group_record(&self.id, Some((0, 0))));
+        let generation = self.classic.generation;
+        records.push(group_record(&self.id, Some((generation, 0))));
         self.write(work, &records)?;
         self.classic = crate::group::classic::Classic { stored_end: self.classic.stored_end, ..Default::default() };
+        work.fact(GroupFact::ProtocolChanged { group: self.id.clone(), protocol: GroupProtocol::Consumer, generation });
         Ok(())
     }
 

@@ -27,7 +27,7 @@
 //!
 //! All of it but the timers is in the log, one record for each member and kind. So a failover goes unnoticed: members go on with the next heartbeat.
 //!
-//! A group changes its protocol while it is empty; a group with members of the classic protocol refuses members of the newer one, and the other
+//! A group changes its protocol while it is empty, and its epochs go on where its generations have ended; a group with members of the classic protocol refuses members of the newer one, and the other
 //! way round. (Kafka can also convert a group that lives.)
 //!
 //! | file | what |

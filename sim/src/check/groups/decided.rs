@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use brokerlab::fact::GroupFact;
-use brokerlab::fact::group::{GroupState, LoadedGroup};
+use brokerlab::fact::group::{GroupProtocol, GroupState, LoadedGroup};
 use brokerlab::types::{LeaderEpoch, Offset, PartitionId, TopicPartition};
 
 use super::change::GroupChange;
-use super::shard::holds;
+use super::shard::{holds, is_below_end};
 use super::terms::{Member, Reconciled, Term};
 use super::{Group, Note, RecordPlace, Stored};
+use crate::check::chain::Chain;
 use crate::check::ghost::Ghost;
 
 /// Records of one register that are remembered beyond the newest acknowledged one: a loss may take many.
@@ -40,7 +41,8 @@ impl Ghost {
             | GroupFact::GroupStateChanged { .. }
             | GroupFact::GenerationBegun { .. }
             | GroupFact::AssignmentDecided { .. }
-            | GroupFact::MemberReconciled { .. } => self.apply_decision_of_group(node, group, fact),
+            | GroupFact::MemberReconciled { .. }
+            | GroupFact::ProtocolChanged { .. } => self.apply_decision_of_group(node, group, fact),
             GroupFact::PartitionsAssigned { .. }
             | GroupFact::PartitionsRevoked { .. }
             | GroupFact::PartitionsLost { .. }
@@ -59,14 +61,15 @@ impl Ghost {
         groups: &'e [LoadedGroup],
     ) -> GroupChange<'e> {
         let (shard, now) = (self.intern(shard), self.time);
+        let log = self.partitions[shard].shadows[node].log.clone();
         for loaded in groups {
             let group = self.groups.enter(&loaded.group);
             self.groups.all[group].shard = Some(shard);
         }
         for group in self.groups.all.iter_mut().filter(|group| group.shard == Some(shard)) {
             let loaded = groups.iter().find(|loaded| loaded.group == group.id);
-            let term =
-                loaded.map_or_else(|| Term::new(node, epoch, now), |loaded| group.revive(loaded, Term::new(node, epoch, now)));
+            let term = loaded
+                .map_or_else(|| Term::new(node, epoch, now), |loaded| group.revive(loaded, &log, Term::new(node, epoch, now)));
             group.begin_term(term);
         }
         GroupChange::Loaded { shard, node, epoch, log_end, groups }
@@ -99,10 +102,12 @@ impl Ghost {
                 let assignment = term.assignment.clone();
                 self.groups.all[group].notes.push(Note { place, generation, members, assignment, certain: false });
             }
+            self.groups.all[group].note_members(node, place);
             return Some(GroupChange::Joined { group, node, member: member.clone(), instance: instance.clone(), rival });
         }
         if let GroupFact::MemberRemoved { member, reason, .. } = fact {
             let was = term.remove(member, *reason);
+            self.groups.all[group].note_members(node, place);
             return Some(GroupChange::Removed { group, node, member: member.clone(), reason: *reason, was });
         }
         if let GroupFact::GroupStateChanged { state, generation, .. } = fact {
@@ -132,22 +137,31 @@ impl Ghost {
             term.modern = true;
             let (epoch, assigned, revoking) = (*epoch, assigned.clone(), revoking.clone());
             let known = term.members.get_mut(member)?;
-            known.reconciled = Some(Reconciled { epoch, assigned, revoking, place });
+            let reconciled = Reconciled { epoch, assigned, revoking, place };
+            known.reconciled = Some(reconciled.clone());
+            self.groups.all[group].reconciled.push((member.clone(), reconciled));
+            return None;
+        }
+        if let GroupFact::ProtocolChanged { protocol, generation, .. } = fact {
+            // Its generations go on: what has begun before stays begun.
+            term.modern = *protocol == GroupProtocol::Consumer;
+            (term.assignment, term.decided) = (Vec::new(), None);
+            let (generation, members, assignment) = (*generation, Vec::new(), Vec::new());
+            let known = &mut self.groups.all[group];
+            known.notes.push(Note { place, generation, members, assignment, certain: true });
+            known.protocols.push((place, *protocol));
             return None;
         }
         let GroupFact::AssignmentDecided { generation, assignment, subscribed, .. } = fact else { return None };
         term.assignment.clone_from(assignment);
         term.decided = Some((*generation, place));
-        let modern = term.modern;
         let known = &mut self.groups.all[group];
         if !subscribed.is_empty() {
             known.subscribed.clone_from(subscribed);
         }
-        if !modern {
-            let members = assignment.iter().map(|(member, _)| member.clone()).collect();
-            let (generation, assignment) = (*generation, assignment.clone());
-            known.notes.push(Note { place, generation, members, assignment, certain: true });
-        }
+        let members = assignment.iter().map(|(member, _)| member.clone()).collect();
+        let note = Note { place, generation: *generation, members, assignment: assignment.clone(), certain: true };
+        known.notes.push(note);
         Some(GroupChange::Decided { group, node, generation: *generation, assignment, subscribed })
     }
 
@@ -193,13 +207,23 @@ impl Ghost {
 
 impl Group {
     /// A term that begins with what was found in the log.
-    fn revive(&self, loaded: &LoadedGroup, term: Term) -> Term {
+    fn revive(&self, loaded: &LoadedGroup, log: &Chain, term: Term) -> Term {
+        let last = self.protocols.iter().rfind(|(place, _)| is_below_end(log, *place));
+        let modern = last.is_some_and(|(_, protocol)| *protocol == GroupProtocol::Consumer);
+        let reconciled = |id: &Arc<str>| {
+            let of_member = self.reconciled.iter().rfind(|(known, reconciled)| known == id && holds(log, reconciled.place));
+            of_member.filter(|_| modern).map(|(_, reconciled)| reconciled.clone())
+        };
         let member = |id: &Arc<str>| {
             let instance = self.instances.get(id).cloned();
-            let member = Member { instance, since: term.since, reconciled: None, succeeded: None };
+            let member = Member { instance, since: term.since, reconciled: reconciled(id), succeeded: None };
             (id.clone(), member)
         };
-        let note = self.notes.iter().rfind(|note| note.generation == loaded.generation && note.members == loaded.members);
+        let says = |note: &&Note| note.generation == loaded.generation && note.members == loaded.members;
+        let note = match modern {
+            false => self.notes.iter().rfind(says),
+            true => self.notes.iter().filter(|note| !note.assignment.is_empty() && holds(log, note.place)).rfind(says),
+        };
         let state = if loaded.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
         Term {
             state,
@@ -208,9 +232,16 @@ impl Group {
             members: loaded.members.iter().map(member).collect(),
             assignment: note.map(|note| note.assignment.clone()).unwrap_or_default(),
             decided: note.map(|note| (note.generation, note.place)),
-            modern: self.terms.iter().any(|term| term.modern),
+            modern,
             ..term
         }
+    }
+
+    /// KIP-848: members come and go with a record of their own, and the group epoch rises with the next.
+    fn note_members(&mut self, node: usize, place: RecordPlace) {
+        let Some(term) = self.term(node).filter(|term| term.modern) else { return };
+        let (generation, members, assignment) = (term.generation, term.members.keys().cloned().collect(), Vec::new());
+        self.notes.push(Note { place, generation, members, assignment, certain: false });
     }
 
     fn note_end(&mut self, place: RecordPlace, generation: i32, state: GroupState) {
@@ -223,7 +254,7 @@ impl Group {
     }
 
     /// What a log may say of generation and members: the last certain record that it holds, and all later ones that may have been written.
-    pub fn notes_in<'g>(&'g self, log: &'g crate::check::chain::Chain) -> impl Iterator<Item = &'g Note> {
+    pub fn notes_in<'g>(&'g self, log: &'g Chain) -> impl Iterator<Item = &'g Note> {
         let held = |note: &&Note| holds(log, note.place);
         let floor = self.notes.iter().filter(|note| note.certain).filter(held).map(|note| note.place).max();
         self.notes

@@ -29,7 +29,7 @@ mod terms;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use brokerlab::fact::group::GroupState;
+use brokerlab::fact::group::{GroupProtocol, GroupState};
 use brokerlab::types::{Duration, LeaderEpoch, Offset, Time, TopicPartition};
 use brokerlab_reports::event::EventId;
 
@@ -68,6 +68,10 @@ pub struct Group {
     pub newest: LeaderEpoch,
     /// What the log says of its generation and members, oldest first.
     pub notes: Vec<Note>,
+    /// Which protocol the log says that it speaks, oldest first. The first one is the classic one.
+    protocols: Vec<(RecordPlace, GroupProtocol)>,
+    /// KIP-848: how far the log says that members have come, by member id, oldest first.
+    reconciled: Vec<(Arc<str>, Reconciled)>,
     /// What the log says of its offsets.
     pub registers: BTreeMap<TopicPartition, Register>,
     /// The highest generation that some member was told to live by.
@@ -178,6 +182,8 @@ impl Group {
             terms: Vec::new(),
             newest: LeaderEpoch::NONE,
             notes: Vec::new(),
+            protocols: Vec::new(),
+            reconciled: Vec::new(),
             registers: BTreeMap::new(),
             lived: None,
             beliefs: Vec::new(),
