@@ -17,11 +17,17 @@ use super::offsets::CommittedOffset;
 use super::shard::Shard;
 
 impl Shard {
-    /// A member of the newer protocol says in which epoch it lives; what it is told must not be of another.
+    /// A member of the newer protocol says in which epoch it lives; what it is told must not be of another. One of the classic protocol may say in
+    /// which generation, and then the same goes for it (Kafka's coordinator does not look there).
     fn check_reader(&self, request: &OffsetFetchRequestGroup) -> Result<(), ErrorCode> {
-        let consumers = self.group(&request.group_id).and_then(|group| group.consumer.as_deref());
-        let (Some(group), Some(member)) = (consumers, &request.member_id) else { return Ok(()) };
-        if member.is_empty() && request.member_epoch < 0 { Ok(()) } else { group.check_epoch(member, request.member_epoch) }
+        let (Some(group), Some(member)) = (self.group(&request.group_id), &request.member_id) else { return Ok(()) };
+        let says_epoch = request.member_epoch >= 0;
+        match &group.consumer {
+            Some(_) if member.is_empty() && !says_epoch => Ok(()),
+            Some(consumers) => consumers.check_epoch(member, request.member_epoch),
+            None if says_epoch => group.classic.check_generation(member, None, request.member_epoch),
+            None => Ok(()),
+        }
     }
 
     /// What a group has committed: of the partitions asked about, or of all.

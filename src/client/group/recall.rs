@@ -3,6 +3,9 @@
 //! A committed offset carries the leader epoch of the record before it. So a consumer that comes back after an unclean election is not
 //! fooled by an offset that exists again with other records before it: the position is compared with the leader's log before anything is read
 //! (KIP-320), as if the consumer had been there all the time. Where nothing is committed, `auto.offset.reset` decides.
+//!
+//! A coordinator that was deposed and has not heard of it would tell what was committed in its time. So we say as whom we ask; one that does not
+//! know us, or us in another generation, is not asked again before the coordinator was looked for. If it is right, heartbeats will say so.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +53,8 @@ impl Membership {
                 self.recall.fail(desk.now, self.common.retry_backoff);
                 if error == ErrorCode::STALE_MEMBER_EPOCH {
                     self.talk.hasten(desk.now);
+                } else if is_of_another_time(error) {
+                    self.line.forget(desk.now);
                 } else if !self.on_common_error(desk.now, error) && !error.is_retriable() {
                     self.complaint = Some(error);
                 }
@@ -77,4 +82,9 @@ impl Membership {
             false => self.recall.succeed(),
         }
     }
+}
+
+/// Whether the answer may be that of a deposed coordinator.
+fn is_of_another_time(error: ErrorCode) -> bool {
+    matches!(error, ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION)
 }

@@ -154,8 +154,8 @@ pub fn commit(who: Signature<'_>, offsets: &[OffsetToCommit]) -> Request {
     })
 }
 
-/// Which offsets are kept of these partitions? `stable`: only what no transaction can change any more. Members of the newer protocol say who
-/// asks, lest they are told what was committed before their partitions were somebody else's.
+/// Which offsets are kept of these partitions? `stable`: only what no transaction can change any more. Members say who asks, lest they are
+/// told what was committed before their partitions were somebody else's: by a coordinator that has been deposed and does not know it.
 #[must_use]
 pub fn offsets<'p>(
     who: Signature<'_>,
@@ -173,9 +173,9 @@ pub fn offsets<'p>(
     if version >= SEVERAL_GROUPS_SINCE {
         let topic = |(name, partition_indexes)| OffsetFetchRequestTopics { name, partition_indexes, ..Default::default() };
         let topics = Some(topics.map(topic).collect());
-        let (group_id, is_modern) = (group.to_owned(), who.config.is_modern());
-        let member_id = is_modern.then(|| who.member.to_owned());
-        let member_epoch = if is_modern { who.generation } else { -1 };
+        let (group_id, is_member) = (group.to_owned(), !who.member.is_empty());
+        let member_id = is_member.then(|| who.member.to_owned());
+        let member_epoch = if is_member { who.generation } else { -1 };
         request.groups.push(OffsetFetchRequestGroup { group_id, member_id, member_epoch, topics, ..Default::default() });
     } else {
         let topic = |(name, partition_indexes)| OffsetFetchRequestTopic { name, partition_indexes, ..Default::default() };
