@@ -46,7 +46,8 @@ const QUORUM: &str = "needs several controllers; there is one";
 const TRANSACTIONS: &str = "needs transactions, which are not built";
 const NO_COMMITS_MEANWHILE: &str =
     "our consumers hold commits back until they have their assignment, so that nobody asks; a golden script does";
-const CLASSIC_MEMBERS: &str = "our consumers speak the classic protocol; a golden script speaks KIP-848";
+const HONEST_MEMBERS: &str =
+    "our members own nothing any more that they have given up in an epoch that is over; a golden script does";
 const NO_TOMBSTONES: &str = "needs test producers that delete keys; they write values only";
 const WITHIN_ONE_EPOCH: &str = "within one leader epoch a log that has agreed once goes on agreeing, and a new epoch asks anew: it takes a \
 leader that loses records without losing its epoch, which would be a second bug";
@@ -501,7 +502,7 @@ pub const MUSEUM: &[Entry] = &[
         "k848-stale-ack",
         "a heartbeat in the epoch before is taken although its member owns what was given away",
         &["G3", "G8"],
-        CLASSIC_MEMBERS,
+        HONEST_MEMBERS,
     ),
     planted(
         Mutant::AutocommitAfterRevoke,
