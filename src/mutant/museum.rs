@@ -46,7 +46,8 @@ const QUORUM: &str = "needs several controllers; there is one";
 const TRANSACTIONS: &str = "needs transactions, which are not built";
 const NO_COMMITS_MEANWHILE: &str =
     "our consumers hold commits back until they have their assignment, so that nobody asks; a golden script does";
-const CLASSIC_MEMBERS: &str = "our consumers speak the classic protocol; a golden script speaks KIP-848";
+const HONEST_MEMBERS: &str =
+    "our members own nothing any more that they have given up in an epoch that is over; a golden script does";
 const PATIENT_MEMBERS: &str = "our consumers wait for JoinGroup as long as a rebalance may take, and an attempt that is lost with its \
 connection goes with its session; a golden script shows one that does not wait";
 const EAGER_MEMBERS: &str = "our consumers ask for their assignment until they have it, and one that dies goes with its session; a golden script \
@@ -505,7 +506,7 @@ pub const MUSEUM: &[Entry] = &[
         "k848-stale-ack",
         "a heartbeat in the epoch before is taken although its member owns what was given away",
         &["G3", "G8"],
-        CLASSIC_MEMBERS,
+        HONEST_MEMBERS,
     ),
     planted(
         Mutant::AutocommitAfterRevoke,

@@ -29,9 +29,8 @@ impl Check for ExclusiveOwnership {
         let Some(own) = known.belief(*node) else { return };
         let counts_in = |belief: &Belief| known.current().is_none_or(|term| term.members.contains_key(&belief.member));
         let is_modern = known.current().is_some_and(|term| term.modern);
-        let is_rival = |belief: &&Belief| {
-            belief.node != *node && (is_modern || belief.generation == *generation) && counts_in(belief)
-        };
+        let is_rival =
+            |belief: &&Belief| belief.node != *node && (is_modern || belief.generation == *generation) && counts_in(belief);
         page.looked(known.beliefs.iter().any(|belief| is_rival(&belief) && !belief.partitions.is_empty()));
         if !counts_in(own) {
             return;

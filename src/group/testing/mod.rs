@@ -15,7 +15,7 @@
 //! | `consumers` | ConsumerGroupDescribe |
 //! | `leave A [instance=] [version=]`, `leave A B` | LeaveGroup |
 //! | `commit A orders-0=100 [generation=] [id=] [metadata=text] [epoch=]`, `commit admin orders-0=1` | OffsetCommit, by a member or by nobody |
-//! | `fetch [orders-0 ...]` | OffsetFetch |
+//! | `fetch [orders-0 ...] [id=A.1] [generation=1]` | OffsetFetch, by nobody or by a member |
 //! | `forget orders-0`, `delete` | OffsetDelete, DeleteGroups |
 //! | `list [states=stable/empty] [types=consumer]`, `show [g ...] [version=5]` | ListGroups; groups described, or all |
 //! | `commits off`, `commits on`, `watermark 5` | whether the high watermark follows by itself; where it is |
@@ -331,7 +331,10 @@ impl Stage {
             topics.push(OffsetFetchRequestTopics { name, partition_indexes: vec![index], ..Default::default() });
         }
         let topics = Some(topics).filter(|topics| !topics.is_empty());
-        let request = OffsetFetchRequestGroup { group_id: arguments.group(), topics, ..Default::default() };
+        let member_id = arguments.key("id").map(str::to_owned);
+        let member_epoch = arguments.key("generation").map_or(Ok(-1), str::parse)?;
+        let request =
+            OffsetFetchRequestGroup { group_id: arguments.group(), member_id, member_epoch, topics, ..Default::default() };
         let shard = self.shard.as_ref().ok_or("nobody coordinates")?;
         Ok(words::offsets(&shard.fetch_offsets(&request)))
     }

@@ -41,8 +41,11 @@ impl Ghost {
             | GroupFact::GroupStateChanged { .. }
             | GroupFact::GenerationBegun { .. }
             | GroupFact::AssignmentDecided { .. }
-            | GroupFact::MemberReconciled { .. }
-            | GroupFact::ProtocolChanged { .. } => self.apply_decision_of_group(node, group, fact),
+            | GroupFact::MemberReconciled { .. } => self.apply_decision_of_group(node, group, fact),
+            GroupFact::ProtocolChanged { protocol, generation, .. } => {
+                self.change_protocol(node, group, *protocol, *generation);
+                None
+            }
             GroupFact::PartitionsAssigned { .. }
             | GroupFact::PartitionsRevoked { .. }
             | GroupFact::PartitionsLost { .. }
@@ -84,6 +87,17 @@ impl Ghost {
             known.terms.len() - 1
         });
         &mut known.terms[at]
+    }
+
+    /// The group speaks another protocol. Its generations go on: what has begun before stays begun.
+    fn change_protocol(&mut self, node: usize, group: usize, protocol: GroupProtocol, generation: i32) {
+        let place = self.end_of_shard(self.groups.all[group].shard, node);
+        let term = self.term_of(group, node);
+        term.modern = protocol == GroupProtocol::Consumer;
+        (term.assignment, term.decided) = (Vec::new(), None);
+        let known = &mut self.groups.all[group];
+        known.notes.push(Note { place, generation, members: Vec::new(), assignment: Vec::new(), certain: true });
+        known.protocols.push((place, protocol));
     }
 
     fn apply_decision_of_group<'e>(&mut self, node: usize, group: usize, fact: &'e GroupFact) -> Option<GroupChange<'e>> {
@@ -140,16 +154,6 @@ impl Ghost {
             let reconciled = Reconciled { epoch, assigned, revoking, place };
             known.reconciled = Some(reconciled.clone());
             self.groups.all[group].reconciled.push((member.clone(), reconciled));
-            return None;
-        }
-        if let GroupFact::ProtocolChanged { protocol, generation, .. } = fact {
-            // Its generations go on: what has begun before stays begun.
-            term.modern = *protocol == GroupProtocol::Consumer;
-            (term.assignment, term.decided) = (Vec::new(), None);
-            let (generation, members, assignment) = (*generation, Vec::new(), Vec::new());
-            let known = &mut self.groups.all[group];
-            known.notes.push(Note { place, generation, members, assignment, certain: true });
-            known.protocols.push((place, *protocol));
             return None;
         }
         let GroupFact::AssignmentDecided { generation, assignment, subscribed, .. } = fact else { return None };
