@@ -559,7 +559,7 @@ scripts! {
     retry_keeps_order first_batch_alone doubtful_expiry certainty reorder_without_idempotence
     epoch_restart acks_zero metadata_refresh versions partitioning
     consumer_reads consumer_validates consumer_resets list_offset admin admin_records_and_leaders
-    group_joins group_eager group_cooperative group_loses group_poll_interval group_coordinator_moves group_leaves
+    group_joins group_eager group_cooperative group_loses group_poll_interval group_coordinator_moves group_deposed_coordinator group_leaves
     group_auto_commit group_leads group_stale_heartbeat
     modern_joins modern_reconciles modern_loses modern_leaves modern_coordinator_moves modern_stale_epoch
 }

@@ -331,7 +331,7 @@ impl Stage {
             topics.push(OffsetFetchRequestTopics { name, partition_indexes: vec![index], ..Default::default() });
         }
         let topics = Some(topics).filter(|topics| !topics.is_empty());
-        let member_id = arguments.key("id").map(str::to_owned);
+        let member_id = arguments.key("id").map(|name| self.ids.get(name).map_or(name, |id| id).to_owned());
         let member_epoch = arguments.key("generation").map_or(Ok(-1), str::parse)?;
         let request =
             OffsetFetchRequestGroup { group_id: arguments.group(), member_id, member_epoch, topics, ..Default::default() };
