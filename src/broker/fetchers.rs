@@ -11,9 +11,11 @@
 //!
 //! Between question and answer a replica may have got another leader or been cut. So what was asked is kept with the request, and the
 //! replica itself compares it with where it stands when the answer comes (KAFKA-13207). A partition whose answer was an error pauses for
-//! `replica.fetch.backoff.ms`; the others go on. Where the leader has not heard yet that it leads, a tenth of that will do (Kafka waits for all of it):
-//! a follower that was told first would hold up the first writes of the new epoch. Nothing is asked for a replica that waits for a sync; but then the others' fetch must not be parked for long, or
-//! with `flush.messages=1` that replica would get on by one fetch in each `replica.fetch.wait.max.ms`.
+//! `replica.fetch.backoff.ms`; the others go on. Where the leader has not heard yet that it leads, a tenth of that will do (Kafka waits
+//! for all of it): a follower that was told first would hold up the first writes of the new epoch.
+//!
+//! Nothing is asked for a replica that waits for a sync; but then the others' fetch must not be parked for long, or with `flush.messages=1`
+//! that replica would get on by one fetch in each `replica.fetch.wait.max.ms`.
 
 use std::collections::BTreeMap;
 

@@ -10,6 +10,7 @@
 use super::ghost::{Change, Ghost, Kind};
 use super::groups::GroupChange;
 use super::page::Page;
+use super::setup::Reset;
 use super::{Check, Scene};
 use brokerlab::types::{Offset, TopicPartition};
 
@@ -33,10 +34,11 @@ impl Check for Redelivery {
         };
         page.looked(known.is_some());
         let Some(again) = repeated.or(*known) else { return };
-        if is_taken(scene.ghost, partition, again) {
+        let group_known = &scene.ghost.groups.all[*group];
+        let begins_anew = group_known.habits.as_ref().is_some_and(|habits| habits.reset == Reset::Earliest);
+        if begins_anew && is_taken(scene.ghost, partition, again) {
             return;
         }
-        let group_known = &scene.ghost.groups.all[*group];
         let session = &group_known.courses[*partition].sessions[*session];
         let register = group_known.registers.get(*partition);
         let acknowledged =

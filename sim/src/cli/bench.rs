@@ -131,12 +131,7 @@ impl Bench {
         if let Some(seeds) = self.seeds {
             command.args(["--seeds", &seeds.to_string()]);
         }
-        let output = command.stderr(Stdio::inherit()).output().into_diagnostic()?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let last = text.lines().last().ok_or_else(|| miette!("{} could not be measured ({})", part.name(), output.status))?;
-        let mut json: Value =
-            serde_json::from_str(last).into_diagnostic().wrap_err_with(|| format!("{} could not be measured", part.name()))?;
-        Ok(json[part.name()].take())
+        measured_by(&mut command, part.name())
     }
 
     /// Measures a part here.
@@ -207,6 +202,16 @@ fn bounce() -> miette::Result<Brought> {
 }
 
 /// Two digits behind the point.
+/// What a process of its own says of a part that it has measured.
+pub(super) fn measured_by(command: &mut Command, part: &str) -> miette::Result<Value> {
+    let output = command.stderr(Stdio::inherit()).output().into_diagnostic()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().last().ok_or_else(|| miette!("{part} could not be measured ({})", output.status))?;
+    let mut json: Value =
+        serde_json::from_str(last).into_diagnostic().wrap_err_with(|| format!("{part} could not be measured"))?;
+    Ok(json[part].take())
+}
+
 fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }

@@ -3,7 +3,7 @@
 //! It is used to resolve targets (`leader of orders-0`), to turn topic names in frames into ids, and to see when the topics are
 //! ready. It is not evidence: the checks follow the facts on their own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use brokerlab::fact::{Fact, GroupFact, PartitionState};
 use brokerlab::types::{BrokerEpoch, BrokerId, Offset, PartitionId, TopicId, TopicPartition};
@@ -15,9 +15,8 @@ const OFFSETS_TOPIC: &str = "__consumer_offsets";
 #[derive(Debug, Default)]
 pub struct Directory {
     ids: BTreeMap<String, TopicId>,
-    /// Names that topics have had, and those that more than one has had.
-    names: BTreeSet<String>,
-    reused: BTreeSet<String>,
+    /// How many topics have had each name.
+    bearers: BTreeMap<String, u32>,
     partitions: BTreeMap<PartitionId, Entry>,
     controller: Option<BrokerId>,
     registrations: BTreeMap<BrokerId, BrokerEpoch>,
@@ -68,9 +67,7 @@ impl Directory {
             }
             Fact::TopicCreated { topic, name, .. } => {
                 self.ids.insert(name.clone(), *topic);
-                if !self.names.insert(name.clone()) {
-                    self.reused.insert(name.clone());
-                }
+                *self.bearers.entry(name.clone()).or_default() += 1;
             }
             Fact::TopicDeleted { topic } => {
                 self.ids.retain(|_, id| id != topic);
@@ -109,7 +106,7 @@ impl Directory {
     /// Whether more than one topic has had that name.
     #[must_use]
     pub fn was_created_again(&self, name: &str) -> bool {
-        self.reused.contains(name)
+        self.bearers.get(name).is_some_and(|bearers| *bearers > 1)
     }
 
     /// A partition by the name of its topic.

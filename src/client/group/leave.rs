@@ -1,8 +1,8 @@
 //! Leaving in order: commit, give up, say so.
 //!
 //! Whoever says that it leaves is replaced at once; whoever falls silent only when its session is over. A static member says nothing: that it
-//! will come back is what its instance id is for (KIP-345). In the newer protocol it says just that. Nothing is repeated, and a coordinator that cannot be found is not looked
-//! for: the end of the session does the same, only later.
+//! will come back is what its instance id is for (KIP-345). In the newer protocol it says just that.
+//! Nothing is repeated, and a coordinator that cannot be found is not looked for: the end of the session does the same, only later.
 
 use super::attempt::Attempt;
 use super::line::{Asked, Ready};

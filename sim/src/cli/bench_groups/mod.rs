@@ -19,11 +19,11 @@
 
 mod members;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use brokerlab::types::Duration;
 use clap::ValueEnum;
-use miette::{IntoDiagnostic, WrapErr, miette};
+use miette::{IntoDiagnostic, miette};
 use serde_json::{Map, Value, json};
 
 use self::members::Stage;
@@ -111,12 +111,7 @@ impl BenchGroups {
         let mut command = Command::new(std::env::current_exe().into_diagnostic()?);
         let over = format!("{}ns", self.over.0);
         command.args(["bench", "groups", "--json", "--only", part.name(), "--number", &self.number.to_string(), "--over", &over]);
-        let output = command.stderr(Stdio::inherit()).output().into_diagnostic()?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let last = text.lines().last().ok_or_else(|| miette!("{} could not be measured ({})", part.name(), output.status))?;
-        let mut json: Value =
-            serde_json::from_str(last).into_diagnostic().wrap_err_with(|| format!("{} could not be measured", part.name()))?;
-        Ok(json[part.name()].take())
+        super::bench::measured_by(&mut command, part.name())
     }
 
     fn measure(&self, part: Part) -> miette::Result<Value> {
