@@ -136,6 +136,22 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         h.process("m1", 0, 2).commit_offset("m1", 1, 2).commit_offset("m1", 1, step.of(1, 2));
         h
     }),
+    exhibit("G6", "a commit goes back; right is that retention overtook its member, and the next leader has more", |step| {
+        let mut h = History::group_at_work(AFTER);
+        h.commit("c").process("m1", 0, 2).commit_offset("m1", 1, 2);
+        if step == Step::Right {
+            h.start_at("b1", 3);
+        }
+        h.elect("b2").fetch("b1").fetch("b3").commit_offset("m1", 1, 1);
+        h
+    }),
+    exhibit("G6", "a commit goes back though retention overtook; right is that the group resets to the beginning", |step| {
+        let mut h = History::with_group(AFTER, step.of(Reset::Latest, Reset::Earliest));
+        h.commit("a").commit("b").commit("c").join("m1").begin(1, &["m1"]).share_out(1, &[("m1", &[0])]).own("m1", 1, &[0]);
+        h.take("m1", 1, None).process("m1", 0, 2).commit_offset("m1", 1, 2).start_at("b1", 3);
+        h.elect("b2").fetch("b1").fetch("b3").commit_offset("m1", 1, 1);
+        h
+    }),
     exhibit("G6", "who has given a partition up commits it behind its next owner", |step| {
         let mut h = handed_over();
         h.commit("c").tell_offset("m2", Some(1)).take("m2", 2, Some(1)).process("m2", 1, 3).commit_offset("m2", 2, 3);
@@ -296,6 +312,15 @@ pub const GROUP_GALLERY: &[Exhibit] = &[
         if step == Step::Wrong {
             h.process("m2", 1, 2);
         }
+        h
+    }),
+    exhibit("B13", "a record comes twice; right is that retention sent its owner to the beginning", |step| {
+        let mut h = History::group_at_work(AFTER);
+        h.commit("c").process("m1", 0, 2);
+        if step == Step::Right {
+            h.start_at("b1", 3);
+        }
+        h.elect("b2").fetch("b1").fetch("b3").process("m1", 0, 1);
         h
     }),
     exhibit("B13", "a record below an acknowledged commit comes again", |step| {

@@ -7,12 +7,11 @@
 //! Retention is every replica's own: whom it has overtaken at one leader, and who was sent to the beginning, may meet at the next leader what the
 //! first one no longer had. Nobody is owed that, once or twice.
 
-use super::ghost::{Change, Ghost, Kind};
+use super::ghost::{Change, Kind};
 use super::groups::GroupChange;
 use super::page::Page;
-use super::setup::Reset;
 use super::{Check, Scene};
-use brokerlab::types::{Offset, TopicPartition};
+use brokerlab::types::Offset;
 
 /// The id.
 pub const ID: &str = "B13";
@@ -34,11 +33,11 @@ impl Check for Redelivery {
         };
         page.looked(known.is_some());
         let Some(again) = repeated.or(*known) else { return };
-        let group_known = &scene.ghost.groups.all[*group];
-        let begins_anew = group_known.habits.as_ref().is_some_and(|habits| habits.reset == Reset::Earliest);
-        if begins_anew && is_taken(scene.ghost, partition, again) {
+        let read = scene.ghost.named_once(partition);
+        if read.is_some_and(|read| scene.ghost.may_begin_anew_before(*group, read, again)) {
             return;
         }
+        let group_known = &scene.ghost.groups.all[*group];
         let session = &group_known.courses[*partition].sessions[*session];
         let register = group_known.registers.get(*partition);
         let acknowledged =
@@ -58,9 +57,4 @@ impl Check for Redelivery {
             });
         }
     }
-}
-
-/// Some replica has given it up, so that a member may have been sent to the beginning.
-fn is_taken(ghost: &Ghost, partition: &TopicPartition, offset: Offset) -> bool {
-    ghost.named_once(partition).is_some_and(|read| offset < ghost.partitions[read].kept_from)
 }

@@ -1,7 +1,8 @@
 //! G6: a committed offset lies within its partition, and does not go back.
 //!
 //! A coordinator stores whatever it is told. That an offset is not beyond what is committed, nor below what was kept when its member began to read, nor
-//! below what was acknowledged before, is up to the members: ours never seek. A loss in the partition itself excuses.
+//! below what was acknowledged before, is up to the members: ours never seek. A loss in the partition itself excuses, and so does
+//! retention that has overtaken a member: it is sent to the beginning, and that of the next leader may be an earlier one.
 
 use super::ghost::{Change, Ghost, Kind};
 use super::groups::{Group, GroupChange, Session};
@@ -33,7 +34,10 @@ impl Check for OffsetBounds {
         let known = &scene.ghost.groups.all[*group];
         let objection = beyond(scene.ghost, read, *offset)
             .or_else(|| below(known, member, partition, *offset))
-            .or_else(|| back(known, member, partition, (*offset, *sent)));
+            .or_else(|| {
+                let may_go_back = scene.ghost.may_begin_anew_before(*group, read, *offset);
+                if may_go_back { None } else { back(known, member, partition, (*offset, *sent)) }
+            });
         if let Some(objection) = objection {
             page.found(scene.event, Some(read), scene.ghost.weigh_reading(*group, partition), || {
                 format!("{member} commits {offset} of {partition} for {}, {objection}", known.id)

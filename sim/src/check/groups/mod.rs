@@ -42,7 +42,7 @@ pub use terms::{Member, Reconciled, Term};
 
 use super::ghost::Ghost;
 use super::page::Weight;
-use super::setup::GroupSetup;
+use super::setup::{GroupSetup, Reset};
 
 /// All groups.
 #[derive(Debug, Default)]
@@ -245,6 +245,14 @@ impl Ghost {
     pub fn weigh_reading(&self, group: usize, partition: &TopicPartition) -> Weight {
         let read = self.named(partition).and_then(|partition| self.excuse(partition, LAST, None));
         read.unwrap_or_else(|| self.weigh_group(group))
+    }
+
+    /// A member may have been sent to the beginning from behind this place: some replica has given it up, and the group resets to the earliest.
+    /// Retention is every replica's own, so the next leader may still have what the one that sent it away no longer had.
+    #[must_use]
+    pub fn may_begin_anew_before(&self, group: usize, read: usize, place: Offset) -> bool {
+        let is_taken = place < self.partitions[read].kept_from;
+        is_taken && self.groups.all[group].habits.as_ref().is_some_and(|habits| habits.reset == Reset::Earliest)
     }
 
     /// Whether a record stands below the true high watermark of its shard.
