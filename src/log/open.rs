@@ -159,42 +159,43 @@ impl Log {
         self.durability.start_lowered = self.log_start < log_start;
         let kept = self.segment_of(self.log_start);
         let producers_are_told = self.segments.is_empty() || self.knows_producers_without(kept, recovery_point);
-        match !producers_are_told && self.goes_on_from_old_segments(disk, kept)? {
-            true => Ok(()),
-            false => self.remove_segments_below_start(disk),
-        }
+        let first_needed = if producers_are_told { kept } else { self.first_that_leads_to(disk, kept)? };
+        self.remove_segments_before(disk, first_needed)
     }
 
-    /// Whether the segments before the one numbered `kept`, of which no record may be read any more, are whole and it goes on where they end. They
-    /// still tell of producers; but where a loss of power has brought back only some of those that were removed, or one is damaged, that must
-    /// not cost the log anything.
-    fn goes_on_from_old_segments(&self, disk: &mut dyn Disk, kept: usize) -> Result<bool, LogError> {
-        let mut epoch = LeaderEpoch::NONE;
+    /// The first of the segments from which on all are whole, and each goes on where the one before it ends, up to the one numbered `kept`. Those
+    /// before `kept`, of which no record may be read any more, still tell of producers; but where a loss of power has brought back only some of
+    /// those that were removed, or one is damaged, that must not cost the log anything, nor what the later ones tell.
+    fn first_that_leads_to(&self, disk: &mut dyn Disk, kept: usize) -> Result<usize, LogError> {
+        let (mut first, mut epoch) = (0, LeaderEpoch::NONE);
         for (number, segment) in self.segments[..=kept].iter().enumerate() {
             let mut scan = Scan::new(segment.file, segment.length, 0, segment.base);
             scan.epoch = epoch;
-            loop {
+            let is_whole = loop {
                 match scan.next(disk) {
-                    // Behind the old ones only the first batch matters here.
+                    // Of the one behind the old ones only the first batch matters here.
                     Ok(Some(_)) if number < kept => {}
-                    Ok(_) => break,
-                    Err(ScanStop::Damage(Damage::EpochFalls { .. })) => return Ok(false),
-                    Err(ScanStop::Damage(_)) => return Ok(number == kept),
+                    Ok(_) => break true,
+                    Err(ScanStop::Damage(Damage::EpochFalls { .. })) if number == kept => return Ok(kept),
+                    Err(ScanStop::Damage(_)) => break false,
                     Err(ScanStop::Disk(error)) => return Err(error.into()),
                 }
-            }
+            };
             epoch = scan.epoch;
-            if number < kept && scan.expected != self.segments[number + 1].base {
-                return Ok(false);
+            if number < kept && !(is_whole && scan.expected == self.segments[number + 1].base) {
+                (first, epoch) = (number + 1, LeaderEpoch::NONE);
             }
         }
-        Ok(true)
+        Ok(first)
     }
 
     /// Removes segments of which no record may be read any more.
     pub(super) fn remove_segments_below_start(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
-        let kept = self.segment_of(self.log_start);
-        for segment in self.segments.drain(..kept).collect::<Vec<_>>() {
+        self.remove_segments_before(disk, self.segment_of(self.log_start))
+    }
+
+    fn remove_segments_before(&mut self, disk: &mut dyn Disk, number: usize) -> Result<(), LogError> {
+        for segment in self.segments.drain(..number).collect::<Vec<_>>() {
             segment.remove(disk, &self.dir)?;
             self.durability.change_names();
         }

@@ -227,6 +227,12 @@ impl History {
         self.world(name, WorldFact::PowerLost { sectors_lost: 1, sectors_kept: 0 })
     }
 
+    /// The process dies, and its log is gone.
+    pub fn lose_log(&mut self, name: &'static str) -> &mut History {
+        self.crash(name).brokers[node(name)].log.clear();
+        self
+    }
+
     /// The node starts again, finds what it has, and registers.
     pub fn restart(&mut self, name: &'static str) -> &mut History {
         self.boot(name).recover(name).register(name)

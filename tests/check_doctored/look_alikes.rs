@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use brokerlab::fact::{Fact, TruncationReason};
 use brokerlab::types::*;
-use brokerlab_reports::event::{AuditMoment, NodeId, WorldFact};
+use brokerlab_reports::event::{AuditMoment, LogImage, NodeId, WorldFact};
 use brokerlab_sim::check::Reset;
 
 use super::gallery::{Exhibit, Step, exhibit, rest};
@@ -82,7 +82,11 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
     }),
     exhibit("R19", "a leader forgets a producer over a restart; right is that power took all that was below its start", |step| {
         let mut h = History::on(Terms { min_isr: 1, ..TERMS });
-        h.commit("a").commit("b").start_at("b1", 2).isr(&["b1"]).crash("b2").crash("b3").lose_power("b1", 0).boot("b1");
+        h.commit("a").commit("b").start_at("b1", 2).isr(&["b1"]).crash("b2").crash("b3");
+        if step == Step::Wrong {
+            h.flush("b1");
+        }
+        h.lose_power("b1", 0).boot("b1");
         if step == Step::Wrong {
             h.audit_torn("b1", AuditMoment::BeforeRecovery, |image| image.base = Offset(2));
         }
@@ -91,6 +95,33 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
         h.audit_torn("b1", AuditMoment::AfterRecovery, |image| image.base = Offset(2)).register("b1").elect("b1");
         h.state_append("b1", 2, Record { value: "b", epoch: 1, sequence: 1 }).advance_to("b1", 3, &["b1"]);
         h.state_append("b1", 3, Record { value: "c", epoch: 1, sequence: 2 }).advance_to("b1", 4, &["b1"]);
+        h
+    }),
+    exhibit("R19", "a leader forgets what an older segment told; right is that it was not durable, and power took it", |step| {
+        let mut h = History::on(Terms { min_isr: 1, ..TERMS });
+        h.commit("a").commit("b").start_at("b1", 2).isr(&["b1"]).crash("b2").crash("b3");
+        if step == Step::Wrong {
+            h.flush("b1");
+        }
+        let torn = |image: &mut LogImage| image.base = Offset(2);
+        h.lose_power("b1", 0).boot("b1").audit_torn("b1", AuditMoment::BeforeRecovery, torn);
+        let (log_start, log_end, high_watermark) = (Offset(2), Offset(2), Offset(2));
+        h.fact("b1", Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
+        h.audit_torn("b1", AuditMoment::AfterRecovery, torn).register("b1").elect("b1");
+        h.state_append("b1", 2, Record { value: "b", epoch: 1, sequence: 1 }).advance_to("b1", 3, &["b1"]);
+        h
+    }),
+    exhibit("D8", "the last member has lost its log; right is that its disk was wiped, two lives ago", |step| {
+        let mut h = History::on(Terms { min_isr: 1, ..TERMS });
+        h.commit("a").isr(&["b1"]);
+        if step == Step::Right {
+            let (fault, kind) = (Arc::from("f1"), Arc::from("wipe-disk"));
+            h.world("b1", WorldFact::FaultBegan { fault, kind, nodes: vec![NodeId(0)] });
+        }
+        // The next life has made the log, and dies before it can say so.
+        let (broker, incarnation, clean) = (BrokerId(1), Uuid(77), false);
+        h.lose_log("b1").world("b1", WorldFact::NodeStarted { life: 2 });
+        h.fact("b1", Fact::BrokerStarted { broker, incarnation, clean }).crash("b1").restart("b1");
         h
     }),
     exhibit("D10", "the recovery point is beyond the data; right is that they were cut before power was lost", |step| {

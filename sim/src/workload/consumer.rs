@@ -8,7 +8,7 @@ use std::sync::Arc;
 use brokerlab::operation::{Operation, Outcome, Position};
 use brokerlab::types::{Duration, Time, TopicPartition};
 
-use super::Wish;
+use super::{STANDSTILL, Wish};
 use crate::scenario::model;
 
 /// Records per poll at most.
@@ -29,6 +29,8 @@ pub struct Reader {
     assigned: bool,
     busy: bool,
     asked: u64,
+    /// When it was last given a record.
+    given_at: Time,
 }
 
 impl Reader {
@@ -38,13 +40,20 @@ impl Reader {
         let topic: Arc<str> = Arc::from(consumer.topic.as_str());
         let count = i32::try_from(partitions).unwrap_or(i32::MAX);
         let partitions = (0..count).map(|index| TopicPartition { topic: topic.clone(), index }).collect();
-        Reader { partitions, every: consumer.every, begun: false, assigned: false, busy: false, asked: 0 }
+        let given_at = Time::ZERO;
+        Reader { partitions, every: consumer.every, begun: false, assigned: false, busy: false, asked: 0, given_at }
     }
 
     /// The topics are ready.
     pub fn begin(&mut self) -> Wish {
         self.begun = true;
         self.ask()
+    }
+
+    /// Whether it was given a record a short while ago: one that polls seldom, of segments of one batch each, may be long behind and well.
+    #[must_use]
+    pub fn gets_on(&self, now: Time) -> bool {
+        now.since(self.given_at) < STANDSTILL
     }
 
     pub(super) fn on_start(&mut self, _: Time) -> Wish {
@@ -61,8 +70,8 @@ impl Reader {
         match outcome {
             Outcome::Assigned => self.assigned = true,
             Outcome::Failed { .. } => return Wish::at(now.plus(RETRY)),
-            Outcome::Polled { .. }
-            | Outcome::Offset { .. }
+            Outcome::Polled { records } => self.given_at = if records.is_empty() { self.given_at } else { now },
+            Outcome::Offset { .. }
             | Outcome::Produced { .. }
             | Outcome::Subscribed
             | Outcome::Unsubscribed

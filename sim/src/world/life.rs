@@ -28,8 +28,9 @@ impl World {
     pub fn start(&mut self, node: u16, reason: u64, cause: EventId) {
         assert!(self.node(node).process.is_none(), "a node has one process");
         self.boot(node);
+        let now = self.now;
         let state = self.node(node);
-        state.life += 1;
+        (state.life, state.started) = (state.life + 1, now);
         let life = state.life;
         let id = self.note_world(Some(node), cause, WorldFact::NodeStarted { life });
         self.audit(node, AuditMoment::BeforeRecovery, id);

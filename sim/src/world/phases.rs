@@ -5,7 +5,8 @@
 //!   fault phase     writers and readers work, faults strike                exactly `duration`
 //!   settle          faults end, nodes restart, writers stop; once all is quiet the laboratory reads everything;
 //!                   over when every obligation is met                      limit: Kafka's own time-outs + 30 s, and as long as the
-//!                                                                          laboratory or a group gets on with reading
+//!                                                                          laboratory, a reader or a group gets on with reading, or
+//!                                                                          somebody was started anew
 //! ```
 
 use std::collections::BTreeMap;
@@ -153,14 +154,19 @@ impl World {
         })
     }
 
-    /// A cluster that came to rest late, or has much to be read, is not stuck while the laboratory or a group reads.
+    /// A cluster that came to rest late, or has much to be read, is not stuck while the laboratory, a reader or a group reads, or
+    /// a broker has begun anew a short while ago.
     fn somebody_gets_on(&self, until: Time) -> bool {
         let gets_on = |driver: &Driver| match driver {
             Driver::Laboratory(laboratory) => laboratory.gets_on(self.now),
             Driver::Worker(worker) => worker.gets_on(self.now),
-            Driver::Nobody | Driver::Writer(_) | Driver::Reader(_) | Driver::TopicCreator(_) => false,
+            Driver::Reader(reader) => reader.gets_on(self.now),
+            Driver::Nobody | Driver::Writer(_) | Driver::TopicCreator(_) => false,
         };
-        self.now < until.plus(READ_LIMIT) && self.drivers.iter().any(gets_on)
+        // Rot may be found late, by a reader: whoever sets its log aside begins anew, as all others did when faults ended.
+        let limit = settle_limit(self);
+        let begins_anew = self.nodes.iter().any(|node| node.started.plus(limit) > self.now);
+        self.now < until.plus(READ_LIMIT) && (begins_anew || self.drivers.iter().any(gets_on))
     }
 
     fn unread(&self) -> Vec<String> {

@@ -85,6 +85,8 @@ pub struct Node {
     pub life: u32,
     /// The process that runs.
     pub process: Option<Process>,
+    /// When the last one was started.
+    pub started: Time,
     /// Faults that freeze the process at the moment.
     pub pauses: u32,
     /// Its application was to go on while it was frozen.
@@ -285,6 +287,7 @@ impl Node {
             boots: 0,
             life: 0,
             process: None,
+            started: Time::ZERO,
             pauses: 0,
             held: false,
             handed: EventId::NONE,

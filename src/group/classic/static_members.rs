@@ -8,9 +8,14 @@
 //!
 //! The former self, should it still live, is told FENCED_INSTANCE_ID from now on, whatever it asks.
 //!
+//! A stable group whose assignment leaves a partition to nobody waits for another rebalance: cooperative members give up first what others get in
+//! the next generation. Whoever was about to ask for it may be the one that died, and its next self knows nothing of it. So in such a group a
+//! member that comes back rebalances (Kafka's gets its former place, and the partition stays without an owner).
+//!
 //! In a stable group the answer must not make the newcomer compute an assignment, which would be lost: old clients are told that their former
 //! self leads, if it did; newer ones that they lead and have to leave the assignment as it is (KIP-814).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,7 +25,8 @@ use crate::group::alarms::Alarm;
 use crate::group::groups::Group;
 use crate::group::shard::Work;
 use crate::group::stored::Stored;
-use crate::types::Offset;
+use crate::group::topics::Topics;
+use crate::types::{Offset, TopicPartition};
 use crate::wire::consumer_protocol::{ConsumerProtocolSubscription, Embedded};
 use crate::wire::{ErrorCode, JoinGroupResponse};
 
@@ -32,7 +38,9 @@ const FIRST_WITH_SKIP_ASSIGNMENT: i16 = 9;
 
 impl Group {
     pub(super) fn replace_static_member(&mut self, work: &mut Work<'_, '_>, former: &Arc<str>, id: Arc<str>, joining: &Joining) {
-        if !matches!(self.classic.phase, Phase::Stable { .. }) || !self.classic.goes_on_with(former, joining) {
+        let is_settled =
+            matches!(self.classic.phase, Phase::Stable { .. }) && !self.classic.leaves_some_to_nobody(work.turn.topics);
+        if !is_settled || !self.classic.goes_on_with(former, joining) {
             self.take_place(work, former, &id, joining);
             self.update_member(work, &id, joining);
             return self.prepare_rebalance_or_complete_join(work);
@@ -102,6 +110,13 @@ impl Group {
 }
 
 impl Classic {
+    /// Whether some partition of what its members subscribe to is in nobody's assignment.
+    fn leaves_some_to_nobody(&self, topics: &Topics) -> bool {
+        let owned: BTreeSet<TopicPartition> = self.members.values().flat_map(sync::partitions).collect();
+        let subscribed = self.subscribed_topics().unwrap_or_default();
+        subscribed.iter().flat_map(|topic| topics.partitions_of(topic)).any(|partition| !owned.contains(&partition))
+    }
+
     /// Whether the group can stay as it is if this member now says this: the protocol stays chosen, and it wants the same topics.
     fn goes_on_with(&self, former: &Arc<str>, joining: &Joining) -> bool {
         let Some(protocol) = self.protocol.as_deref() else { return false };
@@ -109,7 +124,7 @@ impl Classic {
         let (Some((_, after)), Some(before)) = (supported, self.members[former].metadata_for(protocol)) else { return false };
         let topics = |metadata: &Bytes| {
             let subscription = ConsumerProtocolSubscription::extract(metadata).ok()?;
-            Some(std::collections::BTreeSet::from_iter(subscription.topics))
+            Some(BTreeSet::from_iter(subscription.topics))
         };
         !self.is_of_consumers() || topics(before) == topics(after)
     }

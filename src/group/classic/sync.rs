@@ -109,7 +109,7 @@ impl Group {
 }
 
 /// What a member is assigned, sorted; nothing if that cannot be read.
-fn partitions(member: &Member) -> Vec<TopicPartition> {
+pub(super) fn partitions(member: &Member) -> Vec<TopicPartition> {
     let Ok(assignment) = ConsumerProtocolAssignment::extract(&member.assignment) else { return Vec::new() };
     let mut all = Vec::new();
     for topic in &assignment.assigned_partitions {

@@ -60,6 +60,7 @@ log_scripts! {
     producers_outlive_their_records: "retention-producers",
     old_segments_tell_of_producers: "old-segments-tell-of-producers",
     old_segments_with_holes_cost_nothing: "old-segments-with-holes",
+    old_segments_behind_a_hole_still_tell: "old-segments-behind-a-hole",
     snapshots_remember: "snapshots",
     compaction_keeps_the_newest: "compaction",
     compaction_waits_and_stops: "compaction-bound",

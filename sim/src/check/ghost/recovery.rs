@@ -55,8 +55,8 @@ pub struct Downfall {
     pub durable: Offset,
     /// M on the medium, once that was audited.
     survived: Option<Offset>,
-    /// Where the medium's log ended, once that was audited.
-    survived_end: Option<Offset>,
+    /// Where the medium's log began and ended, once that was audited.
+    survived_span: Option<(Offset, Offset)>,
     /// Where the broker says its log starts and ends.
     claimed: Option<(Offset, Offset)>,
     /// A fault struck the disk itself.
@@ -238,7 +238,7 @@ impl Shadow {
             return;
         }
         let (log, agreed, durable) = (self.log.clone(), self.agreed, self.durable);
-        let downfall = Downfall { ending, log, agreed, durable, survived: None, survived_end: None, claimed: None, disk_struck };
+        let downfall = Downfall { ending, log, agreed, durable, survived: None, survived_span: None, claimed: None, disk_struck };
         self.downfall = Some(Box::new(downfall));
     }
 
@@ -337,8 +337,8 @@ impl Partition {
         let survived = log.agrees_up_to(&self.log, Offset::ZERO);
         let shadow = &mut self.shadows[node];
         if let Some(downfall) = &mut shadow.downfall {
-            let at_fault = downfall.ending == Ending::Power || disk_struck;
-            (downfall.survived, downfall.survived_end) = (Some(survived), Some(log.end()));
+            let at_fault = downfall.ending == Ending::Power || disk_struck || downfall.disk_struck;
+            (downfall.survived, downfall.survived_span) = (Some(survived), Some((image.base, log.end())));
             if at_fault {
                 let (former, durable) = (downfall.log.clone(), downfall.durable);
                 shadow.note_destroyed(&former, durable, &log);
@@ -364,9 +364,8 @@ impl Partition {
             shadow.agreed = shadow.log.agrees_up_to(&self.log, shadow.agreed);
         }
         shadow.lossy |= end < downfall.log.end();
-        if downfall.survived_end.is_some_and(|survived| survived < end) {
-            // Everything above a start that was durably moved is lost, and it begins anew there.
-            shadow.began_anew = end;
+        if let Some(begin) = downfall.lost_below(end) {
+            shadow.began_anew = shadow.began_anew.max(begin);
         }
         let struck = disk_struck || downfall.disk_struck;
         shadow.account_for(&downfall, struck);
@@ -380,7 +379,7 @@ impl Partition {
             ending: downfall.ending,
             end_before: downfall.log.end(),
             durable_before: downfall.owed(),
-            survived_end: downfall.survived_end,
+            survived_end: downfall.survived_span.map(|(_, end)| end),
             end,
             is_given_up: self.shadows[node].log.links().is_empty() && end <= self.kept_from,
             claimed_end: downfall.claimed.map(|(_, end)| end),
@@ -396,8 +395,16 @@ impl Downfall {
     fn suffer(&mut self, kind: &str) {
         self.disk_struck |= [WIPE, BIT_ROT].contains(&kind);
         if kind == WIPE {
-            (self.survived, self.survived_end) = (None, None);
+            (self.survived, self.survived_span) = (None, None);
         }
+    }
+
+    /// Below which place power took what a log that ends at `end` could have known producers by, though its start was durably moved beyond: all of
+    /// it, or what was not durable of its older segments. What was durable only the broker itself can have removed.
+    fn lost_below(&self, end: Offset) -> Option<Offset> {
+        let (base, survived) = self.survived_span?;
+        let is_torn = self.ending == Ending::Power && self.durable < base;
+        if survived < end { Some(end) } else { Some(base).filter(|_| is_torn) }
     }
 
     /// Everything below had to survive; nothing, if the log began above all that was durable.
