@@ -47,7 +47,7 @@ pub fn log(model: &Model, partition: &PartitionRead, id: usize) -> String {
     })
 }
 
-fn series(n: usize) -> (Ink, u32) {
+pub(super) fn series(n: usize) -> (Ink, u32) {
     SERIES[n % SERIES.len()]
 }
 
@@ -65,7 +65,7 @@ fn cuts_in_words(model: &Model, partition: &PartitionRead) -> String {
 }
 
 /// Faults in the background, so that a bend has its reason in view.
-fn paint_faults(sheet: &Sheet<'_>, model: &Model, bottom: i32) {
+pub(super) fn paint_faults(sheet: &Sheet<'_>, model: &Model, bottom: i32) {
     for fault in model.lives.faults.iter().take(80) {
         sheet.fill((sheet.time.x(fault.from), 6), (sheet.time.x(fault.to), bottom), Ink::Purple, 0.08);
     }
@@ -138,7 +138,7 @@ fn paint_strip(sheet: &Sheet<'_>, model: &Model, replica: &ReplicaRead, top: i32
 }
 
 /// A value between 0 and `high` as a height between `floor` and `top`.
-fn scaled(value: i64, high: i64, top: i32, floor: i32) -> i32 {
+pub(super) fn scaled(value: i64, high: i64, top: i32, floor: i32) -> i32 {
     let along = i128::from(value.clamp(0, high)) * i128::from(floor - top) / i128::from(high.max(1));
     floor - i32::try_from(along).unwrap_or(0)
 }

@@ -9,7 +9,8 @@
 //!                 ├ names                     ├ story, findings, checks
 //!                 ├ beats (roots)             ├ lanes
 //!                 ├ lives (spans)             ├ charts
-//!                 ├ replicas (spans, steps)   └ sheet   plotters, one time axis for all
+//!                 ├ replicas (spans, steps)   ├ group_charts
+//!                 ├ groups (spans, steps)     └ sheet   plotters, one time axis for all
 //!                 └ clients
 //! ```
 //!
@@ -19,7 +20,9 @@
 pub mod beats;
 mod charts;
 pub mod clients;
+mod group_charts;
 pub mod group_words;
+pub mod groups;
 mod lanes;
 pub mod lives;
 pub mod model;

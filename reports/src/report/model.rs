@@ -7,6 +7,7 @@ use crate::recording::{Footer, Recording, RecordingError, RunHeader};
 
 use super::beats::{Beats, Story};
 use super::clients::{Clients, ClientsRead};
+use super::groups::{GroupRead, Groups};
 use super::lives::{Lives, LivesRead};
 use super::names::Names;
 use super::replicas::{PartitionRead, Replicas};
@@ -32,6 +33,8 @@ pub struct Model {
     pub lives: LivesRead,
     /// Partitions and their replicas.
     pub partitions: Vec<PartitionRead>,
+    /// Consumer groups, by id.
+    pub groups: Vec<GroupRead>,
     /// What clients saw.
     pub clients: ClientsRead,
 }
@@ -67,8 +70,8 @@ impl Model {
     /// Never: the footer has been read once there is no further event.
     pub fn read<R: BufRead>(recording: &mut Recording<R>) -> Result<Model, RecordingError> {
         let mut names = Names::new(&recording.header.nodes);
-        let (mut beats, mut lives, mut replicas, mut clients) =
-            (Beats::default(), Lives::default(), Replicas::default(), Clients::default());
+        let (mut beats, mut lives, mut replicas) = (Beats::default(), Lives::default(), Replicas::default());
+        let (mut groups, mut clients) = (Groups::default(), Clients::default());
         let (mut end, mut frames) = (0, 0);
         while let Some(event) = recording.next_event()? {
             end = event.at.0;
@@ -77,6 +80,7 @@ impl Model {
             beats.observe(&event, &names);
             lives.observe(&event);
             replicas.observe(&event, &names);
+            groups.observe(&event, &names);
             clients.observe(&event);
         }
         let footer = recording.footer().expect("read after the last event").clone();
@@ -85,6 +89,7 @@ impl Model {
             story: beats.finish(&footer.judgement),
             lives: lives.finish(end),
             partitions: replicas.finish(end),
+            groups: groups.finish(end),
             clients: clients.finish(end),
             header: recording.header.clone(),
             footer,

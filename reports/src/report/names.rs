@@ -69,6 +69,12 @@ impl Names {
         if names.is_empty() { "nobody".into() } else { names.join(" ") }
     }
 
+    /// Name of a topic, if it is known.
+    #[must_use]
+    pub fn topic(&self, topic: TopicId) -> Option<&str> {
+        self.topics.get(&topic).map(String::as_str)
+    }
+
     /// Name of a partition: `orders-0`.
     #[must_use]
     pub fn partition(&self, partition: PartitionId) -> String {

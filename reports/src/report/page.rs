@@ -8,7 +8,7 @@ use super::beats::Beat;
 use super::model::Model;
 use super::names::{length, moment, number};
 use super::sheet::TimeAxis;
-use super::{charts, lanes, tables};
+use super::{charts, group_charts, lanes, tables};
 
 /// Looks: readable on light and dark pages and on paper.
 const STYLE: &str = include_str!("page.css");
@@ -16,6 +16,8 @@ const STYLE: &str = include_str!("page.css");
 const CLOSE: u64 = 2_000_000_000;
 /// Partitions whose logs are drawn.
 const LOGS_MAX: usize = 6;
+/// Groups that are drawn.
+const GROUPS_MAX: usize = 4;
 
 /// A text as HTML; nothing in it can be taken for markup.
 #[must_use]
@@ -57,6 +59,9 @@ pub fn page(model: &Model) -> String {
     html.push_str(&section("who", "Who was what, when", &who(model)));
     html.push_str(&section("logs", "Log ends and high watermarks", &logs(model)));
     html.push_str(&section("isr-section", "The ISR over time", &isr(model)));
+    if !model.groups.is_empty() {
+        html.push_str(&section("groups", "Consumer groups", &groups(model)));
+    }
     html.push_str(&section("clients", "What clients got", &clients(model)));
     html.push_str(&tables::checks(model));
     html.push_str(&tables::plan(model));
@@ -121,9 +126,10 @@ fn card(model: &Model) -> String {
 
 fn contents(model: &Model) -> String {
     let findings = if model.footer.judgement.findings.is_empty() { "" } else { "<li><a href=\"#findings\">Findings</a></li>" };
+    let groups = if model.groups.is_empty() { "" } else { "<li><a href=\"#groups\">Groups</a></li>" };
     format!(
         "<nav aria-label=\"Contents\"><ul><li><a href=\"#story\">What happened</a></li>{findings}<li><a href=\"#who\">Who was what</a></li>\
-         <li><a href=\"#logs\">Logs</a></li><li><a href=\"#isr-section\">ISR</a></li><li><a href=\"#clients\">Clients</a></li>\
+         <li><a href=\"#logs\">Logs</a></li><li><a href=\"#isr-section\">ISR</a></li>{groups}<li><a href=\"#clients\">Clients</a></li>\
          <li><a href=\"#checks\">Checks</a></li><li><a href=\"#plan\">Plan</a></li><li><a href=\"#words\">Words</a></li></ul></nav>\n"
     )
 }
@@ -220,6 +226,20 @@ fn isr(model: &Model) -> String {
     let about =
         "<p>The controller's committed state, the leader first. A write with acks=all waits for everybody in the ISR.</p>\n";
     format!("{about}{}", figure(&charts::isr(model)))
+}
+
+fn groups(model: &Model) -> String {
+    let mut html = String::from(
+        "<p>By the members' own word. A partition has one owner at a time; whoever has lost it and does not know yet still believes to own it.</p>\n",
+    );
+    for (id, group) in model.groups.iter().take(GROUPS_MAX).enumerate() {
+        let _ = write!(html, "<h3>{}</h3>\n{}", escaped(&group.id), figure(&group_charts::group(model, group, id)));
+    }
+    if model.groups.len() > GROUPS_MAX {
+        let left: Vec<String> = model.groups[GROUPS_MAX..].iter().map(|group| group.id.to_string()).collect();
+        let _ = writeln!(html, "<p class=\"note\">Not drawn: {}.</p>", escaped(&shown(&left)));
+    }
+    html
 }
 
 fn clients(model: &Model) -> String {

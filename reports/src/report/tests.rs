@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use brokerlab::fact::{Fact, PartitionState, TruncationReason};
+use brokerlab::fact::{Fact, GroupFact, PartitionState, TruncationReason};
 use brokerlab::operation::{Certainty, Command, Completion, Operation, OperationId, Outcome};
 use brokerlab::types::{BrokerId, LeaderEpoch, Offset, PartitionEpoch, PartitionId, Time, TopicPartition, Uuid};
 use bytes::Bytes;
@@ -169,6 +169,57 @@ fn the_page_needs_nothing_from_elsewhere() {
         let found: Vec<&str> = found.filter(|around| !around.contains("&quot;")).collect();
         assert!(found.is_empty(), "{word}: {found:?}");
     }
+}
+
+/// Two members that both believe to own a partition, one of which dies.
+fn group_events() -> Vec<Event> {
+    let (group, member): (Arc<str>, Arc<str>) = (Arc::from(HOSTILE), Arc::from("m"));
+    let partition = TopicPartition { topic: Arc::from(HOSTILE), index: 0 };
+    let assigned = |node, generation| {
+        let (group, member, partitions) = (group.clone(), member.clone(), vec![partition.clone()]);
+        fact(node, Fact::Group(GroupFact::PartitionsAssigned { group, member, generation, partitions }))
+    };
+    let members = vec![member.clone()];
+    let begun = Fact::Group(GroupFact::GenerationBegun { group: group.clone(), generation: 4, members });
+    let processed = WorldFact::Processed { partition: partition.clone(), from: Offset(0), to: Offset(6) };
+    let (leader_epoch, id, both) = (LeaderEpoch(0), PartitionId { topic: Uuid(7), index: 0 }, vec![BrokerId(1)]);
+    let advanced = Fact::HighWatermarkAdvanced {
+        partition: id,
+        leader_epoch,
+        from: Offset(0),
+        to: Offset(8),
+        maximal_isr: both.clone(),
+        isr: both,
+        min_isr: 1,
+    };
+    let mut all = events(5);
+    let next = all.len() as u64 + 1;
+    let happened = [
+        fact(0, begun),
+        assigned(1, 4),
+        fact(0, advanced),
+        world(1, processed),
+        assigned(2, 4),
+        world(1, WorldFact::ProcessCrashed),
+    ];
+    all.extend((next..).zip(happened).map(|(id, (node, what))| Event {
+        id: EventId(id),
+        at: Time(id * 1_000_000),
+        node,
+        cause: EventId::NONE,
+        also: EventId::NONE,
+        what,
+    }));
+    all
+}
+
+#[test]
+fn groups_show_who_owned_what_and_how_far_they_came() {
+    let page = report(&recorded(&group_events()));
+    for words in ["Who owned what in &lt;/title&gt;", "-0 has two owners at 0.0", "most 2", "generation", "href=\"#groups\""] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!report(&recorded(&events(5))).contains("#groups"), "where there is no group none is announced");
 }
 
 #[test]
