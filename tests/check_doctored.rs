@@ -17,6 +17,8 @@ mod group_lives;
 mod history;
 #[path = "check_doctored/look_alikes.rs"]
 mod look_alikes;
+#[path = "check_doctored/losses.rs"]
+mod losses;
 #[path = "check_doctored/producers.rs"]
 mod producers;
 

@@ -115,8 +115,7 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
         let mut h = History::on(Terms { min_isr: 1, ..TERMS });
         h.commit("a").isr(&["b1"]);
         if step == Step::Right {
-            let (fault, kind) = (Arc::from("f1"), Arc::from("wipe-disk"));
-            h.world("b1", WorldFact::FaultBegan { fault, kind, nodes: vec![NodeId(0)] });
+            h.strike("b1", "wipe-disk");
         }
         // The next life has made the log, and dies before it can say so.
         let (broker, incarnation, clean) = (BrokerId(1), Uuid(77), false);

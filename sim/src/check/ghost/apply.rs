@@ -288,6 +288,9 @@ impl Ghost {
         if !exempt && (agreed || newest) {
             self.partitions[at.partition].extend(node, *to, now);
         }
+        if !newest {
+            self.lose_what_was_robbed(at.partition);
+        }
         if exempt {
             let p = &mut self.partitions[at.partition];
             p.apart.extend_from_slice(p.shadows[node].log.between(own_before.unwrap_or(true_before), *to));
@@ -508,24 +511,49 @@ impl Partition {
     /// An unclean election may bring back what an earlier one lost, and what the leader that was passed over went on to commit: its leader takes
     /// for committed what was so there, and is again.
     fn bring_back(&mut self, leader: usize, epoch: LeaderEpoch, high_watermark: Offset, now: EventId) {
+        if !self.chosen_uncleanly(epoch) {
+            return;
+        }
+        self.bring_back_given_up(leader, now);
         let back = self.shadows[leader].log.between(self.log.end(), high_watermark);
         let lost = self.losses.iter().flat_map(|loss| &loss.batches).map(|lost| &lost.link);
         let was_committed = |link: &Link| lost.clone().chain(&self.apart).any(|former| former.is(link));
-        if self.chosen_uncleanly(epoch) && !back.is_empty() && back.iter().all(was_committed) {
+        if !back.is_empty() && back.iter().all(was_committed) {
             self.extend(leader, high_watermark, now);
+        }
+    }
+
+    /// What was lost may have been given up by this leader when it was committed: it is again, and given up.
+    fn bring_back_given_up(&mut self, leader: usize, now: EventId) {
+        let (before, start) = (self.log.end(), self.shadows[leader].log.start());
+        let mut log = self.log.clone();
+        while log.end() < start {
+            let lost = self.losses.iter().rev().flat_map(|loss| &loss.batches).map(|lost| &lost.link);
+            let follows = |link: &&Link| {
+                link.base == log.end() && link.end <= start && log.hash_of_next(link).is_none_or(|hash| hash == link.chain)
+            };
+            let Some(next) = lost.chain(&self.apart).find(follows).copied() else { return };
+            log.push(next);
+        }
+        if log.end() > before {
+            (self.log, self.kept_from) = (log, self.kept_from.max(start));
+            self.note_extended(before, now);
         }
     }
 
     /// The leader's batches up to `to` are committed from now on.
     fn extend(&mut self, leader: usize, to: Offset, now: EventId) {
         let before = self.log.end();
+        for link in self.shadows[leader].log.between(before, to) {
+            self.log.push(*link);
+        }
+        if self.log.end() > before {
+            self.note_extended(before, now);
+        }
+    }
+
+    fn note_extended(&mut self, before: Offset, now: EventId) {
         let Partition { log, shadows, .. } = self;
-        for link in shadows[leader].log.between(before, to) {
-            log.push(*link);
-        }
-        if log.end() == before {
-            return;
-        }
         self.marks.push((now, log.end()));
         for shadow in shadows.iter_mut().filter(|shadow| shadow.agreed == before && shadow.log.end() > before) {
             shadow.agreed = catch_up(&shadow.log, log, before);

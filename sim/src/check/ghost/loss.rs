@@ -125,6 +125,19 @@ impl Ghost {
         self.partitions[partition].cut_back(loss);
     }
 
+    /// Somebody has committed who was deposed and does not know it, counting on what the present leader had told it before a fault took that from it.
+    /// It was elected as the last of the ISR: what it lacks of the news is lost from the start.
+    pub(super) fn lose_what_was_robbed(&mut self, partition: usize) {
+        let p = &self.partitions[partition];
+        let Some(election) = p.election(p.acting).filter(|election| election.alone) else { return };
+        let (epoch, Some(leader)) = (p.acting, self.node_of(election.leader)) else { return };
+        let shadow = &p.shadows[leader];
+        let lacks = p.log.lacking(shadow.agreed, p.log.end());
+        if !lacks.is_empty() && lacks.iter().all(|link| shadow.was_robbed_of(link)) {
+            self.lose(partition, leader, epoch, false);
+        }
+    }
+
     /// The replica leads by an unclean election, which the topic allows, and lacks nothing. The members of the former ISR may not know of it and go on
     /// to commit: what they promise is lost from the start.
     pub(super) fn pass_over(&mut self, partition: usize, leader: usize, epoch: LeaderEpoch) {
