@@ -189,6 +189,20 @@ fn a_group_is_described_while_it_reads_and_after() {
     assert_eq!(cluster.committed("billing"), [at("orders", 0, 5), at("orders", 1, 5)]);
 }
 
+/// Others need not wait for its session.
+#[test]
+fn a_reader_that_is_told_to_end_leaves_its_group() {
+    let cluster = Cluster::start("leaves");
+    cluster.topic("orders", 1);
+    let mut reader = cluster.command(&["consume", "orders", "-G", "billing"]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(reader.stdout.take().unwrap()).lines();
+    assert_eq!(lines.take(2).map(Result::unwrap).collect::<Vec<_>>(), ["record 0", "record 0"]);
+    assert!(Command::new("kill").arg(reader.id().to_string()).status().unwrap().success());
+    assert_eq!(reader.wait().unwrap().code(), Some(0));
+    let described = cluster.json(&["groups", "describe", "billing"]);
+    assert_eq!((&described["groups"][0]["state"], &described["groups"][0]["members"]), (&json!("Empty"), &json!([])));
+}
+
 #[test]
 fn a_reset_is_shown_and_then_done() {
     let cluster = Cluster::start("reset");

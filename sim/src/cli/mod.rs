@@ -36,6 +36,7 @@ mod show;
 pub mod summary;
 mod sweep;
 pub mod timeline;
+mod told;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

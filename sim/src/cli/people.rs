@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::Exit;
 use super::output::say;
+use super::told::Told;
 
 /// Records on their way at once.
 const OPEN_MAX: usize = 1_000;
@@ -284,13 +285,14 @@ impl Consume {
         unless_given("auto.offset.reset", reset);
         unless_given("enable.auto.commit", "false");
         let consumer = Consumer::connect(&properties).into_diagnostic()?;
+        let mut told = Told::new()?;
         consumer.subscribe(&[&self.topic]).await.into_diagnostic()?;
         let mut budget = self.count.unwrap_or(u64::MAX);
         while budget > 0 {
             // A poll that is given up was never printed, so it is not committed either.
             let records = tokio::select! {
                 records = consumer.poll(few(budget), WAIT_MS) => records.into_diagnostic()?,
-                _ = tokio::signal::ctrl_c() => break,
+                () = told.again() => break,
             };
             records.iter().for_each(|record| self.show(record));
             budget -= records.len() as u64;

@@ -22,9 +22,9 @@ use brokerlab::node::tcp::NodeError;
 use brokerlab::types::Address;
 use miette::{IntoDiagnostic, WrapErr, miette};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Exit;
+use super::told::Told;
 use chaos::Chaos;
 use logs::LogFormat;
 use record::Record;
@@ -298,26 +298,6 @@ impl Server {
         match self {
             Server::Cluster(cluster, _) => cluster.shut_down().await,
             Server::Process(process) => process.shut_down().await,
-        }
-    }
-}
-
-/// Hears when somebody wants us to stop.
-struct Told {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Told {
-    fn new() -> miette::Result<Told> {
-        let terminate = signal(SignalKind::terminate()).into_diagnostic()?;
-        Ok(Told { terminate, interrupt: signal(SignalKind::interrupt()).into_diagnostic()? })
-    }
-
-    async fn again(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }
