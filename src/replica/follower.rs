@@ -109,7 +109,7 @@ impl Replica {
             (ErrorCode::OFFSET_OUT_OF_RANGE, _) if answer.log_start > self.log.log_end() => {
                 self.begin_anew(answer.log_start, disk, out)
             }
-            // Nothing to compare, and the leader's log ends below: it lost what was given up here, and may never come so far again.
+            // Nothing to compare: the leader may have lost what was given up here, and have other records in its place.
             (ErrorCode::OFFSET_OUT_OF_RANGE, _)
                 if self.log.log_start() == self.log.log_end() && answer.log_start < self.log.log_start() =>
             {

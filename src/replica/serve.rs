@@ -4,7 +4,7 @@
 //! 2. Only the leader answers.
 //! 3. A follower that names the epoch of its last batch is compared with our history of epochs. If that epoch ended, here, below the offset it
 //!    asks for, its log parts from ours: it is told where, gets no data, and what it said about its log end does not count (KAFKA-13141).
-//! 4. The offset must lie within the log.
+//! 4. The offset must lie within the log. A follower outside the ISR whose log is empty, and who names no epoch, must begin where ours does.
 //! 5. The answer is made up, and only then is the follower's progress noted, which may raise the high watermark or bring it into the ISR. So
 //!    the answer names the high watermark of before, and the follower hears of the new one with a later fetch.
 //!
@@ -217,7 +217,15 @@ impl Replica {
             }
         }
         let within = (self.log.log_start()..=self.log.log_end()).contains(&from.offset);
-        (!within).then_some(out_of_range)
+        (!within || self.cannot_be_compared(from, reader)).then_some(out_of_range)
+    }
+
+    /// An empty log of which nobody knows in which epoch it was given up, up to a place behind our start: it may be another past, and what we hold
+    /// below is not what was deleted there. A member of the ISR has what is committed, or had it.
+    fn cannot_be_compared(&self, from: &FetchFrom, reader: Reader) -> bool {
+        let (Reader::Follower { broker, .. }, Role::Leader(leader)) = (reader, &self.role) else { return false };
+        let is_empty = from.last_epoch.is_none() && from.log_start == from.offset;
+        is_empty && from.offset > self.log.log_start() && !leader.isr.may_contain(broker)
     }
 
     fn check_epoch(&self, named: Option<LeaderEpoch>) -> Result<(), ErrorCode> {
