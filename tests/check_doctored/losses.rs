@@ -39,3 +39,22 @@ fn what_a_deposed_leader_commits_may_be_lost_already() {
     commits_what_the_present_leader_lacks(by_power).is_judged(Verdict::Sanctioned, "last-replica-standing");
     commits_what_the_present_leader_lacks(by_itself).also_cries("R9");
 }
+
+/// b1 is the last of the ISR and loses its disk; b2, which is in no ISR, has begun anew before that.
+fn loses_the_last_copy(before: impl Fn(&mut History)) -> History {
+    let mut h = History::on(Terms { min_isr: 1, ..TERMS });
+    h.commit("a").commit("b").isr(&["b1"]).follow_mark("b2", 2).follow_mark("b3", 2).start_at("b3", 2);
+    before(&mut h);
+    h.truncate("b2", 0, TruncationReason::BelowLeaderStart).strike("b1", "wipe-disk").lose_log("b1").restart("b1");
+    h.decide("b1", false).act("b1", &[]);
+    h
+}
+
+#[test]
+fn who_gives_up_an_empty_log_gives_up_no_copy() {
+    let empty = |h: &mut History| {
+        h.start_at("b2", 2);
+    };
+    loses_the_last_copy(empty).is_judged(Verdict::BeyondTolerance, "beyond-tolerance");
+    loses_the_last_copy(|_| {}).also_cries("R8");
+}

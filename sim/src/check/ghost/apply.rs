@@ -207,8 +207,10 @@ impl Ghost {
         shadow.high_watermark = if begins_anew { to } else { shadow.high_watermark.min(to) };
         // Epoch by epoch it goes back; until it takes something over from the new leader it may have to go back once more.
         shadow.exempt &= shadow.epoch() < exempt_below || shadow.log.end() > shadow.agreed;
-        if shadow.agreed < agreed_before.min(end) {
-            shadow.given_up.push((shadow.agreed, agreed_before));
+        // What lay below its start it had no copy of.
+        let held = shadow.agreed.max(start_before);
+        if held < agreed_before.min(end) {
+            shadow.given_up.push((held, agreed_before));
         }
         Change::Truncated { at, to, agreed_before, start_before, shared, reason }
     }
