@@ -73,7 +73,7 @@ struct Known {
 
 impl Check for ProducerState {
     fn watches(&self) -> &'static [Kind] {
-        &[Kind::Appended, Kind::Truncated, Kind::Registered, Kind::Answered, Kind::Audited]
+        &[Kind::Appended, Kind::Truncated, Kind::Recovered, Kind::Registered, Kind::Answered, Kind::Audited]
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "a check is shown only what it watches")]
@@ -84,7 +84,7 @@ impl Check for ProducerState {
                 fold if link.base < fold.end => self.read_again(scene, *at),
                 fold => fold.take(link, scene.event),
             },
-            Change::Truncated { at, .. } => self.read_again(scene, *at),
+            Change::Truncated { at, .. } | Change::Recovered { at, .. } => self.read_again(scene, *at),
             Change::Registered { node } => {
                 (0..scene.ghost.partitions.len()).for_each(|partition| self.read_again(scene, Place { node: *node, partition }));
             }

@@ -3,7 +3,8 @@
 //! A producer session numbers its records per partition; a retry carries the same numbers, so the leader can recognise it (KIP-98). Within one
 //! (producer id, producer epoch) the committed sequences must therefore be contiguous: a number again is a duplicate, a number
 //! skipped is a lost or reordered batch. The first batch of a session that the committed log does not know may have any number, and so may the
-//! next one at a leader that began anew above the last one ([`memory`](super::memory)): it cannot know it.
+//! next one at a leader that began anew above the last one ([`memory`](super::memory)): it cannot know it. After a loss the log may go on above its
+//! end, because its leader had given up what was before of another past: nobody knows the sequences in between.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,8 @@ pub struct Idempotence {
 #[derive(Default)]
 struct Progress {
     reading: Reading,
+    /// Where the last batch ended.
+    end: Offset,
     sessions: BTreeMap<ProducerId, Session>,
 }
 
@@ -63,7 +66,11 @@ impl Check for Idempotence {
                 progress.take(link);
             });
         }
+        let is_broken = !scene.ghost.partition(*at).losses.is_empty();
         for link in news.batches {
+            if is_broken && link.base > progress.end {
+                progress.sessions.clear();
+            }
             let known = progress.take(link).filter(|known| !self.memory.lacks(at.partition, link.epoch, known.end));
             let Some(Session { next: expected, .. }) = known else { continue };
             page.looked(true);
@@ -84,6 +91,7 @@ impl Check for Idempotence {
 impl Progress {
     /// Folds in a batch; what was known of the session, if it was.
     fn take(&mut self, link: &Link) -> Option<Session> {
+        self.end = link.end;
         let (producer, epoch, first) = link.producer?;
         let records = i32::try_from(link.end.since(link.base)).unwrap_or(i32::MAX);
         let session = Session { epoch, next: first.plus(records), end: link.end };
