@@ -105,11 +105,13 @@ pub mod r9_candidate_completeness;
 pub mod reader;
 pub mod setup;
 pub mod survivors;
+pub mod symptom;
 pub mod verdict;
 
 use brokerlab_reports::event::EventId;
 
 pub use judge::Judge;
+pub use symptom::{Follow, Subject, Symptom, is_failure};
 pub use setup::{Commits, Dating, GroupSetup, NodeKind, NodeSetup, Pace, Reset, Setup};
 
 use clients::Clients;
