@@ -32,12 +32,10 @@ impl Check for OffsetBounds {
         let Some(read) = scene.ghost.named_once(partition).filter(|_| *generation >= 0) else { return };
         page.looked(true);
         let known = &scene.ghost.groups.all[*group];
-        let objection = beyond(scene.ghost, read, *offset)
-            .or_else(|| below(known, member, partition, *offset))
-            .or_else(|| {
-                let may_go_back = scene.ghost.may_begin_anew_before(*group, read, *offset);
-                if may_go_back { None } else { back(known, member, partition, (*offset, *sent)) }
-            });
+        let objection = beyond(scene.ghost, read, *offset).or_else(|| below(known, member, partition, *offset)).or_else(|| {
+            let may_go_back = scene.ghost.may_begin_anew_before(*group, read, *offset);
+            if may_go_back { None } else { back(known, member, partition, (*offset, *sent)) }
+        });
         if let Some(objection) = objection {
             page.found(scene.event, Some(read), scene.ghost.weigh_reading(*group, partition), || {
                 format!("{member} commits {offset} of {partition} for {}, {objection}", known.id)

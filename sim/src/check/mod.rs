@@ -111,8 +111,8 @@ pub mod verdict;
 use brokerlab_reports::event::EventId;
 
 pub use judge::Judge;
-pub use symptom::{Follow, Subject, Symptom, is_failure};
 pub use setup::{Commits, Dating, GroupSetup, NodeKind, NodeSetup, Pace, Reset, Setup};
+pub use symptom::{Follow, Subject, Symptom, is_failure};
 
 use clients::Clients;
 use ghost::{Change, Ghost, Kind, Place};

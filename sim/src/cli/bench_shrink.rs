@@ -11,8 +11,8 @@ use miette::{IntoDiagnostic, WrapErr};
 
 use super::machine::cpu_seconds;
 use super::output::say;
-use super::shrink::shrunk;
-use super::{Asked, Exit, laboratory, program, summary};
+use super::shrink::{Shown, shrunk};
+use super::{Asked, Exit, laboratory, summary};
 use crate::campaign::{Brought, Control};
 use crate::scenario::{self, Scenario, expand, parse};
 use crate::shrink::story::{Origin, file};
@@ -115,7 +115,7 @@ impl BenchShrink {
     fn shrink(&self, planted: &Scenario, slug: &str, seed: u64) -> miette::Result<Row> {
         eprintln!("{slug}, seed {seed} ...");
         let began = cpu_seconds();
-        let shrunk = shrunk(&expand(planted, seed), self.jobs(), Budget::Unlimited)
+        let shrunk = shrunk(&expand(planted, seed), self.jobs(), Budget::Unlimited, &Shown::new(false))
             .into_diagnostic()
             .wrap_err_with(|| format!("{slug}, seed {seed}"))?;
         let cpu_seconds = cpu_seconds() - began;
@@ -138,8 +138,8 @@ impl BenchShrink {
         let stem = format!("{slug}-{seed}");
         let directory = self.keep.clone().unwrap_or_default();
         let out = directory.join(format!("{stem}.toml"));
-        let original = format!("{} run {} --seed {seed} --mutant {slug}", program(), self.scenario.display());
-        let text = file(shrunk, &Origin { original, again: format!("{} run {}", program(), out.display()), stem });
+        let original = format!("brokerlab run {} --seed {seed} --mutant {slug}", self.scenario.display());
+        let text = file(shrunk, &Origin { original, again: format!("brokerlab run {}", out.display()), stem });
         if self.keep.is_some() {
             let kept = std::fs::create_dir_all(&directory).and_then(|()| std::fs::write(&out, &text));
             kept.into_diagnostic().wrap_err_with(|| format!("cannot write {}", out.display()))?;
@@ -158,7 +158,8 @@ fn is_kept(text: &str, shrunk: &Shrunk) -> miette::Result<bool> {
 
 fn write(table: &Table) -> miette::Result<()> {
     let path = Path::new(PAGE);
-    let page =
-        std::fs::read_to_string(path).into_diagnostic().wrap_err("--write refreshes docs/shrink.md: run it where that file is")?;
+    let page = std::fs::read_to_string(path)
+        .into_diagnostic()
+        .wrap_err("--write refreshes docs/shrink.md: run it where that file is")?;
     std::fs::write(path, refreshed(&page, &table.to_markdown())).into_diagnostic().wrap_err(PAGE)
 }

@@ -34,7 +34,15 @@ pub struct Asked {
 
 impl Default for Asked {
     fn default() -> Asked {
-        Asked { record: None, checks: true, timeline: false, reach: false, madsim_seed: 1, events_max: 200_000_000, follow: Follow::default() }
+        Asked {
+            record: None,
+            checks: true,
+            timeline: false,
+            reach: false,
+            madsim_seed: 1,
+            events_max: 200_000_000,
+            follow: Follow::default(),
+        }
     }
 }
 

@@ -181,10 +181,15 @@ impl Case {
 
     /// The command that brings this run back.
     fn reproduce(&self, seed: u64) -> String {
+        self.reproduce_with(&program(), seed)
+    }
+
+    /// The same, with another name for this program.
+    fn reproduce_with(&self, program: &str, seed: u64) -> String {
         let file = self.file.to_string_lossy();
         let file = if file.contains(char::is_whitespace) { format!("'{file}'") } else { file.into_owned() };
         let mutant = self.mutant.as_ref().map_or(String::new(), |slug| format!(" --mutant {slug}"));
-        format!("{} run {file} --seed {seed}{mutant}", program())
+        format!("{program} run {file} --seed {seed}{mutant}")
     }
 }
 

@@ -63,16 +63,17 @@ impl Shrink {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         let jobs = self.jobs.map_or(cores, usize::from);
         let began = cpu_seconds();
-        let shrunk = shrunk(&plan, jobs, self.budget.unwrap_or_default()).map_err(|nothing| self.remedy(&nothing))?;
+        let shown = Shown::new(!std::io::stderr().is_terminal());
+        let shrunk = shrunk(&plan, jobs, self.budget.unwrap_or_default(), &shown).map_err(|nothing| self.remedy(&nothing))?;
         let cpu = cpu_seconds() - began;
-        let origin = Origin { original, again: format!("{} run {}", program(), quoted(&self.out)), stem: stem(&self.out) };
+        let origin = Origin { original, again: format!("brokerlab run {}", quoted(&self.out)), stem: stem(&self.out) };
         std::fs::write(&self.out, file(&shrunk, &origin))
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot write {}", self.out.display()))?;
         if self.json {
             say!("{}", self.to_json(&shrunk, cpu));
         } else {
-            self.tell(&shrunk, cpu, &origin);
+            self.tell(&shrunk, cpu);
         }
         Ok(Exit::GOOD)
     }
@@ -84,14 +85,14 @@ impl Shrink {
         if !is_recording {
             let scenario = self.case.load()?;
             let seed = self.seed.unwrap_or(scenario.seed);
-            return Ok((expand(&scenario, seed), self.case.reproduce(seed)));
+            return Ok((expand(&scenario, seed), self.case.reproduce_with("brokerlab", seed)));
         }
         let recording = Recording::open(reader(path)?).into_diagnostic()?;
         let header = recording.header;
         let mut plan = parse(&format!("{} (the plan in it)", path.display()), &header.plan)?;
         plan.mutant = self.case.mutant.clone().or(plan.mutant);
         let seed = self.seed.unwrap_or(plan.seed);
-        Ok((expand(&plan, seed), format!("{} show {}", program(), quoted(path))))
+        Ok((expand(&plan, seed), format!("brokerlab show {}", quoted(path))))
     }
 
     /// Why there is nothing to shrink, and what to do.
@@ -121,7 +122,7 @@ impl Shrink {
         })
     }
 
-    fn tell(&self, shrunk: &Shrunk, cpu: f64, origin: &Origin) {
+    fn tell(&self, shrunk: &Shrunk, cpu: f64) {
         say!("{} {}: {}", shrunk.symptom.verdict, shrunk.symptom.property, shrunk.judgement.sentence);
         say!();
         say!("from  {}", shrunk.from.text());
@@ -129,20 +130,15 @@ impl Shrink {
         let needed = if shrunk.is_minimal { "each fault is needed" } else { "the budget ended the search" };
         say!("{needed}; {} runs, {cpu:.1} s of processor time", shrunk.runs);
         say!("written to {}", self.out.display());
-        say!("again: {}", origin.again);
+        say!("again: {} run {}", program(), quoted(&self.out));
     }
 }
 
 /// Shrinks a plan, and shows how far it is.
-pub(super) fn shrunk(plan: &Scenario, jobs: usize, budget: Budget) -> Result<Shrunk, NothingToShrink> {
+pub(super) fn shrunk(plan: &Scenario, jobs: usize, budget: Budget, shown: &Shown) -> Result<Shrunk, NothingToShrink> {
     let began = cpu_seconds();
-    let shown = Shown::new();
-    let order = Order {
-        jobs,
-        budget,
-        spent: &|| cpu_seconds() - began,
-        watch: &|doing, best, runs| shown.progress(doing, best, runs),
-    };
+    let order =
+        Order { jobs, budget, spent: &|| cpu_seconds() - began, watch: &|doing, best, runs| shown.progress(doing, best, runs) };
     let shrunk = shrink(plan, &order);
     shown.bar.finish_and_clear();
     shrunk
@@ -177,22 +173,24 @@ fn quoted(path: &Path) -> String {
 }
 
 /// Progress on standard error: a line that changes on a terminal, else a line for each step.
-struct Shown {
+pub(super) struct Shown {
     bar: ProgressBar,
     lines: bool,
 }
 
 impl Shown {
-    fn new() -> Shown {
+    /// `lines`: also a line for each step, for those who see no bar.
+    pub(super) fn new(lines: bool) -> Shown {
         let style = ProgressStyle::with_template("{spinner} {elapsed}  {msg}");
         let bar = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Shown { bar, lines: !std::io::stderr().is_terminal() }
+        Shown { bar, lines }
     }
 
     fn progress(&self, doing: &str, best: &Scenario, runs: u64) {
         let (faults, brokers) = (best.faults.len(), best.cluster.brokers);
         let clients = best.producers.len() + best.consumers.len() + best.groups.len();
-        let state = format!("{doing}: {faults} faults, {clients} clients, {brokers} brokers, {} left; {runs} runs", best.duration);
+        let state =
+            format!("{doing}: {faults} faults, {clients} clients, {brokers} brokers, {} left; {runs} runs", best.duration);
         if self.lines {
             eprintln!("{state}");
         }

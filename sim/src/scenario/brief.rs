@@ -84,13 +84,16 @@ fn comment(out: &mut String, lines: &[String]) {
 }
 
 fn line(out: &mut String, key: &Key, value: &Value) {
-    let _ = writeln!(out, "{} = {}", key.name, text(value));
+    let _ = writeln!(out, "{} = {}", key.name, short(key, value));
 }
 
 /// The entries of an inline table that are not the default.
 fn entries(section: &Section, table: &Table) -> Vec<String> {
     let worth = section.keys.iter().filter_map(|key| Some((key, table.get(key.name)?)));
-    worth.filter(|(key, value)| is_worth_writing(key, value)).map(|(key, value)| format!("{} = {}", key.name, text(value))).collect()
+    worth
+        .filter(|(key, value)| is_worth_writing(key, value))
+        .map(|(key, value)| format!("{} = {}", key.name, short(key, value)))
+        .collect()
 }
 
 fn is_worth_writing(key: &Key, value: &Value) -> bool {
@@ -102,18 +105,32 @@ fn is_worth_writing(key: &Key, value: &Value) -> bool {
     }
 }
 
-/// A value on one line; a list of one word is a word.
+/// Where one word may stand for a list, it does.
+fn short(key: &Key, value: &Value) -> String {
+    match (key.shape, value.as_array().map(Vec::as_slice)) {
+        (Shape::SomeOf(_) | Shape::Topics | Shape::Targets, Some([one])) => text(one),
+        _ => text(value),
+    }
+}
+
+/// A value on one line.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),
         Value::Array(list) => format!("[{}]", list.iter().map(text).collect::<Vec<_>>().join(", ")),
         Value::Table(table) if table.is_empty() => "{}".into(),
         Value::Table(table) => {
-            let entries = table.iter().map(|(name, value)| format!("{} = {}", quoted(name), text(value)));
+            let entries = table.iter().map(|(name, value)| format!("{} = {}", key_text(name), text(value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => value.to_string(),
     }
+}
+
+/// A key; with dots in it, it needs quotes.
+fn key_text(name: &str) -> String {
+    let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if is_bare && !name.is_empty() { name.to_string() } else { quoted(name) }
 }
 
 #[cfg(test)]

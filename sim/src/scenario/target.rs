@@ -228,9 +228,7 @@ impl FaultKind {
             FaultKind::FlappingLink { from, to, .. } | FaultKind::NarrowLink { from, to, .. } => {
                 std::iter::once(from).chain(to).collect()
             }
-            FaultKind::Frame { frames, .. } => {
-                frames.from.iter_mut().chain(&mut frames.to).collect()
-            }
+            FaultKind::Frame { frames, .. } => frames.from.iter_mut().chain(&mut frames.to).collect(),
             FaultKind::Split { groups, .. } => groups.iter_mut().flatten().collect(),
             FaultKind::CutClients { targets, .. } => targets.iter_mut().collect(),
             FaultKind::MajoritiesRing | FaultKind::Outage => Vec::new(),

@@ -79,7 +79,8 @@ impl<'w> Court<'w> {
         let order = Order { seeds: 0..open.len() as u64, jobs: self.jobs, until_failure: true };
         let at = |number: u64| open[usize::try_from(number).expect("it numbers the open ones")];
         let sought = &self.sought;
-        let rulings = sweep(&order, |number| Ok::<_, ()>(rule(&candidates[at(number)], sought, follow)), |ruling| ruling.0, |_| {});
+        let rulings =
+            sweep(&order, |number| Ok::<_, ()>(rule(&candidates[at(number)], sought, follow)), |ruling| ruling.0, |_| {});
         let mut first = hit;
         for (number, (is_guilty, runs)) in rulings.unwrap_or_default() {
             self.runs += runs;

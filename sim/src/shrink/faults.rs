@@ -60,7 +60,8 @@ fn plainer(kind: &FaultKind) -> Vec<FaultKind> {
             vec![FaultKind::Crash { target: target.clone() }, FaultKind::CrashLoop { target, times: times.min(2), every }]
         }
         FaultKind::IoError { target, operation, path, nth, times } => {
-            let with = |path: &str, nth, times| FaultKind::IoError { target: target.clone(), operation, path: path.into(), nth, times };
+            let with =
+                |path: &str, nth, times| FaultKind::IoError { target: target.clone(), operation, path: path.into(), nth, times };
             vec![with("", nth, times), with(&path, 1, times), with(&path, nth, 1)]
         }
         FaultKind::FailedSync { target, path, nth } => {

@@ -41,7 +41,8 @@ impl Search<'_, '_> {
         let before = self.best.clone();
         needed(count, |selections| {
             let seed = self.best.seed;
-            let mut proposals: Vec<Scenario> = selections.iter().map(|kept| with(&Scenario { seed, ..base.clone() }, kept)).collect();
+            let mut proposals: Vec<Scenario> =
+                selections.iter().map(|kept| with(&Scenario { seed, ..base.clone() }, kept)).collect();
             if let Some(first) = self.first(&proposals) {
                 self.best = proposals.swap_remove(first);
                 return Some(first);

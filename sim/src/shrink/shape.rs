@@ -19,7 +19,8 @@ fn drop_clients(search: &mut Search<'_, '_>) -> bool {
     let plan = &search.best;
     let (producers, consumers) = (plan.producers.len(), plan.consumers.len());
     search.minimize(producers + consumers + plan.groups.len(), |plan, kept| {
-        let chosen = |from: usize, count: usize| kept.iter().filter(move |at| (from..from + count).contains(at)).map(move |at| *at - from);
+        let chosen =
+            |from: usize, count: usize| kept.iter().filter(move |at| (from..from + count).contains(at)).map(move |at| *at - from);
         let mut fewer = plan.clone();
         fewer.producers = chosen(0, producers).map(|at| plan.producers[at].clone()).collect();
         fewer.consumers = chosen(producers, consumers).map(|at| plan.consumers[at].clone()).collect();
@@ -89,7 +90,9 @@ fn with_partition(plan: &Scenario, topic: usize, index: u32) -> Scenario {
     plan.faults.retain(|fault| !fault.kind.targets().iter().any(|(_, target)| is_another(target)));
     for target in plan.faults.iter_mut().flat_map(|fault| fault.kind.targets_mut()) {
         match target {
-            Target::Leader(topic, of) | Target::Follower(topic, of) | Target::FollowerInIsr(topic, of) if *topic == name => *of = 0,
+            Target::Leader(topic, of) | Target::Follower(topic, of) | Target::FollowerInIsr(topic, of) if *topic == name => {
+                *of = 0
+            }
             Target::Owner { topic, partition, .. } if *topic == name => *partition = 0,
             Target::Leader(..) | Target::Follower(..) | Target::FollowerInIsr(..) | Target::Owner { .. } => {}
             Target::Node(_) | Target::AnyBroker | Target::Controller | Target::Coordinator(_) | Target::Member(_) => {}
@@ -101,7 +104,8 @@ fn with_partition(plan: &Scenario, topic: usize, index: u32) -> Scenario {
 
 /// Fewer brokers: those that faults name stay, under other numbers.
 fn drop_brokers(search: &mut Search<'_, '_>) -> bool {
-    let proposals: Vec<Scenario> = (1..search.best.cluster.brokers).filter_map(|count| with_brokers(&search.best, count)).collect();
+    let proposals: Vec<Scenario> =
+        (1..search.best.cluster.brokers).filter_map(|count| with_brokers(&search.best, count)).collect();
     !proposals.is_empty() && search.in_any_weather(&proposals)
 }
 

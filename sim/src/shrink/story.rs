@@ -68,7 +68,8 @@ fn remarks(shrunk: &Shrunk, origin: &Origin) -> Remarks {
         proof.to_string(),
     ];
     let faults = shrunk.struck.iter().map(|(id, nodes)| {
-        let whom = if nodes.is_empty() { "strikes no node in particular".to_string() } else { format!("strikes {}", nodes.join(", ")) };
+        let whom =
+            if nodes.is_empty() { "strikes no node in particular".to_string() } else { format!("strikes {}", nodes.join(", ")) };
         (id.clone(), vec![whom])
     });
     Remarks { head: head.into(), faults: faults.collect() }

@@ -174,7 +174,8 @@ mod tests {
     use super::*;
 
     fn row(mutant: &str, faults: usize, is_minimal: bool) -> Row {
-        let (from, to) = (Size { faults: 60, operations: 900, ..Size::default() }, Size { faults, operations: 7, ..Size::default() });
+        let (from, to) =
+            (Size { faults: 60, operations: 900, ..Size::default() }, Size { faults, operations: 7, ..Size::default() });
         let (mutant, property) = (mutant.to_string(), "R12".to_string());
         Row { mutant, seed: 3, property, from, to, runs: 100, cpu_seconds: 2.04, is_minimal, is_kept: true }
     }
@@ -185,7 +186,10 @@ mod tests {
         let table = Table { scenario: "chaos.toml".into(), rows };
         assert_eq!(table.mutants(), 2);
         let json = table.to_json();
-        assert_eq!((json["median_faults"].as_f64(), json["minimal"].as_u64(), json["kept"].as_u64()), (Some(2.0), Some(2), Some(3)));
+        assert_eq!(
+            (json["median_faults"].as_f64(), json["minimal"].as_u64(), json["kept"].as_u64()),
+            (Some(2.0), Some(2), Some(3))
+        );
         let text = table.to_markdown();
         assert!(text.starts_with("3 failing seeds of `chaos.toml` with 2 planted bugs. Median: 2 of 60 faults"), "{text}");
         assert!(text.contains("| `b` | 3 | R12 | 60 → 9 | 900 → 7 |"), "{text}");
