@@ -115,7 +115,7 @@ impl BenchShrink {
     fn shrink(&self, planted: &Scenario, slug: &str, seed: u64) -> miette::Result<Row> {
         eprintln!("{slug}, seed {seed} ...");
         let began = cpu_seconds();
-        let shrunk = shrunk(&expand(planted, seed), self.jobs(), Budget::Unlimited, &Shown::new(false))
+        let shrunk = shrunk(&expand(planted, seed), self.jobs(), Budget::Unlimited, &Shown::on_terminals())
             .into_diagnostic()
             .wrap_err_with(|| format!("{slug}, seed {seed}"))?;
         let cpu_seconds = cpu_seconds() - began;

@@ -20,6 +20,8 @@ use crate::shrink::{Budget, NothingToShrink, Order, Shrunk, shrink};
 
 /// Make a failing run as small as it can be, and write it down as a scenario
 ///
+/// FILE may also be a recording (`run --record`, or `run.rec` of a kept failure).
+///
 /// Leaves away faults, clients, brokers, writes and settings as long as the run fails by the same property, and makes the rest round. The file that
 /// is written can be read, run, edited and committed: `brokerlab run OUT` ends with 0, because the file expects the failure.
 #[derive(clap::Args, Debug)]
@@ -63,7 +65,7 @@ impl Shrink {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         let jobs = self.jobs.map_or(cores, usize::from);
         let began = cpu_seconds();
-        let shown = Shown::new(!std::io::stderr().is_terminal());
+        let shown = Shown::with_lines();
         let shrunk = shrunk(&plan, jobs, self.budget.unwrap_or_default(), &shown).map_err(|nothing| self.remedy(&nothing))?;
         let cpu = cpu_seconds() - began;
         let origin = Origin { original, again: format!("brokerlab run {}", quoted(&self.out)), stem: stem(&self.out) };
@@ -179,11 +181,16 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// `lines`: also a line for each step, for those who see no bar.
-    pub(super) fn new(lines: bool) -> Shown {
+    /// Where there is no terminal, a line for each step.
+    fn with_lines() -> Shown {
+        Shown { lines: !std::io::stderr().is_terminal(), ..Shown::on_terminals() }
+    }
+
+    /// Where there is no terminal, nothing.
+    pub(super) fn on_terminals() -> Shown {
         let style = ProgressStyle::with_template("{spinner} {elapsed}  {msg}");
         let bar = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Shown { bar, lines }
+        Shown { bar, lines: false }
     }
 
     fn progress(&self, doing: &str, best: &Scenario, runs: u64) {

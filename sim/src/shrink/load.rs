@@ -1,7 +1,7 @@
 //! How little has to be written and read.
 //!
 //! A steady writer is slowed down first, which costs few runs. When few enough records are left, each is written at a moment of its own, and those
-//! that are not needed are left away one by one.
+//! that are not needed are left away one by one. If many are needed, a steady writer says the same in fewer words.
 
 use brokerlab::types::Duration;
 
@@ -19,8 +19,19 @@ const PACES: [Duration; 7] = [
     Duration::millis(200),
     Duration::millis(100),
 ];
-/// So many moments are still worth a list.
+/// So many moments are still worth a list for the search,
 const MOMENTS_MAX: u64 = 600;
+/// and so many for a reader.
+const READABLE_MAX: usize = 12;
+/// Paces of steady writers that take the place of a list.
+const STEADY: [Duration; 6] = [
+    Duration::millis(10),
+    Duration::millis(20),
+    Duration::millis(50),
+    Duration::millis(100),
+    Duration::millis(200),
+    Duration::millis(500),
+];
 /// Caps for the records of a writer that has too many for a list.
 const CAPS: [u64; 9] = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 
@@ -28,8 +39,7 @@ const CAPS: [u64; 9] = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 pub fn lighten(search: &mut Search<'_, '_>) -> bool {
     let mut is_lighter = slow_down(search);
     is_lighter |= cap(search);
-    is_lighter |= list_moments(search);
-    is_lighter |= drop_moments(search);
+    is_lighter |= choose_moments(search);
     is_lighter | plain_records(search)
 }
 
@@ -89,6 +99,43 @@ fn moments(plan: &Scenario, producer: &Producer) -> Vec<Duration> {
     steady.take(most.min(usize::try_from(MOMENTS_MAX + 1).unwrap_or(usize::MAX))).collect()
 }
 
+/// Writes each record at a moment of its own, and only those that are needed. A list that is long and has brought nothing is given up again.
+fn choose_moments(search: &mut Search<'_, '_>) -> bool {
+    let before = search.best.clone();
+    list_moments(search);
+    drop_moments(search);
+    for at in 0..search.best.producers.len() {
+        make_steady(search, at);
+    }
+    let is_long = search.best.producers.iter().any(|one| one.at.len() > READABLE_MAX);
+    if is_long && writes(&search.best) >= writes(&before) {
+        search.best.clone_from(&before);
+    }
+    search.best != before
+}
+
+/// How much is to be written.
+fn writes(plan: &Scenario) -> usize {
+    plan.producers.iter().map(|one| moments(plan, one).len()).sum()
+}
+
+/// A steady writer of as many records instead of a long list.
+fn make_steady(search: &mut Search<'_, '_>, at: usize) {
+    let records = search.best.producers[at].at.len() as u64;
+    if records <= READABLE_MAX as u64 {
+        return;
+    }
+    let steady = |every: &Duration| {
+        let mut plan = search.best.clone();
+        let producer = &mut plan.producers[at];
+        (producer.every, producer.records, producer.at) = (*every, Some(records), Vec::new());
+        plan
+    };
+    let fits = |every: &&Duration| every.times(records) < search.best.duration;
+    let proposals: Vec<Scenario> = STEADY.iter().rev().filter(fits).map(steady).collect();
+    propose(search, proposals);
+}
+
 /// Gives every writer moments of its own: the same as before.
 fn list_moments(search: &mut Search<'_, '_>) -> bool {
     let mut plan = search.best.clone();
@@ -119,7 +166,7 @@ fn drop_moments(search: &mut Search<'_, '_>) -> bool {
     })
 }
 
-/// Small values, no keys, any partition; members that do nothing special.
+/// Small values, no keys; members that do nothing special.
 fn plain_records(search: &mut Search<'_, '_>) -> bool {
     let mut is_plainer = false;
     for part in PARTS {
@@ -130,10 +177,9 @@ fn plain_records(search: &mut Search<'_, '_>) -> bool {
     is_plainer
 }
 
-const PARTS: [fn(&mut Scenario); 6] = [
+const PARTS: [fn(&mut Scenario); 5] = [
     |plan| plan.producers.iter_mut().for_each(|one| one.value_bytes = 64),
     |plan| plan.producers.iter_mut().for_each(|one| one.keys = 0),
-    |plan| plan.producers.iter_mut().for_each(|one| one.partition = None),
     |plan| plan.groups.iter_mut().for_each(|group| group.is_static = false),
     |plan| plan.groups.iter_mut().for_each(|group| group.commit = CommitPolicy::After),
     |plan| plan.groups.iter_mut().for_each(|group| group.processing = Duration::millis(1)),
@@ -142,4 +188,30 @@ const PARTS: [fn(&mut Scenario); 6] = [
 fn propose(search: &mut Search<'_, '_>, proposals: Vec<Scenario>) -> bool {
     let proposals: Vec<Scenario> = proposals.into_iter().filter(|one| *one != search.best).collect();
     search.in_any_weather(&proposals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_writer_and_its_list_write_at_the_same_moments() {
+        let plan = Scenario { duration: Duration::secs(1), ..Scenario::default() };
+        let steady = Producer { every: Duration::millis(300), ..Producer::default() };
+        let list = [300, 600, 900].map(Duration::millis);
+        assert_eq!(moments(&plan, &steady), list);
+        assert_eq!(moments(&plan, &Producer { records: Some(2), ..steady.clone() }), list[..2]);
+        assert_eq!(moments(&plan, &Producer { at: list.to_vec(), every: Duration::ZERO, ..steady }), list);
+    }
+
+    #[test]
+    fn only_those_that_hurry_are_slowed_down() {
+        let hurried = Producer { every: Duration::millis(20), ..Producer::default() };
+        let listed = Producer { at: vec![Duration::millis(1)], ..Producer::default() };
+        let plan = Scenario { producers: vec![hurried, listed], ..Scenario::default() };
+        let slow = slowed(&plan, Duration::secs(1), |_, _| true);
+        assert_eq!((slow.producers[0].every, slow.producers[1].every), (Duration::secs(1), Duration::ZERO));
+        assert_eq!(slowed(&plan, Duration::millis(10), |_, _| true), plan);
+        assert_eq!(slowed(&plan, Duration::secs(1), |_, at| at == 1), plan);
+    }
 }

@@ -77,8 +77,25 @@ fn drop_partitions(search: &mut Search<'_, '_>) -> bool {
         let alone = (0..count).map(|index| with_partition(&search.best, at, index));
         let proposals: Vec<Scenario> = alone.filter(|one| *one != search.best).collect();
         is_smaller |= count > 1 && search.in_any_weather(&proposals);
+        is_smaller |= aim(search, at);
     }
     is_smaller
+}
+
+/// If a topic keeps several partitions, its producers write to the one that matters, not to whichever the partitioner chooses.
+fn aim(search: &mut Search<'_, '_>, topic: usize) -> bool {
+    let (name, count) = (search.best.topics[topic].name.clone(), search.best.topics[topic].partitions);
+    let is_aimed = |plan: &Scenario| plan.producers.iter().filter(|one| one.topic == name).all(|one| one.partition.is_some());
+    if count == 1 || is_aimed(&search.best) {
+        return false;
+    }
+    let aimed = |index: u32| {
+        let mut plan = search.best.clone();
+        plan.producers.iter_mut().filter(|one| one.topic == name).for_each(|one| one.partition = Some(index));
+        plan
+    };
+    let proposals: Vec<Scenario> = (0..count).map(aimed).collect();
+    search.in_any_weather(&proposals)
 }
 
 /// The plan in which a topic has only that partition, which is called 0 then. Faults that are about others are gone.
@@ -153,4 +170,56 @@ fn drop_replicas(search: &mut Search<'_, '_>) -> bool {
         is_smaller |= !proposals.is_empty() && search.in_any_weather(&proposals);
     }
     is_smaller
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scenario::parse;
+
+    fn plan(targets: &[&str]) -> Scenario {
+        let mut text = String::from(
+            "title = \"t\"\nduration = \"9s\"\ncluster = { brokers = 5 }\n[[topics]]\nname = \"orders\"\npartitions = 3\nreplicas = 3\n\
+             config = { \"min.insync.replicas\" = 2 }\n[[producers]]\nname = \"p1\"\ntopic = \"orders\"\nevery = \"1s\"\npartition = 2\n",
+        );
+        for (number, target) in targets.iter().enumerate() {
+            let fault =
+                format!("[[faults]]\nid = \"f{number}\"\nat = \"1s\"\nfor = \"1s\"\nkind = \"crash\"\ntarget = \"{target}\"\n");
+            text.push_str(&fault);
+        }
+        parse("plan.toml", &text).unwrap()
+    }
+
+    fn targets(plan: &Scenario) -> Vec<String> {
+        plan.faults.iter().flat_map(|fault| fault.kind.targets()).map(|(_, target)| target.to_string()).collect()
+    }
+
+    #[test]
+    fn brokers_that_faults_name_stay_under_other_numbers() {
+        let plan = plan(&["b4", "leader of orders-0"]);
+        let two = with_brokers(&plan, 2).unwrap();
+        assert_eq!((two.cluster.brokers, two.topics[0].replicas), (2, 2));
+        assert_eq!(targets(&two), ["b2", "leader of orders-0"]);
+        let one = with_brokers(&plan, 1).unwrap();
+        assert_eq!((targets(&one)[0].as_str(), one.topics[0].replicas), ("b1", 1));
+        assert_eq!(one.topics[0].config["min.insync.replicas"], "1", "else nothing could be written");
+        assert_eq!(with_brokers(&self::plan(&["b4", "b5"]), 1), None);
+    }
+
+    #[test]
+    fn the_partition_that_stays_is_called_0_and_faults_of_others_go() {
+        let plan = plan(&["leader of orders-2", "a follower of orders-1", "b1"]);
+        let alone = with_partition(&plan, 0, 2);
+        assert_eq!((alone.topics[0].partitions, alone.producers[0].partition), (1, None));
+        assert_eq!(targets(&alone), ["leader of orders-0", "b1"]);
+    }
+
+    #[test]
+    fn with_a_topic_goes_what_is_about_it() {
+        let plan = plan(&["leader of orders-2", "b1"]);
+        let without = without_topic(&plan, &plan.topics[0]);
+        assert!(without.topics.is_empty() && without.producers.is_empty());
+        assert_eq!(targets(&without), ["b1"]);
+    }
 }

@@ -9,6 +9,8 @@ use crate::scenario::model::{Fate, FaultKind};
 /// What may be left of a pause, or of the time after the last thing that happens.
 const PAUSES: [Duration; 5] =
     [Duration::millis(100), Duration::millis(500), Duration::secs(1), Duration::secs(2), Duration::secs(5)];
+/// What a group or a time-out may need after the last thing that happens.
+const LONG_PAUSES: [Duration; 3] = [Duration::secs(10), Duration::secs(15), Duration::secs(20)];
 /// Round figures, the roundest first.
 const UNITS: [Duration; 6] = [
     Duration::secs(1),
@@ -31,7 +33,8 @@ pub fn tighten(search: &mut Search<'_, '_>) -> bool {
 fn end_sooner(search: &mut Search<'_, '_>) -> bool {
     let last = points(&mut search.best.clone()).into_iter().map(|point| *point).max().unwrap_or(Duration::ZERO);
     let ending = |pause: &Duration| Scenario { duration: Duration(last.0 + pause.0), ..search.best.clone() };
-    let proposals: Vec<Scenario> = PAUSES.iter().map(ending).filter(|one| one.duration < search.best.duration).collect();
+    let proposals: Vec<Scenario> =
+        PAUSES.iter().chain(&LONG_PAUSES).map(ending).filter(|one| one.duration < search.best.duration).collect();
     !proposals.is_empty() && search.in_any_weather(&proposals)
 }
 

@@ -80,3 +80,18 @@ fn configs(plan: &mut Scenario) -> Vec<&mut BTreeMap<String, String>> {
     let groups = plan.groups.iter_mut().flat_map(|group| std::iter::once(&mut group.config).chain(&mut group.spare_config));
     cluster.chain(topics).chain(producers).chain(consumers).chain(groups).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calm_weather_is_calm_whatever_it_was() {
+        let mut plan = Scenario::default();
+        (plan.network.tail_one_in, plan.disk.harsh, plan.cluster.drift_ppm_max) = (20, true, 5000);
+        let calm = calm(&plan);
+        assert_eq!((calm.network.jitter, calm.network.tail_one_in, calm.network.split_one_in), (Duration::ZERO, 0, 0));
+        assert!(!calm.disk.harsh && calm.cluster.drift_ppm_max == 0);
+        assert_eq!(self::calm(&calm), calm);
+    }
+}
