@@ -51,11 +51,11 @@ impl Symptom {
 pub enum Follow {
     /// To its end.
     #[default]
-    ToTheEnd,
+    End,
     /// To the first violation, if there is one.
-    ToViolation,
+    Violation,
     /// The same, and no further than until faults end.
-    ToSettle,
+    Settle,
 }
 
 /// Whether something is wrong with a run of that verdict.

@@ -60,10 +60,8 @@ pub fn to_brief(scenario: &Scenario, remarks: &Remarks) -> String {
 fn table(out: &mut String, key: &Key, table: &Table, remarks: &Remarks) {
     out.push('\n');
     let word = |name: &str| table.get(name).and_then(Value::as_str).unwrap_or_default();
-    let section = match key.shape {
-        Shape::Tables(section) => Some(section),
-        _ => FAULTS.iter().find(|section| section.name == word("kind")),
-    };
+    let of_kind = || FAULTS.iter().find(|section| section.name == word("kind"));
+    let section = if let Shape::Tables(section) = key.shape { Some(section) } else { of_kind() };
     if let (Shape::Faults, Some(said)) = (key.shape, remarks.faults.get(word("id"))) {
         comment(out, said);
     }

@@ -67,7 +67,7 @@ impl<'w> Court<'w> {
 
     /// The first of the candidates that shows the failure when it is run to its end.
     pub fn first_in_full(&mut self, candidates: &[Scenario]) -> Option<usize> {
-        self.first_of(candidates, Follow::ToTheEnd)
+        self.first_of(candidates, Follow::End)
     }
 
     fn first_of(&mut self, candidates: &[Scenario], follow: Follow) -> Option<usize> {
@@ -148,6 +148,6 @@ pub fn acted(outcome: &Outcome) -> u64 {
 /// Whether the same plan fails by that property without the planted bug, too.
 #[must_use]
 pub fn fails_without_the_bug(plan: &Scenario, property: &str) -> bool {
-    let healthy = run(&Scenario { mutant: None, ..plan.clone() }, Follow::ToTheEnd);
+    let healthy = run(&Scenario { mutant: None, ..plan.clone() }, Follow::End);
     healthy.is_ok_and(|outcome| outcome.symptom.is_some_and(|symptom| symptom.property == property))
 }

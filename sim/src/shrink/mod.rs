@@ -120,7 +120,7 @@ pub struct Shrunk {
 /// # Errors
 /// When it does not fail, or not by the planted bug.
 pub fn shrink(plan: &Scenario, order: &Order<'_>) -> Result<Shrunk, NothingToShrink> {
-    let whole = run(plan, Follow::ToTheEnd).map_err(|error| NothingToShrink::CannotRun(format!("{error:?}")))?;
+    let whole = run(plan, Follow::End).map_err(|error| NothingToShrink::CannotRun(format!("{error:?}")))?;
     let symptom = sought(plan, &whole)?;
     let (follow, seen) = how_far(plan, &symptom);
     let mut court = Court::new(symptom.clone(), follow, order.jobs, order.budget, order.spent);
@@ -167,9 +167,9 @@ fn carry_out(search: &mut Search<'_, '_>, order: &Order<'_>, name: &str, step: &
     (order.watch)(name, &search.best, search.court.runs);
     let before = search.best.clone();
     step(search);
-    if search.best != before && search.court.follow != Follow::ToTheEnd && !is_confirmed(search) {
+    if search.best != before && search.court.follow != Follow::End && !is_confirmed(search) {
         search.best.clone_from(&before);
-        search.court.follow = Follow::ToTheEnd;
+        search.court.follow = Follow::End;
         step(search);
     }
     search.best != before
@@ -188,7 +188,7 @@ fn prove(search: &mut Search<'_, '_>, order: &Order<'_>) -> bool {
     match search.court.first_in_full(&fewer) {
         Some(at) => {
             search.best = fewer[at].clone();
-            search.court.follow = Follow::ToTheEnd;
+            search.court.follow = Follow::End;
             false
         }
         None => !search.court.is_exhausted(),
@@ -225,10 +225,10 @@ fn sought(plan: &Scenario, whole: &Outcome) -> Result<Symptom, NothingToShrink> 
 fn how_far(plan: &Scenario, symptom: &Symptom) -> (Follow, Option<Duration>) {
     let is_seen = |follow| run(plan, follow).ok().filter(|outcome| outcome.symptom.as_ref() == Some(symptom));
     let since = |from: Time, at: Time| at.since(from);
-    if let Some(outcome) = is_seen(Follow::ToSettle) {
-        return (Follow::ToSettle, outcome.fault_phase.map(|from| since(from, outcome.simulated)));
+    if let Some(outcome) = is_seen(Follow::Settle) {
+        return (Follow::Settle, outcome.fault_phase.map(|from| since(from, outcome.simulated)));
     }
-    let follow = if is_seen(Follow::ToViolation).is_some() { Follow::ToViolation } else { Follow::ToTheEnd };
+    let follow = if is_seen(Follow::Violation).is_some() { Follow::Violation } else { Follow::End };
     (follow, None)
 }
 
@@ -240,11 +240,9 @@ fn bare(plan: &Scenario) -> Scenario {
 
 fn struck(outcome: &Outcome) -> Vec<(String, Vec<String>)> {
     let name = |node: usize| outcome.nodes.get(node).cloned().unwrap_or_default();
-    let began = outcome.timeline.iter().filter_map(|event| match &event.what {
-        What::World(WorldFact::FaultBegan { fault, nodes, .. }) => {
-            Some((fault.to_string(), nodes.iter().map(|node| name(usize::from(node.0))).collect()))
-        }
-        _ => None,
+    let began = outcome.timeline.iter().filter_map(|event| {
+        let What::World(WorldFact::FaultBegan { fault, nodes, .. }) = &event.what else { return None };
+        Some((fault.to_string(), nodes.iter().map(|node| name(usize::from(node.0))).collect()))
     });
     began.collect()
 }

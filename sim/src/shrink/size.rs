@@ -48,7 +48,7 @@ impl Size {
 
     /// One object.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(self) -> Value {
         json!({
             "faults": self.faults,
             "operations": self.operations,
@@ -63,7 +63,7 @@ impl Size {
 
     /// In a sentence.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(self) -> String {
         format!(
             "{}, {}, {}, {}, {}",
             counted(self.faults as u64, "fault"),

@@ -95,7 +95,7 @@ impl Default for RunOptions {
             reach: false,
             observer: None,
             build: env!("CARGO_PKG_VERSION").to_string(),
-            follow: Follow::ToTheEnd,
+            follow: Follow::End,
         }
     }
 }

@@ -37,14 +37,14 @@ impl World {
             if self.journal.events() > self.budget {
                 self.exhaust();
             }
-            if self.follow != Follow::ToTheEnd && self.is_followed_far_enough() {
+            if self.follow != Follow::End && self.is_followed_far_enough() {
                 self.ending = Some(Ending::Followed);
             }
         }
     }
 
     fn is_followed_far_enough(&self) -> bool {
-        let is_over = self.follow == Follow::ToSettle && matches!(self.phase, Phase::Settle { .. });
+        let is_over = self.follow == Follow::Settle && matches!(self.phase, Phase::Settle { .. });
         is_over || self.journal.judge().sighted().is_some()
     }
 
