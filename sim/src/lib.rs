@@ -12,6 +12,7 @@ pub mod network;
 pub mod reach;
 pub mod scenario;
 pub mod selftest;
+pub mod shrink;
 pub mod sweep;
 #[cfg(madsim)]
 pub mod workload;

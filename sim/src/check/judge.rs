@@ -1,13 +1,14 @@
 //! The judge: is told every event once, in order, and judges when the run is over.
 
 use brokerlab_reports::event::{Event, EventId, What, WorldFact};
-use brokerlab_reports::verdict::Judgement;
+use brokerlab_reports::verdict::{Judgement, Verdict};
 
 use super::clients::Clients;
 use super::ghost::{Change, Ghost, Kind};
 use super::liveness::OBLIGATIONS;
 use super::page::Page;
 use super::setup::Setup;
+use super::symptom::Symptom;
 use super::verdict::{Case, judge};
 use super::{
     CATALOGUE, Check, Scene, b1_lost_write, b14_unseen, every_check, l2_open_writes, l5_stable_groups, l6_lag, l10_life,
@@ -23,6 +24,7 @@ pub struct Judge {
     watchers: [Vec<usize>; Kind::COUNT],
     last: EventId,
     ending: Ending,
+    sighted: Option<Symptom>,
 }
 
 /// What the world said about the end of the run.
@@ -49,7 +51,7 @@ impl Judge {
             check.watches().iter().for_each(|kind| watchers[*kind as usize].push(number));
         }
         let (ghost, clients) = (Ghost::new(&setup), Clients::new(&setup));
-        Judge { setup, ghost, clients, checks, watchers, last: EventId::NONE, ending: Ending::default() }
+        Judge { setup, ghost, clients, checks, watchers, last: EventId::NONE, ending: Ending::default(), sighted: None }
     }
 
     /// Takes in the next event.
@@ -125,9 +127,21 @@ impl Judge {
         self.ending.settling && self.is_quiet() && all_live && none_lags(nodes) && all_calm && self.unread().next().is_none()
     }
 
+    /// The first violation that was seen, as soon as it was.
+    #[must_use]
+    pub fn sighted(&self) -> Option<&Symptom> {
+        self.sighted.as_ref()
+    }
+
     /// Judges the run.
     #[must_use]
-    pub fn finish(mut self) -> Judgement {
+    pub fn finish(self) -> Judgement {
+        self.conclude().0
+    }
+
+    /// Judges the run, and says how it fails, if it does.
+    #[must_use]
+    pub fn conclude(mut self) -> (Judgement, Option<Symptom>) {
         let at_rest = self.ending.settled || (self.ending.missed.is_none() && self.is_settled());
         if self.setup.enabled {
             let Judge { ghost, clients, checks, ending, last, .. } = &mut self;
@@ -156,14 +170,19 @@ impl Judge {
     }
 
     fn show(&mut self, change: &Change<'_>) {
-        let Judge { ghost, clients, checks, watchers, ending, last, .. } = self;
+        let Judge { ghost, clients, checks, watchers, ending, last, sighted, .. } = self;
         if change.partition().is_some_and(|partition| ghost.is_deleted(partition)) {
             return;
         }
         let scene = Scene { event: *last, ghost, clients, settling: ending.settling, at_rest: false };
         for number in &watchers[change.kind() as usize] {
             let (check, page) = &mut checks[*number];
+            let (noted, violated) = (page.notes.len(), page.violated());
             check.look(&scene, change, page);
+            if sighted.is_none() && page.violated() > violated {
+                let found = page.notes.iter().skip(noted).find(|note| note.finding.verdict == Verdict::Violation);
+                *sighted = found.and_then(|note| Symptom::of(note, ghost));
+            }
         }
     }
 

@@ -105,12 +105,14 @@ pub mod r9_candidate_completeness;
 pub mod reader;
 pub mod setup;
 pub mod survivors;
+pub mod symptom;
 pub mod verdict;
 
 use brokerlab_reports::event::EventId;
 
 pub use judge::Judge;
 pub use setup::{Commits, Dating, GroupSetup, NodeKind, NodeSetup, Pace, Reset, Setup};
+pub use symptom::{Follow, Subject, Symptom, is_failure};
 
 use clients::Clients;
 use ghost::{Change, Ghost, Kind, Place};

@@ -16,6 +16,7 @@ use super::judge::Ending;
 use super::l8_availability;
 use super::page::{Noted, Page};
 use super::setup::{NodeKind, Setup};
+use super::symptom::Symptom;
 
 /// Findings that a judgement keeps.
 const FINDINGS_MAX: usize = 300;
@@ -46,9 +47,9 @@ pub struct Case<'a> {
     pub stale: u64,
 }
 
-/// Judges a run.
+/// Judges a run, and says how it fails, if it does.
 #[must_use]
-pub fn judge(case: Case<'_>) -> Judgement {
+pub fn judge(case: Case<'_>) -> (Judgement, Option<Symptom>) {
     let mut notes: Vec<Noted> = case.pages.iter().flat_map(|page| page.notes.iter().cloned()).collect();
     notes.sort_by_key(|note| note.finding.event);
     let mutant = case.ghost.mutants.iter().any(|node| is_client(case.clients.kinds[*node]));
@@ -59,9 +60,10 @@ pub fn judge(case: Case<'_>) -> Judgement {
     let counts = counts(&case, near_misses, unexplained);
     let sentence = sentence(&case, gravest, first);
     let property = first.map(|first| first.property.to_string());
+    let symptom = first.and_then(|first| Symptom::of(first, case.ghost));
     let checks = case.pages.iter().map(Page::report).collect();
     let findings: Vec<Finding> = notes.into_iter().take(FINDINGS_MAX).map(|note| note.finding).collect();
-    Judgement { verdict: gravest, property, sentence, checks, findings, counts }
+    (Judgement { verdict: gravest, property, sentence, checks, findings, counts }, symptom)
 }
 
 fn is_client(kind: NodeKind) -> bool {

@@ -22,7 +22,7 @@ use crate::sweep::{Order, sweep};
 /// Simulated time of the echo.
 const ECHO: Duration = Duration::secs(240);
 
-/// Measure how fast this machine simulates, or what the real server (`bench serve`) and many consumers (`bench groups`) cost
+/// Measure how fast this machine simulates, or what the real server (`bench serve`), many consumers (`bench groups`) and shrinking (`bench shrink`) cost
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
@@ -49,6 +49,8 @@ enum Other {
     Serve(super::bench_serve::BenchServe),
     /// Measure what many members and many groups cost their coordinator
     Groups(super::bench_groups::BenchGroups),
+    #[cfg(feature = "mutants")]
+    Shrink(super::bench_shrink::BenchShrink),
 }
 
 /// What can be measured.
@@ -92,6 +94,8 @@ impl Bench {
         match &self.other {
             Some(Other::Serve(serve)) => return serve.carry_out(),
             Some(Other::Groups(groups)) => return groups.carry_out(),
+            #[cfg(feature = "mutants")]
+            Some(Other::Shrink(shrink)) => return shrink.carry_out(),
             None => {}
         }
         let measured = match self.only {

@@ -9,6 +9,7 @@ use brokerlab_reports::verdict::Judgement;
 #[cfg(madsim)]
 use miette::IntoDiagnostic;
 
+use crate::check::{Follow, Symptom};
 use crate::reach::Reached;
 use crate::scenario::Scenario;
 
@@ -27,11 +28,21 @@ pub struct Asked {
     pub madsim_seed: u64,
     /// Events at most; then somebody runs in circles, and the verdict is HANG.
     pub events_max: u64,
+    /// How far the run is followed.
+    pub follow: Follow,
 }
 
 impl Default for Asked {
     fn default() -> Asked {
-        Asked { record: None, checks: true, timeline: false, reach: false, madsim_seed: 1, events_max: 200_000_000 }
+        Asked {
+            record: None,
+            checks: true,
+            timeline: false,
+            reach: false,
+            madsim_seed: 1,
+            events_max: 200_000_000,
+            follow: Follow::default(),
+        }
     }
 }
 
@@ -58,6 +69,12 @@ pub struct Outcome {
     pub reached: Reached,
     /// Notable events, if they were asked for.
     pub timeline: Vec<Event>,
+    /// How the run fails; if it was followed to the first violation only, by that one.
+    pub symptom: Option<Symptom>,
+    /// When the fault phase began.
+    pub fault_phase: Option<Time>,
+    /// What applications asked for until faults ended: writes, polls, commits.
+    pub operations: u64,
 }
 
 /// Names the build: recordings and hashes of different builds are not comparable.
@@ -80,6 +97,7 @@ pub fn simulate(plan: &Scenario, asked: &Asked) -> miette::Result<Outcome> {
         timeline: asked.timeline,
         reach: asked.reach,
         events_max: asked.events_max,
+        follow: asked.follow,
         build: build_id(),
         ..RunOptions::default()
     };
@@ -95,6 +113,9 @@ pub fn simulate(plan: &Scenario, asked: &Asked) -> miette::Result<Outcome> {
         nodes: report.nodes,
         reached: report.reached,
         timeline: report.timeline,
+        symptom: report.symptom,
+        fault_phase: report.fault_phase,
+        operations: report.operations,
     })
 }
 

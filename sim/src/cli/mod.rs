@@ -17,6 +17,8 @@
 mod bench;
 mod bench_groups;
 mod bench_serve;
+#[cfg(feature = "mutants")]
+mod bench_shrink;
 mod check;
 pub mod evidence;
 mod groups;
@@ -33,6 +35,7 @@ mod scenarios;
 mod selftest;
 mod serve;
 mod show;
+mod shrink;
 pub mod summary;
 mod sweep;
 pub mod timeline;
@@ -83,6 +86,8 @@ enum Command {
     Plan(plan::Plan),
     /// Run many seeds of a scenario on all cores
     Sweep(sweep::Sweep),
+    /// Make a failing run as small as it can be, and write it down as a scenario
+    Shrink(shrink::Shrink),
     /// Prove which anomalies which configuration allows
     Matrix(matrix::Matrix),
     /// Tell what happened in a recorded run
@@ -138,6 +143,7 @@ impl Command {
             Command::Run(command) => command.carry_out(),
             Command::Plan(command) => command.carry_out(),
             Command::Sweep(command) => command.carry_out(),
+            Command::Shrink(command) => command.carry_out(),
             Command::Matrix(command) => command.carry_out(),
             Command::Show(command) => command.carry_out(),
             Command::Bench(command) => command.carry_out(),
@@ -176,10 +182,15 @@ impl Case {
 
     /// The command that brings this run back.
     fn reproduce(&self, seed: u64) -> String {
+        self.reproduce_with(&program(), seed)
+    }
+
+    /// The same, with another name for this program.
+    fn reproduce_with(&self, program: &str, seed: u64) -> String {
         let file = self.file.to_string_lossy();
         let file = if file.contains(char::is_whitespace) { format!("'{file}'") } else { file.into_owned() };
         let mutant = self.mutant.as_ref().map_or(String::new(), |slug| format!(" --mutant {slug}"));
-        format!("{} run {file} --seed {seed}{mutant}", program())
+        format!("{program} run {file} --seed {seed}{mutant}")
     }
 }
 

@@ -31,6 +31,10 @@ pub fn missed(scenario: &Scenario, outcome: &Outcome, as_written: bool) -> Vec<S
     if !expected.iter().any(|name| name == verdict) {
         missed.push(format!("verdict {} was expected, {verdict} it is", expected.join(" or ")));
     }
+    let property = outcome.judgement.property.as_deref().unwrap_or("none");
+    if let Some(wanted) = scenario.expect.property.as_ref().filter(|wanted| as_written && *wanted != property) {
+        missed.push(format!("{wanted} was expected to fail first, {property} did"));
+    }
     let tally = tally(outcome);
     let facts = scenario.expect.facts.iter().filter(|_| as_written);
     for (name, least) in facts {
@@ -131,6 +135,9 @@ mod tests {
             nodes: vec![],
             reached: crate::reach::Reached::default(),
             timeline: vec![],
+            symptom: None,
+            fault_phase: None,
+            operations: 0,
         }
     }
 
@@ -169,6 +176,18 @@ mod tests {
         let twice = missed(&once, &outcome(Verdict::Pass, 2), true);
         assert_eq!(twice, ["LeaderElected was expected at most 1 times and happened 2 times"]);
         assert!(missed(&once, &outcome(Verdict::Pass, 2), false).is_empty(), "another bug was planted");
+    }
+
+    #[test]
+    fn another_property_than_expected_is_missed() {
+        let mut wanted = expecting(&["VIOLATION"], &[]);
+        wanted.expect.property = Some("R12".into());
+        let mut found = outcome(Verdict::Violation, 1);
+        assert_eq!(missed(&wanted, &found, true), ["R12 was expected to fail first, none did"]);
+        assert_eq!(exit(&wanted, &found, true), Exit::MISSED);
+        assert!(missed(&wanted, &found, false).is_empty(), "another bug was planted");
+        found.judgement.property = Some("R12".into());
+        assert_eq!(exit(&wanted, &found, true), Exit::GOOD);
     }
 
     #[test]

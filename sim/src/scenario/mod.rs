@@ -9,6 +9,7 @@
 //! Run, replay, shrink and teach all work on this one format. What may stand in a file is said in one place, the [`mod@reference`]; every
 //! mistake is an error with file, line, caret, and what was allowed there.
 
+pub mod brief;
 pub mod chance;
 pub mod expand;
 mod fault_reference;
@@ -27,6 +28,7 @@ mod write;
 
 use std::path::Path;
 
+pub use brief::{Remarks, to_brief};
 pub use expand::expand;
 use miette::{IntoDiagnostic, WrapErr};
 pub use model::Scenario;

@@ -65,6 +65,8 @@ pub struct Progress {
 pub struct Expect {
     /// Accepted verdicts by name; empty means PASS.
     pub verdicts: Vec<String>,
+    /// The property that fails first; `None`: any, or none.
+    pub property: Option<String>,
     /// Facts (and world facts, and counts of the judgement such as `lost`) by name, at least this often.
     pub facts: BTreeMap<String, u64>,
     /// The same, at most this often.
@@ -97,15 +99,17 @@ pub struct Topic {
     pub config: BTreeMap<String, String>,
 }
 
-/// A producer that writes unique records until the fault phase ends.
+/// A producer that writes unique records: steadily until the fault phase ends, or at moments of its own.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Producer {
     /// Node name: `p1`.
     pub name: String,
     /// Topic.
     pub topic: String,
-    /// Time between two records.
+    /// Time between two records; nothing if it writes at moments of its own.
     pub every: Duration,
+    /// Its own moments, from the begin of the fault phase, in order; empty: it writes steadily.
+    pub at: Vec<Duration>,
     /// Records at most; `None`: as many as fit.
     pub records: Option<u64>,
     /// Size of a value.

@@ -143,6 +143,10 @@ impl Reader {
     /// Nobody gets more acknowledged than he asks for.
     fn promise_can_be_kept(&self, scenario: &Scenario) -> Result<(), Problem> {
         let Some(Progress { acknowledged, within }) = scenario.progress else { return Ok(()) };
+        if let Some(own) = scenario.producers.iter().find(|one| !one.at.is_empty()) {
+            let problem = Problem::new(self.at("progress"), format!("`{}` writes at moments of its own", own.name));
+            return Err(problem.help("only steady writers can be promised something for any stretch of time"));
+        }
         let asks_too_seldom = |one: &&Producer| one.every.0.saturating_mul(u64::from(acknowledged)) >= within.0;
         let Some(slow) = scenario.producers.iter().find(asks_too_seldom) else { return Ok(()) };
         let problem = Problem::new(self.at("progress"), format!("`{}` does not even ask for that", slow.name));
@@ -199,9 +203,7 @@ impl Reader {
             if producer.partition.is_some_and(|partition| partition >= topic.partitions) {
                 return Err(self.no_such_partition(topic, &format!("producers[{n}].partition")));
             }
-            if producer.every.0 == 0 {
-                return Err(Problem::new(self.at(&format!("producers[{n}].every")), "a producer cannot write without pause"));
-            }
+            self.pace_fits(scenario, n, producer)?;
             if let Some(message) = contradiction(&producer.config) {
                 return Err(Problem::new(self.at(&format!("producers[{n}].config")), message).label("Kafka refuses this too"));
             }
@@ -224,6 +226,25 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// It writes steadily, or at moments of its own.
+    fn pace_fits(&self, scenario: &Scenario, n: usize, producer: &Producer) -> Result<(), Problem> {
+        let (every, at) = (self.at(&format!("producers[{n}].every")), self.at(&format!("producers[{n}].at")));
+        let help = "write `every = \"100ms\"`, or `at = [\"1s\", \"2s\"]`";
+        match (every.is_empty(), producer.at.last()) {
+            (false, Some(_)) => Err(Problem::new(at, "it writes steadily or at moments of its own, not both").help(help)),
+            (true, None) => {
+                let problem = Problem::new(self.at(&format!("producers[{n}].name")), "when does it write?");
+                Err(problem.label("this producer").help(help))
+            }
+            (true, Some(last)) if *last > scenario.duration => {
+                let problem = Problem::new(at, "the last moment is after the fault phase");
+                Err(problem.help(format!("the fault phase lasts {}", scenario.duration)))
+            }
+            (false, None) if producer.every.0 == 0 => Err(Problem::new(every, "a producer cannot write without pause")),
+            (true, Some(_)) | (false, None) => Ok(()),
+        }
     }
 
     fn topic<'s>(&self, scenario: &'s Scenario, name: &str, path: &str) -> Result<&'s Topic, Problem> {
@@ -475,6 +496,7 @@ fn promise(fields: &Fields<'_>) -> Progress {
 fn expect(fields: &Fields<'_>) -> Expect {
     Expect {
         verdicts: fields.words("verdict").expect(SURE),
+        property: fields.text("property"),
         facts: fields.tally("facts").unwrap_or_default(),
         at_most: fields.tally("at_most").unwrap_or_default(),
         never: fields.words("never").unwrap_or_default(),
@@ -502,7 +524,8 @@ fn producer(fields: &Fields<'_>) -> Producer {
     Producer {
         name: fields.text("name").expect(SURE),
         topic: fields.text("topic").expect(SURE),
-        every: fields.duration("every").expect(SURE),
+        every: fields.duration("every").unwrap_or(Duration::ZERO),
+        at: fields.moments("at").unwrap_or_default(),
         records: fields.number("records"),
         // No larger than a frame; larger sizes are cut there and not refused, because the reference has no bounds for sizes.
         value_bytes: u32::try_from(fields.number("value_size").expect(SURE)).unwrap_or(u32::MAX).min(settings::VALUE_BYTES_MAX),

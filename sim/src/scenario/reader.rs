@@ -35,6 +35,7 @@ enum Value<'f> {
     Config(BTreeMap<String, String>),
     Numbers(u64, u64),
     Durations(Duration, Duration),
+    Moments(Vec<Duration>),
     Swarm(BTreeMap<String, Vec<String>>),
     Table(&'f DeTable<'f>),
     Tables(Vec<(&'f DeTable<'f>, Range<usize>)>),
@@ -97,6 +98,8 @@ impl<'f> Fields<'f> {
         words: Words(Vec<String>);
         /// Names and numbers of occurrences.
         tally: Tally(BTreeMap<String, u64>);
+        /// Moments, in order.
+        moments: Moments(Vec<Duration>);
         /// Kafka's properties.
         config: Config(BTreeMap<String, String>);
         /// Settings and the values to choose from.
@@ -158,6 +161,7 @@ fn default_value<'f>(key: &Key, text: &'static str) -> Value<'f> {
         | Value::Tally(_)
         | Value::Config(_)
         | Value::Durations(..)
+        | Value::Moments(_)
         | Value::Swarm(_)
         | Value::Table(_)
         | Value::Tables(_) => unreachable!("only plain values have defaults"),
@@ -167,7 +171,7 @@ fn default_value<'f>(key: &Key, text: &'static str) -> Value<'f> {
 #[allow(clippy::wildcard_enum_match_arm, reason = "the other shapes describe themselves")]
 fn wrong(key: &str, shape: Shape, at: Range<usize>) -> Problem {
     let help = match shape {
-        Shape::Duration | Shape::Durations => DURATION_FORM.to_string(),
+        Shape::Duration | Shape::Durations | Shape::Moments => DURATION_FORM.to_string(),
         Shape::Size => SIZE_FORM.to_string(),
         Shape::Target | Shape::Targets | Shape::Groups => FORMS.join("; "),
         other => other.text(),
@@ -220,6 +224,7 @@ fn shaped<'f>(key: &Key, value: &'f Spanned<DeValue<'f>>) -> Result<Value<'f>, P
             let found = pair(value.get_ref(), |value: &DeValue<'_>| units::duration(value.as_str()?));
             found.map(|(low, high)| Value::Durations(low, high)).ok_or_else(mismatch)
         }
+        Shape::Moments => moments(value.get_ref()).map(Value::Moments).ok_or_else(mismatch),
         Shape::Swarm => swarm(value.get_ref().as_table().ok_or_else(mismatch)?).map(Value::Swarm),
         Shape::Topics => topics(value.get_ref()).map(Value::Words).ok_or_else(mismatch),
         Shape::Table(_) => value.get_ref().as_table().map(Value::Table).ok_or_else(mismatch),
@@ -258,6 +263,14 @@ fn targets(value: &DeValue<'_>) -> Option<Vec<Target>> {
         Some(list) => list.iter().map(|one| target(one.get_ref())).collect(),
         None => Some(vec![target(value)?]),
     }
+}
+
+/// A list of durations, put in order.
+fn moments(value: &DeValue<'_>) -> Option<Vec<Duration>> {
+    let list = value.as_array()?.iter();
+    let mut moments = list.map(|one| units::duration(one.get_ref().as_str()?)).collect::<Option<Vec<_>>>()?;
+    moments.sort_unstable();
+    Some(moments)
 }
 
 /// One topic, or a list of them.

@@ -88,6 +88,8 @@ pub enum Shape {
     Counts(u64, u64),
     /// `[shortest, longest]` of a duration.
     Durations,
+    /// A list of durations.
+    Moments,
     /// A table from settings to lists of values.
     Swarm,
     /// A table with keys of its own.
@@ -162,6 +164,7 @@ pub const EXPECT: Section = Section {
     about: "what every seed must bring; else exit code 6",
     keys: &[
         default("verdict", Shape::SomeOf(verdicts), "\"PASS\"", "accepted verdicts"),
+        optional("property", Shape::OneOf(failures), "the property that fails first"),
         optional("facts", Shape::Tally(facts), "facts and counts, at least so often"),
         optional("at_most", Shape::Tally(facts), "facts and counts, at most so often"),
         optional("never", Shape::SomeOf(facts), "facts and counts that must not happen"),
@@ -194,11 +197,12 @@ pub const TOPIC_SECTION: Section = Section {
 /// `[[producers]]`.
 pub const PRODUCER_SECTION: Section = Section {
     name: "[[producers]]",
-    about: "writes unique records until the fault phase ends",
+    about: "writes unique records until the fault phase ends, or at moments of its own",
     keys: &[
         required("name", Shape::NodeName, "its node"),
         required("topic", Shape::TopicName, "where to"),
-        required("every", Shape::Duration, "time between two records"),
+        optional("every", Shape::Duration, "time between two records"),
+        optional("at", Shape::Moments, "writes exactly then instead, counted from the begin of the fault phase"),
         optional("records", Shape::Count(0, 1 << 40), "how many at most"),
         default("value_size", Shape::Size, "\"64B\"", "size of a value"),
         optional("partition", Shape::Count(0, 63), "always this one; else the partitioner decides"),
@@ -309,6 +313,14 @@ pub fn properties() -> Vec<&'static str> {
         "G11", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B13", "B14", "L1", "L2", "L3", "L4",
         "L5", "L6", "L7", "L8", "L9", "L10",
     ]
+}
+
+/// What a run may fail by: a property, somebody's panic, or that it does not come to rest.
+#[must_use]
+pub fn failures() -> Vec<&'static str> {
+    let mut names = properties();
+    names.extend(["panic", "settle"]);
+    names
 }
 
 /// Names of the APIs that are spoken here.
@@ -510,6 +522,7 @@ impl Shape {
             Shape::Config(_) => "a table of Kafka's properties, see below".into(),
             Shape::Counts(low, high) => format!("two whole numbers from {low} to {high}, the smaller first"),
             Shape::Durations => "two durations, the shorter first".into(),
+            Shape::Moments => "a list of durations such as [\"500ms\", \"2s\"]".into(),
             Shape::Swarm => "a table from settings to lists of values".into(),
             Shape::Table(section) => format!("a table, see {}", section.name),
             Shape::Tables(section) => format!("tables, see {}", section.name),

@@ -237,6 +237,9 @@ fn set_topic(topic: &mut Topic, setting: &str, what: &str, value: &str) -> Resul
 fn set_producer(producer: &mut Producer, setting: &str, what: &str, value: &str) -> Result<(), String> {
     match what.split_once('.') {
         Some(("config", name)) => property(&mut producer.config, properties::PRODUCER, name, value)?,
+        None if what == "every" && !producer.at.is_empty() => {
+            return Err(format!("`{setting}`: it writes at moments of its own"));
+        }
         None if what == "every" => producer.every = pause(setting, value)?,
         None if what == "keys" => producer.keys = number(setting, value, 0, 1 << 20)?,
         None if what == "value_size" => {

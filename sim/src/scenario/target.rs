@@ -195,6 +195,45 @@ impl FaultKind {
             FaultKind::MajoritiesRing | FaultKind::Outage => Vec::new(),
         }
     }
+
+    /// Whom it strikes, in the same order, to be renamed.
+    #[must_use]
+    pub fn targets_mut(&mut self) -> Vec<&mut Target> {
+        match self {
+            FaultKind::CrashLoop { target, .. }
+            | FaultKind::FailedSync { target, .. }
+            | FaultKind::IoError { target, .. }
+            | FaultKind::FullDisk { target, .. }
+            | FaultKind::BitRot { target, .. }
+            | FaultKind::WipeDisk { target }
+            | FaultKind::ClockJump { target, .. }
+            | FaultKind::ClockSkew { target, .. }
+            | FaultKind::Crash { target }
+            | FaultKind::PowerLoss { target }
+            | FaultKind::PowerLossAtOperation { target, .. }
+            | FaultKind::Pause { target }
+            | FaultKind::Restart { target }
+            | FaultKind::Isolate { target, .. }
+            | FaultKind::SlowDisk { target, .. }
+            | FaultKind::StuckDisk { target }
+            | FaultKind::ElectPreferred { target }
+            | FaultKind::RecreateTopic { target }
+            | FaultKind::MemberJoins { target }
+            | FaultKind::MemberLeaves { target }
+            | FaultKind::SlowProcessing { target, .. }
+            | FaultKind::DeleteRecords { target, .. }
+            | FaultKind::StaleMetadata { target, .. }
+            | FaultKind::Bridge { target } => vec![target],
+            FaultKind::Cut { from, to, .. } | FaultKind::SlowLink { from, to, .. } => vec![from, to],
+            FaultKind::FlappingLink { from, to, .. } | FaultKind::NarrowLink { from, to, .. } => {
+                std::iter::once(from).chain(to).collect()
+            }
+            FaultKind::Frame { frames, .. } => frames.from.iter_mut().chain(&mut frames.to).collect(),
+            FaultKind::Split { groups, .. } => groups.iter_mut().flatten().collect(),
+            FaultKind::CutClients { targets, .. } => targets.iter_mut().collect(),
+            FaultKind::MajoritiesRing | FaultKind::Outage => Vec::new(),
+        }
+    }
 }
 
 fn partition(text: &str) -> Option<(String, u32)> {

@@ -225,6 +225,43 @@ fn targets_of_groups_that_do_not_exist_are_refused() {
     assert_eq!(refused("member-leaves", "coordinator of group billing"), "`member-leaves` is about a member of a group");
 }
 
+/// The scenario with another pace of its producer, without the promise that only steady writers can be given.
+fn paced(pace: &str) -> String {
+    FULL.replacen("every = \"20ms\"", pace, 1).replacen("progress = { acknowledged = 3, within = \"5s\" }\n", "", 1)
+}
+
+#[test]
+fn a_producer_may_write_at_moments_of_its_own() {
+    let scenario = parse("a.toml", &paced("at = [\"7s\", \"500ms\", \"7s\"]")).unwrap();
+    let moments = [Duration::millis(500), Duration::secs(7), Duration::secs(7)];
+    assert_eq!((scenario.producers[0].at.as_slice(), scenario.producers[0].every), (moments.as_slice(), Duration::ZERO));
+    assert!(to_toml(&scenario).contains("at = [\"500ms\", \"7s\", \"7s\"]"));
+    assert_eq!(parse("full-lesson.toml", &to_toml(&scenario)).unwrap(), scenario);
+}
+
+#[test]
+fn a_producer_writes_steadily_or_at_moments_and_not_after_the_end() {
+    let refused = |pace| refused(&paced(pace)).0;
+    assert_eq!(refused("every = \"1s\"\nat = [\"1s\"]"), "it writes steadily or at moments of its own, not both");
+    assert_eq!(refused("keys = 0"), "when does it write?");
+    assert_eq!(refused("at = []"), "when does it write?");
+    assert_eq!(refused("at = [\"31s\"]"), "the last moment is after the fault phase");
+    assert_eq!(refused("every = \"0s\""), "a producer cannot write without pause");
+    assert_eq!(refused("at = [1]"), "`at` cannot be that");
+    let (message, _, help) = replaced("every = \"20ms\"", "at = [\"1s\"]");
+    assert!(message == "`p1` writes at moments of its own" && help.contains("steady"), "{message}: {help}");
+}
+
+#[test]
+fn the_property_that_fails_first_may_be_expected() {
+    let text = FULL.replacen("expect = { verdict", "expect = { property = \"R12\", verdict", 1);
+    let scenario = parse("full-lesson.toml", &text).unwrap();
+    assert_eq!(scenario.expect.property.as_deref(), Some("R12"));
+    assert_eq!(parse("full-lesson.toml", &to_toml(&scenario)).unwrap(), scenario);
+    let (message, place, _) = refused(&text.replacen("\"R12\"", "\"R122\"", 1));
+    assert!(message == "there is no property `R122`" && place.contains("did you mean"), "{message} {place}");
+}
+
 #[test]
 fn names_that_do_not_exist_are_refused_with_the_nearest_one() {
     let cases = [

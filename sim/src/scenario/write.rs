@@ -34,7 +34,8 @@ pub fn to_toml(scenario: &Scenario) -> String {
         let at_most = if at_most.is_empty() { String::new() } else { format!(", at_most = {}", tally(at_most)) };
         let never = &scenario.expect.never;
         let never = if never.is_empty() { String::new() } else { format!(", never = {}", list(never)) };
-        line(format!("expect = {{ verdict = {}, facts = {facts}{at_most}{never} }}", list(&verdicts)));
+        let property = scenario.expect.property.as_ref().map(|id| format!(", property = {}", quoted(id))).unwrap_or_default();
+        line(format!("expect = {{ verdict = {}{property}, facts = {facts}{at_most}{never} }}", list(&verdicts)));
     }
     if let Some(mutant) = &scenario.mutant {
         line(format!("mutant = {}", quoted(mutant)));
@@ -83,7 +84,10 @@ fn group(out: &mut String, group: &Group) {
 
 fn producer(out: &mut String, producer: &Producer) {
     let _ = writeln!(out, "\n[[producers]]\nname = {}\ntopic = {}", quoted(&producer.name), quoted(&producer.topic));
-    let _ = writeln!(out, "every = \"{}\"", producer.every);
+    let _ = match &producer.at[..] {
+        [] => writeln!(out, "every = \"{}\"", producer.every),
+        at => writeln!(out, "at = {}", list(&at.iter().map(ToString::to_string).collect::<Vec<_>>())),
+    };
     if let Some(records) = producer.records {
         let _ = writeln!(out, "records = {records}");
     }
@@ -200,7 +204,7 @@ fn targets(targets: &[Target]) -> String {
     list(&targets.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
-fn chaos(out: &mut String, chaos: &Chaos) {
+pub(super) fn chaos(out: &mut String, chaos: &Chaos) {
     let _ = writeln!(out, "\n[chaos]\nkinds = {}", list(&chaos.kinds));
     let _ = writeln!(out, "faults = [{}, {}]", chaos.faults.0, chaos.faults.1);
     if !chaos.at_most.is_empty() {
@@ -238,12 +242,12 @@ fn seed(seed: u64) -> String {
     if i64::try_from(seed).is_ok() { seed.to_string() } else { format!("\"{seed}\"") }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped(text, false))
 }
 
 /// Many lines stay readable: a plan is read by people too.
-fn paragraph(text: &str) -> String {
+pub(super) fn paragraph(text: &str) -> String {
     if text.contains('\n') { format!("\"\"\"\n{}\"\"\"", escaped(text, true)) } else { quoted(text) }
 }
 

@@ -1,8 +1,9 @@
-//! A producer's application: unique records at a steady pace.
+//! A producer's application: unique records at a steady pace, or at moments that the scenario lists.
 //!
 //! The n-th value of `p1` is `p1:n`, padded to its size with dots, so that every record that is ever read names its writer and its
 //! place. The pace does not slow down when the cluster does; but an application that has `OPEN_MAX` sends without an answer waits.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -25,6 +26,10 @@ pub struct Writer {
     topic: Arc<str>,
     partition: Option<i32>,
     every: Duration,
+    /// Moments of its own that are still to come; steady if there never were any.
+    own: Option<VecDeque<Duration>>,
+    /// When writing began.
+    begun: Time,
     left: Option<u64>,
     value_bytes: usize,
     keys: u64,
@@ -53,6 +58,8 @@ impl Writer {
             topic: Arc::from(producer.topic.as_str()),
             partition: producer.partition.and_then(|index| i32::try_from(index).ok()),
             every: producer.every.max(EVERY_MIN),
+            own: Some(producer.at.iter().copied().collect()).filter(|own: &VecDeque<_>| !own.is_empty()),
+            begun: Time::ZERO,
             left: producer.records,
             value_bytes: producer.value_bytes as usize,
             keys: u64::from(producer.keys),
@@ -66,7 +73,8 @@ impl Writer {
     /// The topics are ready.
     pub fn begin(&mut self, now: Time) -> Wish {
         self.stage = Stage::Writing;
-        self.ask_at(now.plus(self.every))
+        self.begun = now;
+        self.ask_again(now)
     }
 
     /// No more records.
@@ -83,7 +91,7 @@ impl Writer {
     pub(super) fn on_start(&mut self, now: Time) -> Wish {
         match self.stage {
             // The pace goes on while the process is down; only its records are missing.
-            Stage::Writing if self.next.is_none() => self.ask_at(now.plus(self.every)),
+            Stage::Writing if self.next.is_none() => self.ask_again(now),
             Stage::Waiting | Stage::Writing | Stage::Stopped => Wish::nothing(),
         }
     }
@@ -93,7 +101,7 @@ impl Writer {
         if self.stage != Stage::Writing || self.left == Some(0) {
             return Wish::nothing();
         }
-        let mut wish = self.ask_at(now.plus(self.every));
+        let mut wish = self.ask_again(now);
         if self.open < OPEN_MAX {
             wish.operation = Some(self.produce());
         }
@@ -118,9 +126,14 @@ impl Writer {
         }
     }
 
-    fn ask_at(&mut self, at: Time) -> Wish {
-        self.next = Some(at);
-        Wish::at(at)
+    /// To be asked at the next moment, if there is one.
+    fn ask_again(&mut self, now: Time) -> Wish {
+        let next = match &mut self.own {
+            None => Some(now.plus(self.every)),
+            Some(own) => own.pop_front().map(|after| self.begun.plus(after).max(now)),
+        };
+        self.next = next;
+        next.map_or(Wish::nothing(), Wish::at)
     }
 
     fn produce(&mut self) -> Operation {
@@ -162,6 +175,20 @@ mod tests {
         assert_eq!(value(&writer.on_time(Time(10_000_000))), Some(b"p1:1....".as_slice()));
         assert_eq!(value(&writer.on_time(Time(20_000_000))), Some(b"p1:2....".as_slice()));
         assert_eq!(writer.open(), 2);
+    }
+
+    #[test]
+    fn moments_of_its_own_are_kept_and_no_others() {
+        let at = [10, 10, 25].map(Duration::millis).to_vec();
+        let mut writer = Writer::new(&model::Producer { name: "p1".into(), topic: "t".into(), at, ..Default::default() });
+        let begun = Time(3_000_000);
+        assert_eq!(writer.begin(begun), Wish::at(Time(13_000_000)));
+        let first = writer.on_time(Time(13_000_000));
+        assert_eq!((value(&first), first.again), (Some(b"p1:1".as_slice()), Some(Time(13_000_000))));
+        assert_eq!(writer.on_time(Time(13_000_000)).again, Some(Time(28_000_000)));
+        assert_eq!(writer.on_time(Time(28_000_000)).again, None);
+        assert_eq!(writer.on_start(Time(30_000_000)), Wish::nothing(), "a new life finds nothing left to write");
+        assert_eq!(writer.open(), 3);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use brokerlab_reports::event::{Event, EventId, NodeId, What, WorldFact};
 use brokerlab_reports::recording::{Footer, Recorder, RunHeader};
 use brokerlab_reports::verdict::Judgement;
 
-use crate::check::{Judge, NodeSetup};
+use crate::check::{Judge, NodeSetup, Symptom};
 use crate::reach::{Reach, Reached};
 
 /// Sees every event as it happens; must not change anything.
@@ -94,12 +94,13 @@ impl Journal {
     /// # Errors
     /// The first error of the sink.
     pub fn close(self) -> io::Result<Closed> {
-        let judgement = self.judge.finish();
+        let sighted = self.judge.sighted().cloned();
+        let (judgement, symptom) = self.judge.conclude();
         let footer = self.recorder.finish(judgement.clone())?;
         let mut counts = self.counts;
         counts.sort_unstable();
         let reached = self.reach.map(Reach::finish).unwrap_or_default();
-        Ok(Closed { judgement, footer, counts, reached, timeline: self.timeline.unwrap_or_default() })
+        Ok(Closed { judgement, symptom, sighted, footer, counts, reached, timeline: self.timeline.unwrap_or_default() })
     }
 
     fn count(&mut self, what: &What) {
@@ -119,6 +120,10 @@ impl Journal {
 pub struct Closed {
     /// The judgement.
     pub judgement: Judgement,
+    /// How the run fails.
+    pub symptom: Option<Symptom>,
+    /// The first violation that was seen while it went on.
+    pub sighted: Option<Symptom>,
     /// Hash and ladder.
     pub footer: Footer,
     /// Facts and world facts by name, sorted.

@@ -56,9 +56,9 @@ mod tests;
 
 use cast::{Cast, CastError, Ensemble, Role};
 use journal::{Closed, Journal, Observer};
-use state::World;
+use state::{Ending, World};
 
-use crate::check::{Commits, Dating, GroupSetup, Judge, NodeKind, NodeSetup, Pace, Reset, Setup};
+use crate::check::{Commits, Dating, Follow, GroupSetup, Judge, NodeKind, NodeSetup, Pace, Reset, Setup, Symptom};
 use crate::reach::Reached;
 use crate::scenario::model::{CommitPolicy, Group, Scenario, Topic};
 
@@ -80,6 +80,8 @@ pub struct RunOptions {
     pub observer: Option<Observer>,
     /// Names the build in the recording.
     pub build: String,
+    /// How far the run is followed.
+    pub follow: Follow,
 }
 
 impl Default for RunOptions {
@@ -93,6 +95,7 @@ impl Default for RunOptions {
             reach: false,
             observer: None,
             build: env!("CARGO_PKG_VERSION").to_string(),
+            follow: Follow::End,
         }
     }
 }
@@ -120,6 +123,12 @@ pub struct RunReport {
     pub reached: Reached,
     /// Notable events, if they were asked for.
     pub timeline: Vec<Event>,
+    /// How the run fails; if it was followed to the first violation only, by that one.
+    pub symptom: Option<Symptom>,
+    /// When the fault phase began; `None`: not at all.
+    pub fault_phase: Option<Time>,
+    /// What applications asked for until faults ended: writes, polls, commits.
+    pub operations: u64,
 }
 
 /// Why a plan was not run, or not recorded.
@@ -184,26 +193,41 @@ fn run_here(plan: Scenario, cast: Box<dyn Cast>, options: RunOptions) -> io::Res
         journal.watch(observer);
     }
     let runtime = madsim::runtime::Runtime::with_seed_and_config(options.madsim_seed, madsim::Config::default());
-    let (journal, frames, simulated) = runtime.block_on(async { live_through(plan, cast, journal, options.events_max) });
-    let Closed { judgement, footer, counts, reached, timeline } = journal.close()?;
+    let life = runtime.block_on(async { live_through(plan, cast, journal, options.events_max, options.follow) });
+    let Closed { judgement, symptom, sighted, footer, counts, reached, timeline } = life.journal.close()?;
     Ok(RunReport {
         judgement,
         hash: footer.hash,
         ladder: footer.ladder,
         events: footer.events,
-        frames,
-        simulated,
+        frames: life.frames,
+        simulated: life.end,
         counts,
         nodes,
         reached,
         timeline,
+        symptom: if life.ending == Some(Ending::Followed) { sighted } else { symptom },
+        fault_phase: life.fault_phase,
+        operations: life.operations,
     })
 }
 
-fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_max: u64) -> (Journal, u64, Time) {
-    let mut world = World::new(plan, cast, journal, events_max);
+/// What is left of a world.
+struct Life {
+    journal: Journal,
+    frames: u64,
+    end: Time,
+    ending: Option<Ending>,
+    fault_phase: Option<Time>,
+    operations: u64,
+}
+
+fn live_through(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, events_max: u64, follow: Follow) -> Life {
+    let mut world = World::new(plan, cast, journal, events_max, follow);
     world.run();
-    (world.journal, world.frames, world.now)
+    let operations = world.operations.unwrap_or_else(|| world.asked_by_applications());
+    let World { journal, frames, now: end, ending, fault_phase, .. } = world;
+    Life { journal, frames, end, ending, fault_phase, operations }
 }
 
 fn setup(plan: &Scenario, cast: &dyn Cast, enabled: bool) -> Setup {

@@ -85,6 +85,7 @@ impl World {
     fn begin_faults(&mut self) {
         let until = self.now.plus(self.plan.duration);
         self.phase = Phase::Faults { until };
+        self.fault_phase = Some(self.now);
         for (fault, planned) in self.plan.faults.iter().enumerate() {
             self.heap.push(self.now.plus(planned.at), Due::FaultBegins(fault));
         }
@@ -104,6 +105,7 @@ impl World {
     fn settle(&mut self) {
         self.note_world(None, EventId::NONE, WorldFact::SettleBegan);
         self.phase = Phase::Settle { until: self.now.plus(settle_limit(self)) };
+        self.operations = Some(self.asked_by_applications());
         for driver in &mut self.drivers {
             match driver {
                 Driver::Writer(writer) => writer.stop(),

@@ -11,8 +11,10 @@ use brokerlab::types::Time;
 use brokerlab_reports::event::{Delivery, EventId, NodeId, What, WorldFact};
 
 use super::handover::State;
+use super::phases::Phase;
 use super::process::{Line, Pending, Source};
 use super::state::{Due, Ending, World, host};
+use crate::check::Follow;
 use crate::network::{News, Notice};
 
 impl World {
@@ -35,7 +37,15 @@ impl World {
             if self.journal.events() > self.budget {
                 self.exhaust();
             }
+            if self.follow != Follow::End && self.is_followed_far_enough() {
+                self.ending = Some(Ending::Followed);
+            }
         }
+    }
+
+    fn is_followed_far_enough(&self) -> bool {
+        let is_over = self.follow == Follow::Settle && matches!(self.phase, Phase::Settle { .. });
+        is_over || self.journal.judge().sighted().is_some()
     }
 
     /// madsim's clock follows ours from second to second: nothing reads it, but it should not stand still either.

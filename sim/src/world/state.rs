@@ -15,6 +15,7 @@ use super::heap::Heap;
 use super::journal::Journal;
 use super::phases::Phase;
 use super::process::{FrameHeader, Pending, Process};
+use crate::check::Follow;
 use crate::disk::{DiskKey, SimDisk};
 use crate::network::weather::Weather;
 use crate::network::{Fabric, Host, Signal, Socket};
@@ -146,6 +147,8 @@ pub enum Ending {
     Panicked,
     /// Too many events: somebody runs in circles.
     Exhausted,
+    /// It was to be followed no further.
+    Followed,
 }
 
 /// A world.
@@ -186,6 +189,12 @@ pub struct World {
     pub frames: u64,
     /// Events at most.
     pub budget: u64,
+    /// How far the run is followed.
+    pub follow: Follow,
+    /// When the fault phase began.
+    pub fault_phase: Option<Time>,
+    /// What applications had asked for when it was over.
+    pub operations: Option<u64>,
     /// Where in the run we are.
     pub phase: Phase,
     /// The topic that was last seen in each directory of each node.
@@ -197,7 +206,7 @@ pub struct World {
 impl World {
     /// A world in which nothing has happened yet.
     #[must_use]
-    pub fn new(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, budget: u64) -> World {
+    pub fn new(plan: Scenario, cast: Box<dyn Cast>, journal: Journal, budget: u64, follow: Follow) -> World {
         let chance = Chance::new(plan.seed);
         let count = cast.members().len();
         let weather = Weather::new(chance, plan.network.clone(), count);
@@ -224,6 +233,9 @@ impl World {
             starting: VecDeque::new(),
             frames: 0,
             budget,
+            follow,
+            fault_phase: None,
+            operations: None,
             phase: Phase::Boot,
             directories: BTreeMap::new(),
             ending: None,
@@ -233,6 +245,16 @@ impl World {
     /// The node of that number.
     pub fn node(&mut self, node: u16) -> &mut Node {
         &mut self.nodes[usize::from(node)]
+    }
+
+    /// What applications have asked for so far: writes, polls, commits.
+    #[must_use]
+    pub fn asked_by_applications(&self) -> u64 {
+        let asked = |(node, driver): (&Node, &Driver)| match driver {
+            Driver::Writer(_) | Driver::Reader(_) | Driver::Worker(_) => node.operations,
+            Driver::Nobody | Driver::TopicCreator(_) | Driver::Laboratory(_) => 0,
+        };
+        self.nodes.iter().zip(&self.drivers).map(asked).sum()
     }
 
     /// The participant of that number.
