@@ -1,6 +1,6 @@
 //! A scenario as a person would have written it: only what is not the default, one table per thing, remarks where there is something to say.
 //!
-//! [`to_toml`](super::to_toml) writes everything, because a plan has decided everything. This is the same value for other eyes: what the
+//! [`to_toml`] writes everything, because a plan has decided everything. This is the same value for other eyes: what the
 //! [reference](super::reference) says is the default is left out, and reading the file gives the same scenario back.
 
 use std::collections::BTreeMap;
