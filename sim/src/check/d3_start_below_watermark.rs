@@ -2,9 +2,10 @@
 //!
 //! Retention and DeleteRecords move the log start. Beyond the high watermark nobody knows yet which records are real: a replica that gave some of
 //! them up could never agree with the others again, and records that were never committed would be called deleted. A follower follows its
-//! leader's log start, at most to its own high watermark.
+//! leader's log start, at most to its own high watermark. After a loss the next leader that is chosen uncleanly may have given up all of the past that
+//! was lost: its followers begin where it does.
 
-use super::ghost::{Change, Kind};
+use super::ghost::{Change, Ghost, Kind, Place};
 use super::page::{Page, Weight};
 use super::{Check, Scene};
 use brokerlab::types::Offset;
@@ -33,7 +34,7 @@ impl Check for StartBelowWatermark {
             format!("it started at {before} already")
         } else if to > mark {
             format!("its high watermark is {mark}")
-        } else if *to > committed && !is_exempt {
+        } else if *to > committed && !is_exempt && !is_brought_back(scene.ghost, *at, *to) {
             format!("only what is below {committed} is committed")
         } else {
             return;
@@ -42,4 +43,12 @@ impl Check for StartBelowWatermark {
             format!("{} lets {} start at {to}, but {why}", scene.node(at.node), scene.name(*at))
         });
     }
+}
+
+/// Everything below was committed once, and lost since; the present leader had given it up before it began to lead.
+fn is_brought_back(ghost: &Ghost, at: Place, to: Offset) -> bool {
+    let p = ghost.partition(at);
+    let leader = p.election(p.acting).and_then(|election| ghost.node_of(election.leader));
+    let has_given_up = |leader: usize| leader != at.node && p.shadows[leader].log.start() >= to;
+    p.losses.iter().any(|loss| to <= loss.to) && leader.is_some_and(has_given_up)
 }
