@@ -9,6 +9,7 @@ pub mod history;
 pub mod matrix;
 #[cfg(madsim)]
 pub mod network;
+mod page;
 pub mod reach;
 pub mod scenario;
 pub mod selftest;

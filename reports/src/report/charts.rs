@@ -129,12 +129,17 @@ fn paint_strip(sheet: &Sheet<'_>, model: &Model, replica: &ReplicaRead, top: i32
     let worst = if below > 0 { format!("most {above}, ahead {below}") } else { format!("most {above}") };
     sheet.label(top + STRIP / 2 + 8, &worst, Type::Small, Ink::Muted);
     for line in replica.behind.lines(sheet.time.end, |at| sheet.time.x(at), y) {
-        let (Some(first), Some(last)) = (line.first(), line.last()) else { continue };
-        let mut area: Vec<Point> = vec![(first.0, y(0))];
-        area.extend(&line);
-        area.push((last.0, y(0)));
-        sheet.shape(&area, ink, 0.7);
+        paint_area(sheet, &line, y(0), ink, 0.7);
     }
+}
+
+/// What lies between a line and the floor.
+pub(super) fn paint_area(sheet: &Sheet<'_>, line: &[Point], floor: i32, ink: Ink, opacity: f64) {
+    let (Some(first), Some(last)) = (line.first(), line.last()) else { return };
+    let mut area: Vec<Point> = vec![(first.0, floor)];
+    area.extend(line);
+    area.push((last.0, floor));
+    sheet.shape(&area, ink, opacity);
 }
 
 /// A value between 0 and `high` as a height between `floor` and `top`.

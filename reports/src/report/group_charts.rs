@@ -7,11 +7,12 @@
 //!   orders-0 lag  ▂▃▅▂▁▁▃▆█▅▂          area: not processed · dashes: not committed
 //! ```
 
-use super::charts::{paint_faults, scaled, series};
+use super::charts::{paint_area, paint_faults, scaled, series};
 use super::groups::{GroupRead, RowRead};
 use super::model::Model;
 use super::names::{moment, number};
-use super::sheet::{AXIS, Anchor, GUTTER, Ink, Point, RIGHT, Sheet, TimeAxis, Type, drawing};
+use super::sheet::{AXIS, Anchor, GUTTER, Ink, RIGHT, Sheet, TimeAxis, Type, drawing};
+use super::steps::Steps;
 
 /// Height of the row of generations.
 const HEAD: i32 = 24;
@@ -90,7 +91,7 @@ fn paint_owners(sheet: &Sheet<'_>, model: &Model, row: &RowRead, top: i32) {
 }
 
 fn paint_lag(sheet: &Sheet<'_>, row: &RowRead, top: i32) {
-    let high = |steps: &super::steps::Steps| steps.range().map_or(0, |(_, high)| high);
+    let high = |steps: &Steps| steps.range().map_or(0, |(_, high)| high);
     let (unprocessed, uncommitted) = (high(&row.unprocessed), high(&row.uncommitted));
     let most = unprocessed.max(uncommitted).max(1);
     let (from, floor) = (top + 6, top + STRIP - 6);
@@ -99,11 +100,7 @@ fn paint_lag(sheet: &Sheet<'_>, row: &RowRead, top: i32) {
     sheet.label(top + STRIP / 2 - 7, &format!("{} lag", row.partition), Type::Small, Ink::Text);
     sheet.label(top + STRIP / 2 + 8, &format!("most {}", number(most.unsigned_abs())), Type::Small, Ink::Muted);
     for line in row.unprocessed.lines(sheet.time.end, |at| sheet.time.x(at), y) {
-        let (Some(first), Some(last)) = (line.first(), line.last()) else { continue };
-        let mut area: Vec<Point> = vec![(first.0, floor)];
-        area.extend(&line);
-        area.push((last.0, floor));
-        sheet.shape(&area, Ink::Blue, 0.5);
+        paint_area(sheet, &line, floor, Ink::Blue, 0.5);
     }
     for line in row.uncommitted.lines(sheet.time.end, |at| sheet.time.x(at), y) {
         sheet.line(&line, Ink::Dashes, 1);

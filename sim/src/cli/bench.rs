@@ -205,7 +205,6 @@ fn bounce() -> miette::Result<Brought> {
     laboratory::simulate(&crate::scenario::Scenario::default(), &Asked::default()).map(|_| Brought::default())
 }
 
-/// Two digits behind the point.
 /// What a process of its own says of a part that it has measured.
 pub(super) fn measured_by(command: &mut Command, part: &str) -> miette::Result<Value> {
     let output = command.stderr(Stdio::inherit()).output().into_diagnostic()?;
@@ -216,6 +215,7 @@ pub(super) fn measured_by(command: &mut Command, part: &str) -> miette::Result<V
     Ok(json[part].take())
 }
 
+/// Two digits behind the point.
 fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }

@@ -162,11 +162,7 @@ const END: &str = "<!-- end of table -->";
 /// The page with a fresh table.
 #[must_use]
 pub fn refreshed(page: &str, table: &str) -> String {
-    let (before, after) = match (page.split_once(BEGIN), page.split_once(END)) {
-        (Some((before, _)), Some((_, after))) => (before, after),
-        (None, _) | (_, None) => (page, "\n"),
-    };
-    format!("{before}{BEGIN}\n\n{table}\n{END}{after}")
+    crate::page::refreshed(page, (BEGIN, END), table)
 }
 
 #[cfg(test)]
