@@ -8,6 +8,7 @@
 use super::clients::{Clients, Fate, Write};
 use super::ghost::{Ghost, Promise};
 use super::page::{Page, Weight};
+use super::promised::Promised;
 use super::setup::NodeKind;
 use super::survivors::AllSurvivors;
 use super::{Check, Scene};
@@ -32,6 +33,7 @@ impl Check for LostWrite {
     fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
         let unnamed = values_read(scene.clients);
         let survivors = AllSurvivors::of(scene.ghost, scene.clients);
+        let promised = Promised::of(scene.ghost);
         for write in scene.clients.writes.iter().filter(|write| write.fate == Fate::Acknowledged) {
             let Some(partition) = write.partition else { continue };
             let p = &scene.ghost.partitions[partition];
@@ -39,7 +41,7 @@ impl Check for LostWrite {
                 continue;
             }
             page.looked(p.elections.last().is_some_and(|election| election.event > write.event));
-            let Some(weight) = is_missing(scene, partition, write, &unnamed) else { continue };
+            let Some(weight) = is_missing(scene, partition, write, &unnamed, &promised) else { continue };
             let key = Some(write.key).filter(|key| *key != 0);
             if write.offset.is_some_and(|offset| survivors.replace(scene.ghost, partition, key, offset)) {
                 continue;
@@ -68,7 +70,7 @@ fn values_read(clients: &Clients) -> Vec<u64> {
     values
 }
 
-fn is_missing(scene: &Scene<'_>, partition: usize, write: &Write, unnamed: &[u64]) -> Option<Weight> {
+fn is_missing(scene: &Scene<'_>, partition: usize, write: &Write, unnamed: &[u64], promised: &Promised) -> Option<Weight> {
     let Some(offset) = write.offset else {
         return unnamed.binary_search(&write.value).is_err().then_some(ACKS_ZERO);
     };
@@ -77,8 +79,7 @@ fn is_missing(scene: &Scene<'_>, partition: usize, write: &Write, unnamed: &[u64
         return None;
     }
     let p = &scene.ghost.partitions[partition];
-    let behind = |promise: &&Promise| promise.producer == write.node && promise.from <= offset && offset < promise.to;
-    let promise = p.promises.iter().find(behind);
+    let promise = promised.find(scene.ghost, partition, write.node, offset);
     let taken_by_retention = p.was_given_up(offset, promise.map(|promise| promise.epoch));
     (!taken_by_retention).then(|| weigh(scene.ghost, scene.clients, partition, write, promise))
 }

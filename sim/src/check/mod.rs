@@ -73,6 +73,7 @@ pub mod outer;
 pub mod p3_producer_id;
 pub mod p4_producer_fencing;
 pub mod page;
+pub mod promised;
 pub mod q13_stale_requests;
 pub mod q14_compare_and_set;
 pub mod q7_partition_epoch;
