@@ -123,6 +123,20 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
         h.fact("b1", Fact::BrokerStarted { broker, incarnation, clean }).crash("b1").restart("b1");
         h
     }),
+    exhibit("D8", "an empty log goes on where nothing is; right is that it was given up, before all was lost", |step| {
+        let mut h = History::on(Terms { min_isr: 1, ..TERMS });
+        h.commit("a").commit("b").isr(&["b1"]);
+        if step == Step::Right {
+            h.start_at("b2", 2);
+        }
+        // Everything begins anew, and b2 dies on its way there.
+        h.strike("b1", "wipe-disk").lose_log("b1").restart("b1").elect("b1");
+        h.rewrite_disk("b2", Vec::clear).crash("b2").boot("b2");
+        let (log_start, log_end, high_watermark) = (Offset(2), Offset(2), Offset(2));
+        h.fact("b2", Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
+        h.audit_torn("b2", AuditMoment::AfterRecovery, |image| image.base = Offset(2));
+        h
+    }),
     exhibit("D10", "the recovery point is beyond the data; right is that they were cut before power was lost", |step| {
         let mut h = History::new();
         h.commit("a").write("x").append("b1", "x").copy("b2").flush("b2").decide("b3", false).act("b3", &["b2"]);

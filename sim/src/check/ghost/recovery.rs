@@ -76,7 +76,8 @@ pub struct Recovery {
     pub survived_end: Option<Offset>,
     /// Log end now.
     pub end: Offset,
-    /// There is not a single batch, and everything below its end was given up: it merely says where it goes on.
+    /// There is not a single batch, and everything below its end was given up, in this past or in one before: it merely says where it goes on, or
+    /// that it was about to begin anew when it died.
     pub is_given_up: bool,
     /// Log end now, by the broker's word.
     pub claimed_end: Option<Offset>,
@@ -381,7 +382,7 @@ impl Partition {
             durable_before: downfall.owed(),
             survived_end: downfall.survived_span.map(|(_, end)| end),
             end,
-            is_given_up: self.shadows[node].log.links().is_empty() && end <= self.kept_from,
+            is_given_up: self.shadows[node].log.links().is_empty() && end <= self.given_up_ever,
             claimed_end: downfall.claimed.map(|(_, end)| end),
             agrees_up_to: downfall.log.agrees_up_to(&self.shadows[node].log, Offset::ZERO),
             disk_struck: struck,
