@@ -323,6 +323,7 @@ impl Log {
             disk.remove(&names::truncated(&self.dir, mark))?;
         }
         self.durability.change_names();
+        self.durability.press();
         Ok(())
     }
 

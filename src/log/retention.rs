@@ -14,7 +14,8 @@
 //! old, the active segment is closed first and goes too. A segment without any timestamp does not age: Kafka looks at the time of the
 //! file then, which a disk here does not tell.
 //!
-//! **Why in this order.** If files went before the checkpoint, a power loss could bring back some of them, with a hole between.
+//! **Why in this order.** If files went before the checkpoint, a power loss could bring back some of them, with a hole between. For the same reason
+//! the mark of a log that began anew, for whose sake recovery does not believe that checkpoint, must be durably gone before.
 //!
 //! **Producers outlive their records** (KAFKA-5793, KAFKA-7190): a retry may come long after. A snapshot that was written when a segment
 //! that is kept was begun tells of all producers before it. So nothing is removed before such a snapshot is flushed and the recovery point on
@@ -53,7 +54,7 @@ impl Log {
 
     /// Removes segments that hold nothing at or above the log start, once the checkpoints on the disk are known to hold that start
     /// and a recovery point that vouches for the producers (see [`log_start_written`](Log::log_start_written),
-    /// [`recovery_point_written`](Log::recovery_point_written)). Until then it does nothing.
+    /// [`recovery_point_written`](Log::recovery_point_written)), and no mark that speaks against them can come back. Until then it does nothing.
     ///
     /// # Errors
     /// Disk errors.
@@ -63,7 +64,8 @@ impl Log {
         let start_is_told = self.segment_of(self.durability.log_start_on_disk) >= kept;
         let producers_are_told =
             self.knows_producers_without(kept, self.durability.recovery_point_on_disk) && !self.durability.is_pressed();
-        if kept == 0 || !start_is_told || !producers_are_told {
+        let is_believed = self.truncation_marks.is_empty();
+        if kept == 0 || !start_is_told || !is_believed || !producers_are_told {
             return Ok(());
         }
         let result = self.give_up_pass(disk).and_then(|()| self.remove_segments_below_start(disk));

@@ -111,6 +111,20 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
         h.state_append("b1", 2, Record { value: "b", epoch: 1, sequence: 1 }).advance_to("b1", 3, &["b1"]);
         h
     }),
+    exhibit("R19", "a leader forgets what lies before its start; right is that it has rotted", |step| {
+        let mut h = History::on(Terms { min_isr: 1, ..TERMS });
+        h.commit("a").commit("b").flush("b1").start_at("b1", 2).isr(&["b1"]).crash("b2").crash("b3").crash("b1");
+        if step == Step::Right {
+            h.strike("b1", "bit-rot");
+        }
+        // What was written is all there, for an auditor who does not see the rot.
+        h.boot("b1").rewrite_disk("b1", Vec::clear);
+        let (log_start, log_end, high_watermark) = (Offset(2), Offset(2), Offset(2));
+        h.fact("b1", Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
+        h.audit_torn("b1", AuditMoment::AfterRecovery, |image| image.base = Offset(2)).register("b1").elect("b1");
+        h.state_append("b1", 2, Record { value: "b", epoch: 1, sequence: 1 }).advance_to("b1", 3, &["b1"]);
+        h
+    }),
     exhibit("D8", "the last member has lost its log; right is that its disk was wiped, two lives ago", |step| {
         let mut h = History::on(Terms { min_isr: 1, ..TERMS });
         h.commit("a").isr(&["b1"]);
@@ -121,20 +135,6 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
         let (broker, incarnation, clean) = (BrokerId(1), Uuid(77), false);
         h.lose_log("b1").world("b1", WorldFact::NodeStarted { life: 2 });
         h.fact("b1", Fact::BrokerStarted { broker, incarnation, clean }).crash("b1").restart("b1");
-        h
-    }),
-    exhibit("D8", "an empty log goes on where nothing is; right is that it was given up, before all was lost", |step| {
-        let mut h = History::on(Terms { min_isr: 1, ..TERMS });
-        h.commit("a").commit("b").isr(&["b1"]);
-        if step == Step::Right {
-            h.start_at("b2", 2);
-        }
-        // Everything begins anew, and b2 dies on its way there.
-        h.strike("b1", "wipe-disk").lose_log("b1").restart("b1").elect("b1");
-        h.rewrite_disk("b2", Vec::clear).crash("b2").boot("b2");
-        let (log_start, log_end, high_watermark) = (Offset(2), Offset(2), Offset(2));
-        h.fact("b2", Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
-        h.audit_torn("b2", AuditMoment::AfterRecovery, |image| image.base = Offset(2));
         h
     }),
     exhibit("D10", "the recovery point is beyond the data; right is that they were cut before power was lost", |step| {

@@ -32,10 +32,11 @@ impl Check for OffsetBounds {
         let Some(read) = scene.ghost.named_once(partition).filter(|_| *generation >= 0) else { return };
         page.looked(true);
         let known = &scene.ghost.groups.all[*group];
-        let objection = beyond(scene.ghost, read, *offset).or_else(|| below(known, member, partition, *offset)).or_else(|| {
-            let may_go_back = scene.ghost.may_begin_anew_before(*group, read, *offset);
-            if may_go_back { None } else { back(known, member, partition, (*offset, *sent)) }
-        });
+        let objection =
+            beyond(scene.ghost, read, *offset).or_else(|| below(known, member, *generation, partition, *offset)).or_else(|| {
+                let may_go_back = scene.ghost.may_begin_anew_before(*group, read, *offset);
+                if may_go_back { None } else { back(known, member, partition, (*offset, *sent)) }
+            });
         if let Some(objection) = objection {
             page.found(scene.event, Some(read), scene.ghost.weigh_reading(*group, partition), || {
                 format!("{member} commits {offset} of {partition} for {}, {objection}", known.id)
@@ -49,9 +50,11 @@ fn beyond(ghost: &Ghost, partition: usize, offset: Offset) -> Option<String> {
     (offset > end).then(|| format!("beyond the high watermark {end}"))
 }
 
-/// Below what was kept when it began, and below where it was told to begin. Retention is every replica's own: its leader may have kept more.
-fn below(group: &Group, member: &str, partition: &TopicPartition, offset: Offset) -> Option<String> {
-    let session = group.courses.get(partition)?.sessions.iter().rfind(|session| *session.member == *member)?;
+/// Below what was kept when it began, and below where it was told to begin. Retention is every replica's own: its leader may have kept more. A
+/// coordinator that was frozen may take in what the member asked for in a generation before its present one.
+fn below(group: &Group, member: &str, generation: i32, partition: &TopicPartition, offset: Offset) -> Option<String> {
+    let is_its = |session: &&Session| *session.member == *member && session.generation <= generation;
+    let session = group.courses.get(partition)?.sessions.iter().rfind(is_its)?;
     let (floor, begun) = (session.kept_from, session.committed?);
     (offset < floor && offset < begun).then(|| format!("below the log start {floor} when it began"))
 }

@@ -126,10 +126,11 @@ impl Ghost {
     }
 
     /// Somebody has committed who was deposed and does not know it, counting on what the present leader had told it before a fault took that from it.
-    /// It was elected as the last of the ISR: what it lacks of the news is lost from the start.
+    /// It was elected as the last of the ISR, and still is alone in it: what it lacks of the news is lost from the start.
     pub(super) fn lose_what_was_robbed(&mut self, partition: usize) {
         let p = &self.partitions[partition];
-        let Some(election) = p.election(p.acting).filter(|election| election.alone) else { return };
+        let is_alone = p.state.isr.len() == 1;
+        let Some(election) = p.election(p.acting).filter(|election| election.alone && is_alone) else { return };
         let (epoch, Some(leader)) = (p.acting, self.node_of(election.leader)) else { return };
         let shadow = &p.shadows[leader];
         let lacks = p.log.lacking(shadow.agreed, p.log.end());

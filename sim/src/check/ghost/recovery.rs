@@ -365,10 +365,10 @@ impl Partition {
             shadow.agreed = shadow.log.agrees_up_to(&self.log, shadow.agreed);
         }
         shadow.lossy |= end < downfall.log.end();
-        if let Some(begin) = downfall.lost_below(end) {
+        let struck = disk_struck || downfall.disk_struck;
+        if let Some(begin) = downfall.lost_below(shadow.log.start(), end, struck) {
             shadow.began_anew = shadow.began_anew.max(begin);
         }
-        let struck = disk_struck || downfall.disk_struck;
         shadow.account_for(&downfall, struck);
         let agreed = shadow.agreed;
         if downfall.survived.is_none() {
@@ -400,12 +400,17 @@ impl Downfall {
         }
     }
 
-    /// Below which place power took what a log that ends at `end` could have known producers by, though its start was durably moved beyond: all of
-    /// it, or what was not durable of its older segments. What was durable only the broker itself can have removed.
-    fn lost_below(&self, end: Offset) -> Option<Offset> {
+    /// Below which place a fault took what a log from `start` to `end` could have known producers by, though its start was durably moved beyond: all
+    /// of it, or what was not durable of its older segments, or what has rotted there, which no audit sees. What was durable and sound only the
+    /// broker itself can have removed.
+    fn lost_below(&self, start: Offset, end: Offset, struck: bool) -> Option<Offset> {
         let (base, survived) = self.survived_span?;
         let is_torn = self.ending == Ending::Power && self.durable < base;
-        if survived < end { Some(end) } else { Some(base).filter(|_| is_torn) }
+        match struck {
+            _ if survived < end => Some(end),
+            true => Some(start.max(base)),
+            false => Some(base).filter(|_| is_torn),
+        }
     }
 
     /// Everything below had to survive; nothing, if the log began above all that was durable.
