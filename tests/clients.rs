@@ -5,7 +5,7 @@
 //! missing, or the registry cannot be reached, the test says so and passes.
 //!
 //! `docs/clients.md` has a row for each client with what it can do. A test fails if its row says anything else than what has just been
-//! tried; `UPDATE_CLIENTS=1 cargo test --test clients` writes the rows anew.
+//! tried; `UPDATE_CLIENTS=1 cargo test --test clients` writes the rows anew, and what the README has of them.
 
 #![allow(clippy::unwrap_used)]
 // Real processes take real time.
@@ -173,4 +173,9 @@ fn the_suite_of_kafka_python() {
 #[test]
 fn answers_differ_from_kafkas_only_where_it_is_written() {
     suites::differences();
+}
+
+#[test]
+fn the_readme_says_in_short_what_the_table_says() {
+    table::compare_in_short();
 }
