@@ -95,7 +95,7 @@ impl Log {
         log.note_claim();
         log.derive(disk, if recovery.trusted { log.log_end } else { recovery_point })?;
         // After a restart from nothing the checkpointed high watermark may be that of the former log.
-        let restarted = listing.segments.first().is_some_and(|first| listing.truncation_marks.contains(first));
+        let restarted = listing.truncation_marks.contains(&listing.first(checkpoint.log_start));
         let high_watermark = if restarted { log.log_start } else { checkpoint.high_watermark };
         recovery.high_watermark = high_watermark.clamp(log.log_start, log.log_end);
         Ok((log, recovery))
@@ -152,7 +152,7 @@ impl Log {
         }
         self.snapshots.clone_from(&listing.snapshots);
         self.truncation_marks.clone_from(&listing.truncation_marks);
-        let first = listing.segments.first().copied().unwrap_or(log_start);
+        let first = listing.first(log_start);
         // A log that began anew below its checkpointed start says so by a mark at its first segment.
         let restarted = self.truncation_marks.contains(&first);
         self.log_start = if restarted { first } else { log_start.max(first) };
@@ -273,6 +273,13 @@ impl Listing {
             }
         }
         Ok(listing)
+    }
+
+    /// Where the first segment begins. If there is none, the process died when the former ones were gone and the new one was not there yet: a mark
+    /// below the start says where that is.
+    fn first(&self, log_start: Offset) -> Offset {
+        let mark = || self.truncation_marks.iter().copied().filter(|mark| *mark < log_start).min();
+        self.segments.first().copied().or_else(mark).unwrap_or(log_start)
     }
 }
 

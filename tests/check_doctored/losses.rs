@@ -1,11 +1,9 @@
 //! Losses that are sanctioned, and what they drag along.
 
-use brokerlab::fact::{Fact, TruncationReason};
-use brokerlab::types::Offset;
-use brokerlab_reports::event::AuditMoment;
+use brokerlab::fact::TruncationReason;
 use brokerlab_reports::verdict::Verdict;
 
-use super::history::{History, ORDERS, TERMS, Terms};
+use super::history::{History, TERMS, Terms};
 
 /// The log that was lost had been given up as a whole by whom the next unclean election chooses; a follower begins anew at that start.
 fn given_up_lost_and_brought_back(start: i64) -> History {
@@ -69,26 +67,4 @@ fn who_gives_up_an_empty_log_gives_up_no_copy() {
     };
     loses_the_last_copy(empty).is_judged(Verdict::BeyondTolerance, "beyond-tolerance");
     loses_the_last_copy(|_| {}).also_cries("R8");
-}
-
-/// Everything begins anew while b2 dies on its way there: its log is empty, and goes on where it started before.
-fn goes_on_empty(before: impl Fn(&mut History)) -> History {
-    let mut h = History::on(Terms { min_isr: 1, ..TERMS });
-    h.commit("a").commit("b").isr(&["b1"]);
-    before(&mut h);
-    h.strike("b1", "wipe-disk").lose_log("b1").restart("b1").elect("b1");
-    h.rewrite_disk("b2", Vec::clear).crash("b2").boot("b2");
-    let (log_start, log_end, high_watermark) = (Offset(2), Offset(2), Offset(2));
-    h.fact("b2", Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
-    h.audit_torn("b2", AuditMoment::AfterRecovery, |image| image.base = Offset(2));
-    h
-}
-
-#[test]
-fn an_empty_log_goes_on_where_it_was_given_up_before_all_was_lost() {
-    let given_up = |h: &mut History| {
-        h.follow_mark("b2", 2).start_at("b2", 2);
-    };
-    goes_on_empty(given_up).is_judged(Verdict::Sanctioned, "last-replica-standing");
-    goes_on_empty(|_| ()).also_cries("D8");
 }

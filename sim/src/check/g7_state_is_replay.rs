@@ -30,12 +30,15 @@ impl Check for StateIsReplay {
         let Change::Group(GroupChange::Loaded { shard, node, epoch, groups, .. }) = change else { return };
         let ghost = scene.ghost;
         let log = &ghost.partitions[*shard].shadows[*node].log;
+        // What was appended in a step that a loss of power ended, no coordinator ever told of.
+        let tells_all = !ghost.partitions[*shard].untold.iter().any(|link| log.holds(link));
         for group in ghost.groups.all.iter().filter(|group| group.shard == Some(*shard)) {
             let loaded = groups.iter().find(|loaded| loaded.group == group.id);
             page.looked(
                 group.registers.values().any(|register| register.fold(log).is_some()) || group.notes_in(log).next().is_some(),
             );
-            let wrong = wrong_offset(group, loaded, log).or_else(|| wrong_members(group, loaded, log));
+            let wrong = || wrong_offset(group, loaded, log).or_else(|| wrong_members(group, loaded, log));
+            let wrong = if tells_all { wrong() } else { None };
             let lost = || lost_commit(ghost, *shard, *epoch, group, log);
             if let Some((weight, text)) = wrong.map(|text| (Weight::VIOLATION, text)).or_else(lost) {
                 page.found(scene.event, Some(*shard), weight, || {

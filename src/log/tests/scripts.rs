@@ -62,6 +62,7 @@ log_scripts! {
     old_segments_with_holes_cost_nothing: "old-segments-with-holes",
     old_segments_behind_a_hole_still_tell: "old-segments-behind-a-hole",
     old_segments_go_when_no_mark_can_come_back: "old-segments-of-a-log-that-began-anew",
+    who_dies_while_it_begins_anew_begins_there: "died-while-it-began-anew",
     snapshots_remember: "snapshots",
     compaction_keeps_the_newest: "compaction",
     compaction_waits_and_stops: "compaction-bound",

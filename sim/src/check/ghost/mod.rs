@@ -215,6 +215,8 @@ pub struct Partition {
     pub elections: Vec<Election>,
     /// What is committed. Its end is the true high watermark.
     pub log: Chain,
+    /// Batches that a replica appended in a step in the middle of which it lost power: nobody ever said what they are.
+    pub untold: Vec<Link>,
     /// Everything from here on must be kept: no replica has given it up by retention or deletion.
     pub kept_from: Offset,
     /// The highest that it ever was: a loss lowers it.
@@ -448,6 +450,7 @@ impl Partition {
             states: Vec::new(),
             elections: Vec::new(),
             log: Chain::default(),
+            untold: Vec::new(),
             kept_from: Offset::ZERO,
             given_up_ever: Offset::ZERO,
             cleaned: Offset::ZERO,

@@ -76,8 +76,7 @@ pub struct Recovery {
     pub survived_end: Option<Offset>,
     /// Log end now.
     pub end: Offset,
-    /// There is not a single batch, and everything below its end was given up, in this past or in one before: it merely says where it goes on, or
-    /// that it was about to begin anew when it died.
+    /// There is not a single batch, and everything below its end was given up: it merely says where it goes on.
     pub is_given_up: bool,
     /// Log end now, by the broker's word.
     pub claimed_end: Option<Offset>,
@@ -184,10 +183,15 @@ impl Ghost {
                 shadow.durable_once = shadow.durable_once.max(if log.end() < durable { durable } else { Offset::ZERO });
                 shadow.durable = durable.min(log.end());
                 let before = p.shadows[node].agreed;
+                // Two lives ago the fault took it, and the last one did not come so far as to open what was left.
+                let was_taken = p.shadows[node].downfall.as_deref().is_some_and(Downfall::was_taken_unseen);
+                // Power was lost in the middle of a step, and what it had appended or cut by then it never said.
+                if p.shadows[node].known {
+                    p.untold.extend_from_slice(log.between(p.shadows[node].log.end(), log.end()));
+                }
                 p.replace(node, log);
-                // Power was lost in the middle of a step, and what it had cut by then it never said.
                 let kept = p.shadows[node].agreed.max(p.kept_from);
-                if kept < before {
+                if kept < before && !was_taken {
                     p.shadows[node].given_up.push((kept, before));
                 }
                 None
@@ -382,7 +386,7 @@ impl Partition {
             durable_before: downfall.owed(),
             survived_end: downfall.survived_span.map(|(_, end)| end),
             end,
-            is_given_up: self.shadows[node].log.links().is_empty() && end <= self.given_up_ever,
+            is_given_up: self.shadows[node].log.links().is_empty() && end <= self.kept_from,
             claimed_end: downfall.claimed.map(|(_, end)| end),
             agrees_up_to: downfall.log.agrees_up_to(&self.shadows[node].log, Offset::ZERO),
             disk_struck: struck,
@@ -392,6 +396,11 @@ impl Partition {
 }
 
 impl Downfall {
+    /// A fault struck the disk, and no audit has told since what is left.
+    fn was_taken_unseen(&self) -> bool {
+        self.disk_struck && self.survived.is_none()
+    }
+
     /// A fault strikes a disk whose log was not loaded since.
     fn suffer(&mut self, kind: &str) {
         self.disk_struck |= [WIPE, BIT_ROT].contains(&kind);
