@@ -154,7 +154,8 @@ impl Shadow {
     pub(super) fn note_destroyed(&mut self, former: &Chain, durable: Offset, left: &Chain) {
         self.durable_once = self.durable_once.max(durable);
         let kept = former.agrees_up_to(left, Offset::ZERO);
-        self.destroyed.extend_from_slice(former.between(kept, former.end()));
+        // What is left may begin in the middle of a batch that is gone.
+        self.destroyed.extend_from_slice(former.lacking(kept, former.end()));
         if left.end() < former.start() {
             self.unlearned.push((left.end(), former.start()));
         }
