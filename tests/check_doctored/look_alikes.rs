@@ -6,11 +6,19 @@ use std::sync::Arc;
 
 use brokerlab::fact::{Fact, TruncationReason};
 use brokerlab::types::*;
-use brokerlab_reports::event::{AuditMoment, LogImage, NodeId, WorldFact};
+use brokerlab_reports::event::{AuditMoment, NodeId, WorldFact};
 use brokerlab_sim::check::Reset;
 
 use super::gallery::{Exhibit, Step, exhibit, rest};
 use super::history::{History, ORDERS, Record, TERMS, Terms};
+
+/// b1 comes back empty at 2, where its log starts, and leads; a producer's last record is taken in again.
+fn writes_again_what_it_forgot(h: &mut History) {
+    let (log_start, log_end, high_watermark) = (Offset(2), Offset(2), Offset(2));
+    h.fact("b1", Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
+    h.audit_torn("b1", AuditMoment::AfterRecovery, |image| image.base = Offset(2)).register("b1").elect("b1");
+    h.state_append("b1", 2, Record { value: "b", epoch: 1, sequence: 1 }).advance_to("b1", 3, &["b1"]);
+}
 
 /// All of them.
 pub const LOOK_ALIKES: &[Exhibit] = &[
@@ -103,12 +111,8 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
         if step == Step::Wrong {
             h.flush("b1");
         }
-        let torn = |image: &mut LogImage| image.base = Offset(2);
-        h.lose_power("b1", 0).boot("b1").audit_torn("b1", AuditMoment::BeforeRecovery, torn);
-        let (log_start, log_end, high_watermark) = (Offset(2), Offset(2), Offset(2));
-        h.fact("b1", Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
-        h.audit_torn("b1", AuditMoment::AfterRecovery, torn).register("b1").elect("b1");
-        h.state_append("b1", 2, Record { value: "b", epoch: 1, sequence: 1 }).advance_to("b1", 3, &["b1"]);
+        h.lose_power("b1", 0).boot("b1").audit_torn("b1", AuditMoment::BeforeRecovery, |image| image.base = Offset(2));
+        writes_again_what_it_forgot(&mut h);
         h
     }),
     exhibit("R19", "a leader forgets what lies before its start; right is that it has rotted", |step| {
@@ -119,10 +123,7 @@ pub const LOOK_ALIKES: &[Exhibit] = &[
         }
         // What was written is all there, for an auditor who does not see the rot.
         h.boot("b1").rewrite_disk("b1", Vec::clear);
-        let (log_start, log_end, high_watermark) = (Offset(2), Offset(2), Offset(2));
-        h.fact("b1", Fact::LogOpened { partition: ORDERS, log_start, log_end, high_watermark, cut_bytes: 0 });
-        h.audit_torn("b1", AuditMoment::AfterRecovery, |image| image.base = Offset(2)).register("b1").elect("b1");
-        h.state_append("b1", 2, Record { value: "b", epoch: 1, sequence: 1 }).advance_to("b1", 3, &["b1"]);
+        writes_again_what_it_forgot(&mut h);
         h
     }),
     exhibit("D8", "the last member has lost its log; right is that its disk was wiped, two lives ago", |step| {

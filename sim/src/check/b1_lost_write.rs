@@ -5,6 +5,9 @@
 //! the guarantee matrix: acks=0 promises nothing; acks=1 promises nothing once another leader took over. In a compacted partition a newer record of the
 //! same key will do ([`survivors`](super::survivors)).
 
+use std::cell::LazyCell;
+use std::ops::Deref;
+
 use super::clients::{Clients, Fate, Write};
 use super::ghost::{Ghost, Promise};
 use super::page::{Page, Weight};
@@ -33,7 +36,8 @@ impl Check for LostWrite {
     fn finish(&mut self, scene: &Scene<'_>, page: &mut Page) {
         let unnamed = values_read(scene.clients);
         let survivors = AllSurvivors::of(scene.ghost, scene.clients);
-        let promised = Promised::of(scene.ghost);
+        // Mostly nothing is missing, and nobody asks.
+        let promised = LazyCell::new(|| Promised::of(scene.ghost));
         for write in scene.clients.writes.iter().filter(|write| write.fate == Fate::Acknowledged) {
             let Some(partition) = write.partition else { continue };
             let p = &scene.ghost.partitions[partition];
@@ -70,7 +74,13 @@ fn values_read(clients: &Clients) -> Vec<u64> {
     values
 }
 
-fn is_missing(scene: &Scene<'_>, partition: usize, write: &Write, unnamed: &[u64], promised: &Promised) -> Option<Weight> {
+fn is_missing(
+    scene: &Scene<'_>,
+    partition: usize,
+    write: &Write,
+    unnamed: &[u64],
+    promised: &impl Deref<Target = Promised>,
+) -> Option<Weight> {
     let Some(offset) = write.offset else {
         return unnamed.binary_search(&write.value).is_err().then_some(ACKS_ZERO);
     };

@@ -38,9 +38,8 @@ impl Check for StateIsReplay {
                 group.registers.values().any(|register| register.fold(log).is_some()) || group.notes_in(log).next().is_some(),
             );
             let wrong = || wrong_offset(group, loaded, log).or_else(|| wrong_members(group, loaded, log));
-            let wrong = if tells_all { wrong() } else { None };
             let lost = || lost_commit(ghost, *shard, *epoch, group, log);
-            if let Some((weight, text)) = wrong.map(|text| (Weight::VIOLATION, text)).or_else(lost) {
+            if let Some((weight, text)) = tells_all.then(wrong).flatten().map(|text| (Weight::VIOLATION, text)).or_else(lost) {
                 page.found(scene.event, Some(*shard), weight, || {
                     format!("{} begins to coordinate {} in epoch {epoch} {text}", scene.node(*node), group.id)
                 });

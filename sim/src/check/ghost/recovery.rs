@@ -182,12 +182,12 @@ impl Ghost {
                 // What it had cut by then stood there when it was counted.
                 shadow.durable_once = shadow.durable_once.max(if log.end() < durable { durable } else { Offset::ZERO });
                 shadow.durable = durable.min(log.end());
-                let before = p.shadows[node].agreed;
+                let before = shadow.agreed;
                 // Two lives ago the fault took it, and the last one did not come so far as to open what was left.
-                let was_taken = p.shadows[node].downfall.as_deref().is_some_and(Downfall::was_taken_unseen);
+                let was_taken = shadow.downfall.as_deref().is_some_and(Downfall::was_taken_unseen);
                 // Power was lost in the middle of a step, and what it had appended or cut by then it never said.
-                if p.shadows[node].known {
-                    p.untold.extend_from_slice(log.between(p.shadows[node].log.end(), log.end()));
+                if shadow.known {
+                    p.untold.extend_from_slice(log.between(shadow.log.end(), log.end()));
                 }
                 p.replace(node, log);
                 let kept = p.shadows[node].agreed.max(p.kept_from);
